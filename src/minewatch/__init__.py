@@ -1,0 +1,25 @@
+"""Find artisanal and small-scale gold mining in Sentinel-2 imagery.
+
+Eight words carry the package, in the order in which the data moves: sites, imagery, patches,
+context, explore, model, scan, maps. Each is a module, a group of commands, a section of
+``study.toml`` and a page of the documentation. `toy` makes the valley that every example uses.
+A word is imported on first use, so ``import minewatch`` costs almost nothing.
+"""
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_WORDS = ("sites", "patches", "explore", "toy")
+__all__ = ["__version__", *_WORDS]  # noqa: PLE0604 - the words are strings
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _WORDS:
+        return importlib.import_module(f"minewatch.{name}")
+    raise AttributeError(f"minewatch has no {name!r}; it has {', '.join(_WORDS)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""House style for every figure and table."""

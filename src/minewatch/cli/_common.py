@@ -1,0 +1,88 @@
+"""What every command shares: options, output, progress bars, and the table of exit codes."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from minewatch import errors
+from minewatch._progress import Progress, silent
+
+EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
+    (errors.UnsafeError, 5),
+    (errors.NotThereError, 4),
+    (errors.AlreadyThereError, 6),
+    (errors.LockedError, 7),
+    (errors.MissingExtraError, 8),
+    (errors.IncompleteError, 9),
+    (errors.DatasetError, 10),
+    (errors.InputError, 3),
+    (errors.MinewatchError, 1),
+    (KeyboardInterrupt, 130),
+)
+"""The first class that fits decides. 0 is success, 2 a wrong use of the command line."""
+
+StudyOption = Annotated[
+    Path,
+    typer.Option("--study", metavar="DIR", help="The study folder that results go to."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the results as one JSON object, nothing else.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a result that exists already.")
+]
+
+
+class Verbosity:
+    """How much a run prints, set once by the options before the command."""
+
+    quiet = False
+    verbose = False
+
+
+def exit_code(error: BaseException) -> int:
+    """Look up the exit code for an error."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def set_up_output(*, quiet: bool, verbose: bool) -> None:
+    """Decide what the rest of the run prints, and where warnings and logs go."""
+    Verbosity.quiet, Verbosity.verbose = quiet, verbose
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger("minewatch").setLevel(logging.INFO if not (quiet or verbose) else level)
+
+
+def say(text: str) -> None:
+    """Print a line for a person, on standard output, unless --quiet was given."""
+    if not Verbosity.quiet:
+        typer.echo(text)
+
+
+def print_result(result: Mapping[str, Any], *, as_json: bool, describe: Callable[[], str]) -> None:
+    """Print a result: one JSON object for programs, or the description for a person."""
+    if as_json:
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    else:
+        say(describe())
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Give a progress callable that draws bars on standard error, if that is a terminal.
+
+    A bar appears only for a step that takes more than a second.
+    """
+    if Verbosity.quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    from minewatch.cli._bars import bars
+
+    with bars() as progress:
+        yield progress

@@ -1,0 +1,92 @@
+"""Every error and warning that a caller may catch.
+
+One base class, one short tree. Each error is also the built-in that fits it, so that a caller who
+knows nothing of minewatch still catches the right thing.
+"""
+
+import pickle
+from collections.abc import Sequence
+
+
+class MinewatchError(Exception):
+    """Something minewatch was asked to do could not be done; the message says what to do."""
+
+
+class InputError(MinewatchError, ValueError):
+    """What the caller gave cannot be used as it is."""
+
+
+class SettingsError(InputError):
+    """A setting is unknown, missing or out of range."""
+
+
+class SitesError(InputError):
+    """A table of sites breaks its schema; `faults` lists every fault, one string each."""
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class BandError(InputError):
+    """A band is unknown, ambiguous, missing or given twice."""
+
+
+class LevelError(InputError):
+    """Two processing levels (L1C, L2A) were about to be mixed, or none was named."""
+
+
+class PlacementError(InputError):
+    """Rows of pixels cannot be tied to places without guessing."""
+
+
+class NotThereError(MinewatchError, FileNotFoundError):
+    """A file, folder or dataset that was named does not exist."""
+
+
+class AlreadyThereError(MinewatchError, FileExistsError):
+    """A result would be overwritten, and the caller did not ask for that."""
+
+
+class DatasetError(MinewatchError, OSError):
+    """A patch dataset on disk is damaged, incomplete or of an unknown version."""
+
+
+class UnsafeError(MinewatchError):
+    """Something from outside tried to leave the place it is allowed."""
+
+
+class UnsafePickleError(UnsafeError, pickle.UnpicklingError):
+    """A pickle holds more than arrays, lists and numbers; it was refused before anything ran."""
+
+
+class UnsafePathError(UnsafeError, ValueError):
+    """A name from outside would reach a file outside the folder it belongs to."""
+
+
+class LockedError(MinewatchError, TimeoutError):
+    """Another process is writing to the same place."""
+
+
+class MissingExtraError(MinewatchError, ImportError):
+    """A part of minewatch needs a package that is not installed; the message names the extra."""
+
+
+class IncompleteError(MinewatchError):
+    """The work ended, but some of it failed; what was done is kept and the failures are listed."""
+
+
+class MinewatchWarning(UserWarning):
+    """Base of every warning minewatch gives, so that a caller may silence or escalate them."""
+
+
+class UnplacedWarning(MinewatchWarning):
+    """Patches were imported without coordinates, because nothing said where they lie."""
+
+
+class RoundedWarning(MinewatchWarning):
+    """Pixel values could not be stored exactly; the message says by how much they changed."""
+
+
+class DegenerateWarning(MinewatchWarning):
+    """A statistic could not be computed on this sample and was left empty."""
