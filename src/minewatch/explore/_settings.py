@@ -1,0 +1,57 @@
+"""What a reader of the exploration may choose, and the values that hold if nothing is said."""
+
+from pydantic import Field
+
+from minewatch.types import Settings
+
+
+class ExploreSettings(Settings):
+    """Choices of an exploration; every one is written into the report's header.
+
+    Examples
+    --------
+    >>> ExploreSettings(random_state=7).n_thumbnails
+    12
+    """
+
+    random_state: int = Field(default=0, ge=0)
+    """Seed of everything drawn at random: folds, bootstraps, the gallery's random sites."""
+    n_workers: int = Field(default=2, ge=1)
+    """Threads that read and summarise pixels; results do not depend on it."""
+
+    # integrity
+    plausible_min: float = 1e-4
+    """Reflectance at or below which a value counts as implausible: the darkest that can be stored,
+    where corrections that overshoot below zero end up."""
+    plausible_max: float = Field(default=1.0, gt=0)
+    """Reflectance above which a value counts as implausible: a surface that scatters evenly cannot
+    return more light than it gets, so higher values are cloud, glint or slopes facing the sun."""
+    near_duplicate_tolerance: float = Field(default=0.002, gt=0)
+    """Root mean square difference of two patches' 8 × 8 block means, in reflectance, up to which
+    they count as near-duplicates."""
+
+    # distributions
+    density_points: int = Field(default=512, ge=32)
+    """Points of the grid on which densities are given."""
+    density_bandwidth_adjust: float = Field(default=1.0, gt=0)
+    """Factor on Scott's bandwidth."""
+    robust_percent: float = Field(default=0.5, gt=0, lt=50)
+    """Percentage of pixels left out at each end of a density's axis."""
+
+    # separability, space, labels
+    n_bootstraps: int = Field(default=500, ge=20)
+    """Resamples behind each interval."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Coverage of every interval."""
+    n_folds: int = Field(default=5, ge=2)
+    """Folds of every cross-validation."""
+    block_sizes_m: tuple[float, ...] = (3_000.0, 10_000.0, 20_000.0)
+    """Sides of the square blocks of places that the leakage audit holds out, metres."""
+    label_block_m: float = Field(default=10_000.0, gt=0)
+    """Side of the blocks that out-of-fold label scores hold out, metres."""
+
+    # pictures
+    n_thumbnails: int = Field(default=12, ge=1)
+    """Most thumbnails shown of one kind."""
+    stretch_percent: float = Field(default=2.0, ge=0, lt=50)
+    """Percentage of all pixels of a band that a thumbnail shows as black, and as full colour."""
