@@ -15,7 +15,7 @@ class ExploreSettings(Settings):
     """
 
     random_state: int = Field(default=0, ge=0)
-    """Seed of everything drawn at random: folds, bootstraps, the gallery's random sites."""
+    """Seed of everything drawn at random: folds, the gallery's random sites."""
     n_workers: int = Field(default=2, ge=1)
     """Threads that read and summarise pixels; results do not depend on it."""
 
@@ -39,16 +39,22 @@ class ExploreSettings(Settings):
     """Percentage of pixels left out at each end of a density's axis."""
 
     # separability, space, labels
-    n_bootstraps: int = Field(default=500, ge=20)
-    """Resamples behind each interval."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of every interval."""
+    place_distance_m: float = Field(default=1_000.0, gt=0)
+    """Sites nearer than this, directly or through others, count as one independent place, metres."""
+    redundancy_threshold: float = Field(default=0.95, gt=0, lt=1)
+    """Absolute correlation from which two bands count as telling the same."""
     n_folds: int = Field(default=5, ge=2)
     """Folds of every cross-validation."""
-    block_sizes_m: tuple[float, ...] = (3_000.0, 10_000.0, 20_000.0)
-    """Sides of the square blocks of places that the leakage audit holds out, metres."""
+    n_repeats: int = Field(default=3, ge=1)
+    """Times that folds are drawn anew; scores are averaged over them."""
+    block_sizes_m: tuple[float, ...] = (3_000.0, 10_000.0, 20_000.0, 50_000.0, 100_000.0)
+    """Distances that the leakage audit puts between folds, metres: clusters of sites at least so far
+    from each other and, beside them, square blocks with sides so long."""
     label_block_m: float = Field(default=10_000.0, gt=0)
-    """Side of the blocks that out-of-fold label scores hold out, metres."""
+    """Least distance between a site whose label is doubted and those the model learnt from,
+    metres."""
 
     # pictures
     n_thumbnails: int = Field(default=12, ge=1)
