@@ -42,7 +42,8 @@ class ExploreSettings(Settings):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of every interval."""
     place_distance_m: float = Field(default=1_000.0, gt=0)
-    """Sites nearer than this, directly or through others, count as one independent place, metres."""
+    """Sites nearer than this, directly or through others, count as one independent place,
+    metres."""
     redundancy_threshold: float = Field(default=0.95, gt=0, lt=1)
     """Absolute correlation from which two bands count as telling the same."""
     n_folds: int = Field(default=5, ge=2)
@@ -50,8 +51,8 @@ class ExploreSettings(Settings):
     n_repeats: int = Field(default=3, ge=1)
     """Times that folds are drawn anew; scores are averaged over them."""
     block_sizes_m: tuple[float, ...] = (3_000.0, 10_000.0, 20_000.0, 50_000.0, 100_000.0)
-    """Distances that the leakage audit puts between folds, metres: clusters of sites at least so far
-    from each other and, beside them, square blocks with sides so long."""
+    """Distances that the leakage audit puts between folds, metres: clusters of sites at least so
+    far from each other and, beside them, square blocks with sides so long."""
     label_block_m: float = Field(default=10_000.0, gt=0)
     """Least distance between a site whose label is doubted and those the model learnt from,
     metres."""
