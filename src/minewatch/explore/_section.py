@@ -43,7 +43,7 @@ class Findings:
     sections: tuple[Section, ...]
     """The sections, those that were left out among them."""
     header: Mapping[str, Any]
-    """What was explored and how, ready for JSON: bands, level, counts, digest, settings, versions."""
+    """What was explored and how, for JSON: bands, level, counts, digest, settings, versions."""
 
     def __getitem__(self, key: str) -> Section:
         for section in self.sections:

@@ -1,5 +1,7 @@
 """What a reader of the exploration may choose, and the values that hold if nothing is said."""
 
+from typing import Final
+
 from pydantic import Field
 
 from minewatch.types import Settings
@@ -62,3 +64,7 @@ class ExploreSettings(Settings):
     """Most thumbnails shown of one kind."""
     stretch_percent: float = Field(default=2.0, ge=0, lt=50)
     """Percentage of all pixels of a band that a thumbnail shows as black, and as full colour."""
+
+
+DEFAULT_SETTINGS: Final = ExploreSettings()
+"""What holds if the caller chooses nothing."""
