@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from minewatch.errors import AlreadyThereError, LockedError, UnsafePathError
-from minewatch.types import StrPath
+from minewatch.types import AnyArray, StrPath
 
 _BLOCK_BYTES = 1 << 20
 
@@ -104,6 +104,11 @@ def digest_file(path: StrPath) -> str:
         while block := file.read(_BLOCK_BYTES):
             sha.update(block)
     return f"sha256:{sha.hexdigest()}"
+
+
+def digest_bytes(content: bytes | AnyArray) -> str:
+    """Give the SHA-256 of bytes, or of the bytes of a contiguous array, as ``sha256:…``."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def digest_value(value: Any) -> str:

@@ -1,0 +1,111 @@
+"""What a patch dataset says about itself: ``dataset.json``."""
+
+import json
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+
+from minewatch import _store
+from minewatch.bands import NO_DATA, SCALE_FACTOR
+from minewatch.errors import DatasetError
+from minewatch.types import Level, Settings
+
+FORMAT_VERSION: Final = 1
+HEADER_NAME: Final = "dataset.json"
+PIXELS_NAME: Final = "patches.zarr"
+SITES_NAME: Final = "sites.parquet"
+
+Origin = Literal["grid", "point", "transform", "unplaced"]
+
+
+class SourceValues(Settings):
+    """How the numbers of the source became digital numbers, so that they can be had back."""
+
+    dtype: str
+    """NumPy's name of the source's number type: ``int16``."""
+    scale: float
+    """Reflectance of one unit of the source."""
+    offset: float
+    """Reflectance added after scaling."""
+    no_data: float | None
+    """The source's value for "nothing is known"; None if it has none."""
+
+
+class DatasetHeader(Settings):
+    """Everything about a patch dataset that is not a pixel and not about one site."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    """Version of the layout on disk."""
+    minewatch: str
+    """The minewatch that wrote it."""
+    bands: tuple[str, ...]
+    """ESA's band names, in the order of the arrays."""
+    level: Level
+    """Processing level of every pixel."""
+    n_sites: int = Field(ge=1)
+    """Patches in the dataset."""
+    size_px: int = Field(ge=1)
+    """Pixels along each side of a patch."""
+    resolution_m: float = Field(gt=0)
+    """Ground size of a pixel, metres."""
+    period_start: str | None = None
+    """First day of the imagery, ISO date; None if not known or different from site to site."""
+    period_end: str | None = None
+    """Last day of the imagery, ISO date; None if not known or different from site to site."""
+    source: str
+    """Where the pixels come from, in words."""
+    scale_factor: float = SCALE_FACTOR
+    """Reflectance of one digital number."""
+    no_data: int = NO_DATA
+    """The digital number of pixels about which nothing is known."""
+    saturation_dn: int | None = None
+    """The digital number at which the source was clipped; None if it was not."""
+    has_clear_counts: bool = False
+    """Whether the number of clear views of every pixel is stored too."""
+    source_values: SourceValues | None = None
+    """How an import read its numbers; None if they were digital numbers already."""
+    conversion: dict[str, float] = Field(default_factory=dict)
+    """What the import changed: how many values were clipped, rounded or missing."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Digest of every input, by file name."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Versions of the libraries that wrote the bytes."""
+    digest: str
+    """Digest of the pixels, clear counts, site ids and bands."""
+
+
+def read_header(folder: Path) -> DatasetHeader:
+    """Read and check ``dataset.json``.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, not JSON, of another version or breaks its schema.
+    """
+    path = folder / HEADER_NAME
+    if not path.is_file():
+        raise DatasetError(
+            f"{folder} has no {HEADER_NAME}, so it is not a whole patch dataset; write or import "
+            "it again"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} is not readable JSON ({error}); import it again") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise DatasetError(
+            f"{path} has format version {version!r}; this minewatch reads version "
+            f"{FORMAT_VERSION}. Read it with the minewatch that wrote it, or import it again"
+        )
+    try:
+        return DatasetHeader.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise DatasetError(f"{path} breaks its schema: {faults}") from error
+
+
+def write_header(folder: Path, header: DatasetHeader) -> None:
+    """Write ``dataset.json``: the last file of a dataset, so that its presence means complete."""
+    _store.write_json(folder / HEADER_NAME, header.model_dump(mode="json"))

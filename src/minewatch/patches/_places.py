@@ -1,0 +1,193 @@
+"""Where patches lie: the dataset's table of sites, the grid of each patch and its footprint."""
+
+from functools import lru_cache
+from typing import Final, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import CRS, Transformer
+
+from minewatch.errors import PlacementError, SitesError
+from minewatch.grid import PatchGrid, utm_epsg
+
+COLUMNS: Final = (
+    "label", "source", "geometry", "longitude", "latitude", "footprint", "crs", "transform",
+    "origin", "status", "reason", "scene_count", "start", "end",
+)  # fmt: skip
+"""The columns that every dataset's table of sites has, in this order."""
+
+Cut = Literal["grid", "point"]
+
+
+def dataset_sites(
+    sites: gpd.GeoDataFrame, *, size_px: int, resolution_m: float, cut: Cut
+) -> gpd.GeoDataFrame:
+    """Complete a table of sites to the schema of a patch dataset.
+
+    Sites that bring their grid (columns `crs` and `transform`) keep it. The others get the grid
+    around their point: of `minewatch.grid.PatchGrid` (`cut` ``"grid"``) or a square centred on
+    the point in its UTM zone (``"point"``). Sites without a point are unplaced.
+
+    Raises
+    ------
+    SitesError
+        If ids are missing or come twice, or the geometry is not points in EPSG:4326.
+    """
+    _check_sites(sites)
+    frame = pd.DataFrame(sites.drop(columns=sites.active_geometry_name, errors="ignore"))
+    points = gpd.GeoSeries(
+        sites.geometry if sites.active_geometry_name else [None] * len(sites),
+        index=sites.index,
+        crs="EPSG:4326",
+    )
+    frame["geometry"] = points
+    frame["longitude"], frame["latitude"] = points.x, points.y
+    frame = _with_grids(frame, size_px=size_px, resolution_m=resolution_m, cut=cut)
+    frame["footprint"] = _footprints(frame, size_px)
+    frame = _with_defaults(frame)
+    frame.index = pd.Index(frame.index.astype(str), name="site_id")
+    extra = [name for name in frame.columns if name not in COLUMNS]
+    table = gpd.GeoDataFrame(frame[[*COLUMNS, *extra]], geometry="geometry", crs="EPSG:4326")
+    table["footprint"] = gpd.GeoSeries(table["footprint"], crs="EPSG:4326")
+    return table
+
+
+def site_geobox(site: pd.Series, size_px: int) -> GeoBox:
+    """Give the grid of pixels of one site of a dataset.
+
+    Raises
+    ------
+    PlacementError
+        If the site is unplaced.
+    """
+    if pd.isna(site["crs"]) or pd.isna(site["transform"]):
+        raise PlacementError(f"site {site.name!r} is unplaced, so it has no grid on the ground")
+    return GeoBox((size_px, size_px), parse_transform(site["transform"]), site["crs"])
+
+
+def format_transform(transform: Affine) -> str:
+    """Write a transform as its six numbers a, b, c, d, e, f, exact to the last bit."""
+    return ", ".join(repr(float(value)) for value in tuple(transform)[:6])
+
+
+def parse_transform(text: str) -> Affine:
+    """Read what `format_transform` wrote."""
+    return Affine(*(float(part) for part in text.split(",")))
+
+
+def _check_sites(sites: gpd.GeoDataFrame) -> None:
+    faults = []
+    if len(sites) == 0:
+        faults.append("there is no site")
+    ids = pd.Series(sites.index.astype(str))
+    twice = sorted(ids[ids.duplicated()].unique())
+    if twice:
+        faults.append(f"site ids come more than once: {', '.join(twice[:5])}")
+    if (ids.str.strip() == "").any() or sites.index.isna().any():
+        faults.append("some site ids are empty")
+    if sites.active_geometry_name is not None:
+        placed = sites.geometry[sites.geometry.notna()]
+        if sites.crs is not None and CRS.from_user_input(sites.crs) != CRS.from_epsg(4326):
+            faults.append(f"the points are in {sites.crs}, expected EPSG:4326")
+        other = placed[(placed.geom_type != "Point") | placed.is_empty]
+        if len(other):
+            faults.append(f"some geometries are not points: {', '.join(map(str, other.index[:5]))}")
+    if faults:
+        raise SitesError("the sites of a patch dataset: " + "; ".join(faults), faults)
+
+
+def _with_grids(
+    frame: pd.DataFrame, *, size_px: int, resolution_m: float, cut: Cut
+) -> pd.DataFrame:
+    """Add `crs`, `transform` and `origin`; keep those that a site brings."""
+    nothing = [None] * len(frame)
+    brought = zip(
+        frame.get("crs", nothing),
+        frame.get("transform", nothing),
+        frame.get("origin", nothing),
+        strict=True,
+    )
+    grids: list[tuple[str | None, str | None, str]] = []
+    places = zip(frame["longitude"], frame["latitude"], strict=True)
+    for (crs, transform, origin), (longitude, latitude) in zip(brought, places, strict=True):
+        if not (pd.isna(crs) or pd.isna(transform)):
+            grids.append((crs, transform, "transform" if pd.isna(origin) else origin))
+        elif np.isnan(longitude):
+            grids.append((None, None, "unplaced"))
+        else:
+            geobox = _grid_at(
+                longitude, latitude, size_px=size_px, resolution_m=resolution_m, cut=cut
+            )
+            grids.append((str(geobox.crs), format_transform(geobox.affine), cut))
+    columns = dict(zip(("crs", "transform", "origin"), zip(*grids, strict=True), strict=True))
+    return frame.assign(
+        **{
+            key: pd.Series(values, index=frame.index, dtype="str")
+            for key, values in columns.items()
+        }
+    )
+
+
+def _grid_at(
+    longitude: float, latitude: float, *, size_px: int, resolution_m: float, cut: Cut
+) -> GeoBox:
+    if cut == "grid":
+        return PatchGrid(size_px=size_px, resolution_m=resolution_m).geobox(longitude, latitude)
+    epsg = utm_epsg(longitude, latitude)
+    easting, northing = _transformer("EPSG:4326", f"EPSG:{epsg}").transform(longitude, latitude)
+    half = size_px * resolution_m / 2.0
+    transform = Affine(resolution_m, 0.0, easting - half, 0.0, -resolution_m, northing + half)
+    return GeoBox((size_px, size_px), transform, f"EPSG:{epsg}")
+
+
+@lru_cache(maxsize=128)
+def _transformer(source: str, target: str) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def _footprints(frame: pd.DataFrame, size_px: int) -> gpd.GeoSeries:
+    """Draw the four corners of every patch in degrees."""
+    outlines = pd.Series([None] * len(frame), index=frame.index, dtype=object)
+    unit = np.array([(0, 0), (size_px, 0), (size_px, size_px), (0, size_px)], dtype=np.float64)
+    for crs, rows in frame[frame["crs"].notna()].groupby("crs"):
+        to_degrees = _transformer(str(crs), "EPSG:4326")
+        numbers = np.array([list(parse_transform(text))[:6] for text in rows["transform"]])
+        a, b, c, d, e, f = (numbers[:, [i]] for i in range(6))
+        x = a * unit[:, 0] + b * unit[:, 1] + c
+        y = d * unit[:, 0] + e * unit[:, 1] + f
+        longitude, latitude = to_degrees.transform(x, y)
+        corners = np.stack([longitude, latitude], axis=-1)
+        outlines[rows.index] = np.asarray(shapely.polygons(corners))
+    return gpd.GeoSeries(outlines, index=frame.index, crs="EPSG:4326")
+
+
+def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(
+        label=_column(frame, "label", pd.NA).astype("Int8"),
+        source=_column(frame, "source", "").astype("str"),
+        status=_column(frame, "status", "ok").astype("str"),
+        reason=_column(frame, "reason", "").astype("str"),
+        scene_count=_column(frame, "scene_count", pd.NA).astype("Int32"),
+        start=_iso_dates(_column(frame, "start", None)),
+        end=_iso_dates(_column(frame, "end", None)),
+    )
+
+
+def _column(frame: pd.DataFrame, name: str, default: object) -> pd.Series:
+    if name in frame.columns:
+        return frame[name]
+    return pd.Series([default] * len(frame), index=frame.index, dtype=object)
+
+
+def _iso_dates(values: pd.Series) -> pd.Series:
+    try:
+        days = pd.to_datetime(values, format="ISO8601")
+    except ValueError as error:
+        raise SitesError(
+            f"column {values.name!r} holds something that is not an ISO date (2021-12-31): {error}"
+        ) from error
+    return days.dt.strftime("%Y-%m-%d").astype("str")
