@@ -146,10 +146,9 @@ class PatchDataset:
         DataArray of uint16
             Reflectance × 10,000, dims (site, band, y, x); 0 = no data.
         """
-        positions = slice(None) if bands is None else band_positions(_listed(bands), self.bands)
-        names = self.bands if bands is None else tuple(self.bands[i] for i in positions)
+        positions = None if bands is None else band_positions(bands, self.bands)
         rows = slice(None) if site_ids is None else self._rows(site_ids)
-        return self._digital_numbers(rows, positions, names)
+        return self._digital_numbers(rows, positions)
 
     def clear_counts(self, site_ids: Iterable[str] | None = None) -> xr.DataArray | None:
         """Read how many clear views stand behind every pixel.
@@ -187,16 +186,15 @@ class PatchDataset:
             raise InputError(f"n_sites is {n_sites}; expected at least 1")
         for start in range(0, len(self), n_sites):
             rows = slice(start, min(start + n_sites, len(self)))
-            yield self._digital_numbers(rows, slice(None), self.bands)
+            yield self._digital_numbers(rows, None)
 
-    def _digital_numbers(
-        self, rows: slice | AnyArray, positions: slice | list[int], names: tuple[str, ...]
-    ) -> xr.DataArray:
+    def _digital_numbers(self, rows: slice | AnyArray, positions: list[int] | None) -> xr.DataArray:
         array = self._arrays[_pixels.REFLECTANCE]
-        if not (isinstance(positions, slice) or isinstance(rows, slice)):
+        selection: Any = rows
+        names = self.bands
+        if positions is not None:
             array, selection = array.oindex, (rows, positions)
-        else:
-            selection = (rows, positions)
+            names = tuple(self.bands[position] for position in positions)
         return xr.DataArray(
             _pixels.read(array, selection),
             dims=("site", "band", "y", "x"),
@@ -206,7 +204,8 @@ class PatchDataset:
         )
 
     def _ids(self, rows: slice | AnyArray) -> pd.Index:
-        return self.sites.index[rows].rename("site")
+        index: pd.Index = self.sites.index
+        return index[rows].rename("site")
 
     def _rows(self, site_ids: Iterable[str]) -> AnyArray:
         wanted = [site_ids] if isinstance(site_ids, str) else list(site_ids)
@@ -219,12 +218,6 @@ class PatchDataset:
                 f"{self.path}"
             )
         return np.asarray(rows)
-
-
-def _listed(bands: str | Sequence[str]) -> Sequence[str]:
-    from minewatch.bands import band_names
-
-    return band_names(bands)
 
 
 def _open_arrays(folder: Path, header: DatasetHeader) -> dict[str, Any]:
@@ -241,8 +234,8 @@ def _open_arrays(folder: Path, header: DatasetHeader) -> dict[str, Any]:
         arrays[name] = _pixels.open_array(path, name)
         if tuple(arrays[name].shape) != shape:
             raise DatasetError(
-                f"{path / name} has shape {tuple(arrays[name].shape)}, and the header says {shape}; "
-                "the dataset is damaged, import it again"
+                f"{path / name} has shape {tuple(arrays[name].shape)}, and the header says "
+                f"{shape}; the dataset is damaged, import it again"
             )
         missing = [
             str(shard)
