@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import geopandas as gpd
@@ -13,7 +13,7 @@ import xarray as xr
 
 from minewatch._progress import Progress, silent
 from minewatch.bands import MAX_DN, SCALE_FACTOR, available_indices
-from minewatch.explore._rows import LimitsDN, RowSummary, summarise_rows
+from minewatch.explore._rows import LimitsDN, RowSummary, by_wavelength, summarise_rows
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 
 if TYPE_CHECKING:
@@ -74,9 +74,34 @@ class PatchStatistics:
         return labels
 
     @property
+    def classes(self) -> "pd.Series[str]":
+        """Names of the sites' classes (`CLASSES`) by site_id."""
+        names = np.asarray(CLASSES, dtype=object)[_class_numbers(self.sites)]
+        return pd.Series(names, index=self.sites.index, name="class", dtype="str")
+
+    @property
     def patch_side_m(self) -> float:
         """Length of a patch's side on the ground, metres."""
         return float(self.header.size_px * self.header.resolution_m)
+
+    def in_order(self) -> "PatchStatistics":
+        """Sort patches by site_id and bands by wavelength, so that no result depends on either."""
+        bands = tuple(by_wavelength(self.bands))
+        columns = [self.bands.index(name) for name in bands]
+        rows = np.argsort(self.sites.index.to_numpy(), kind="stable")
+        return replace(
+            self,
+            sites=self.sites.iloc[rows],
+            bands=bands,
+            mean=self.mean.iloc[rows, columns],
+            std=self.std.iloc[rows, columns],
+            p10=self.p10.iloc[rows, columns],
+            p90=self.p90.iloc[rows, columns],
+            indices=self.indices.iloc[rows],
+            counts=self.counts.isel(band=columns),
+            quality=self.quality.iloc[rows],
+            small=self.small[rows][:, columns],
+        )
 
 
 def summarise_patches(
