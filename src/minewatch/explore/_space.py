@@ -1,0 +1,322 @@
+"""Where the sites lie, which of them share ground, and what their location gives away."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import Transformer
+from scipy.spatial import cKDTree
+
+from minewatch._figures import (
+    format_count,
+    format_interval,
+    format_length,
+    format_number,
+    format_percent,
+)
+from minewatch.explore._autocorrelation import fit_range, measure_moran, measure_variogram
+from minewatch.explore._correlation import find_components
+from minewatch.explore._held_out import spectral_features
+from minewatch.explore._leakage import CLUSTERS, COORDINATES, RANDOM, SPECTRA, audit_leakage
+from minewatch.explore._places import (
+    class_words,
+    earth_centred_m,
+    in_order,
+    independent_places,
+    is_placed,
+    labels_as_float,
+)
+from minewatch.explore._section import Section
+from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
+from minewatch.explore._statistics import PatchStatistics
+from minewatch.grid import MAX_LATITUDE, MIN_LATITUDE, utm_epsg
+from minewatch.sites import nearest_distance_m
+from minewatch.types import BoolArray, FloatArray, IntArray
+
+KEY, TITLE = "space", "Space"
+_QUANTILES: Final = {"p5_m": 0.05, "p25_m": 0.25, "median_m": 0.5, "p75_m": 0.75, "p95_m": 0.95}
+
+
+def describe_space(
+    statistics: PatchStatistics, settings: ExploreSettings = DEFAULT_SETTINGS
+) -> Section:
+    """Describe how sites lie, how alike near ones are, and what location alone would score.
+
+    Parameters
+    ----------
+    statistics
+        Sites without coordinates are left out and counted.
+
+    Returns
+    -------
+    Section
+        ``sites``: longitude and latitude (degrees, EPSG:4326), class, and ``place``, the number of
+        the independent place. ``overlaps``: sites that share ground with another (`_overlaps`).
+        ``nearest``: quantiles of the geodesic distance to the nearest other site, metres, by class
+        and by the class of that other. ``autocorrelation``: Moran's I of the first principal
+        component of band means and of the label. ``variogram`` of that component, and
+        ``variogram_model`` with its range. ``leakage``: the audit (`audit_leakage`).
+    """
+    placed = is_placed(statistics.sites)
+    if placed.sum() < 2:
+        return Section.left_out(
+            KEY,
+            TITLE,
+            why=f"{placed.sum()} of {len(placed)} patches have coordinates; this section needs "
+            "two.",
+            advice="Import the patches again with the points or tiles that they were cut at.",
+        )
+    sites = in_order(statistics.sites[placed])
+    places = independent_places(sites, distance_m=settings.place_distance_m)
+    overlaps = _overlaps(sites, statistics.patch_side_m)
+    leakage = audit_leakage(sites, spectral_features(statistics), settings=settings)
+    alike, variogram, model = _autocorrelation(statistics, sites, settings)
+    tables = {
+        "sites": _sites_table(sites, places),
+        "overlaps": overlaps,
+        "nearest": _nearest(sites),
+        "autocorrelation": alike,
+        "variogram": variogram,
+        "variogram_model": model,
+        "leakage": leakage,
+    }
+    where = _where(sites, places, overlaps, int((~placed).sum()))
+    return Section(
+        key=KEY,
+        title=TITLE,
+        seen=f"{where}; {_leak_seen(leakage)}.",
+        advice=_advice(leakage),
+        tables=tables,
+    )
+
+
+def _sites_table(sites: gpd.GeoDataFrame, places: IntArray) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "site_id": sites.index,
+            "class": class_words(labels_as_float(sites["label"])),
+            "longitude": sites.geometry.x.to_numpy(),
+            "latitude": sites.geometry.y.to_numpy(),
+            "place": places + 1,
+        }
+    )
+
+
+def _overlaps(sites: gpd.GeoDataFrame, side_m: float) -> pd.DataFrame:
+    """Count sites that share ground with another.
+
+    Patches are squares in their UTM zone, so two overlap if their centres are nearer than a side
+    in easting and in northing; those on two sides of a zone's border are not compared.
+
+    Returns
+    -------
+    DataFrame
+        ``what``, ``distance_m``, ``n_sites``, ``share`` (of all placed sites).
+    """
+    nearest_m = nearest_distance_m(sites).to_numpy()
+    is_mining = labels_as_float(sites["label"])
+    any_m, other_m = np.full(len(sites), np.inf), np.full(len(sites), np.inf)
+    for rows, centres_m in _centres_by_zone(sites):
+        any_m[rows] = _nearest_square(centres_m, np.zeros(len(rows)))
+        other_m[rows] = _nearest_square(centres_m, is_mining[rows], other=True)
+    diagonal_m = side_m * np.sqrt(2.0)
+    counts = [
+        ("another site within a patch side", side_m, nearest_m < side_m),
+        ("another site within a patch diagonal", diagonal_m, nearest_m < diagonal_m),
+        ("patch overlaps another", side_m, any_m < side_m),
+        ("patch overlaps one of the other class", side_m, other_m < side_m),
+    ]
+    return pd.DataFrame(
+        {"what": what, "distance_m": limit_m, "n_sites": int(near.sum()), "share": near.mean()}
+        for what, limit_m, near in counts
+    )
+
+
+def _centres_by_zone(sites: gpd.GeoDataFrame) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Give, for each UTM zone, its rows and the centres of their patches in it, metres."""
+    points = sites.geometry.to_numpy()
+    if "footprint" in sites:
+        footprints = shapely.centroid(np.asarray(sites["footprint"], dtype=object))
+        known = ~(shapely.is_missing(footprints) | shapely.is_empty(footprints))
+        points = np.where(known, footprints, points)
+    longitude, latitude = shapely.get_x(points), shapely.get_y(points)
+    latitude = np.clip(latitude, MIN_LATITUDE, MAX_LATITUDE)
+    zones = np.array([utm_epsg(*place) for place in zip(longitude, latitude, strict=True)])
+    for zone in np.unique(zones):
+        rows = np.flatnonzero(zones == zone)
+        to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{zone}", always_xy=True)
+        yield rows, np.column_stack(to_zone.transform(longitude[rows], latitude[rows]))
+
+
+def _nearest_square(
+    centres_m: FloatArray, classes: FloatArray, *, other: bool = False
+) -> FloatArray:
+    """Give the larger of easting and northing to the nearest other centre, the least there is.
+
+    With `other`, only centres of the other class count; those without a class have none.
+    """
+    least_m = np.full(len(centres_m), np.inf)
+    for name in np.unique(classes[~np.isnan(classes)]):
+        rows = np.flatnonzero(classes == name)
+        targets = np.flatnonzero(~np.isnan(classes) & (classes != name)) if other else rows
+        rank = 1 if other else 2
+        if len(targets) >= rank:
+            tree = cKDTree(centres_m[targets])
+            least_m[rows] = np.asarray(tree.query(centres_m[rows], k=[rank], p=np.inf)[0])[:, 0]
+    return least_m
+
+
+def _nearest(sites: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Tabulate the distance to the nearest other site, by class and by the class of that other."""
+    labels = labels_as_float(sites["label"])
+    classes = np.array(class_words(labels))
+    rows = []
+    for name in [x for x in ("mining", "no mining", "unlabelled") if (classes == x).any()]:
+        own = sites[classes == name]
+        to_any = nearest_distance_m(sites).to_numpy()[classes == name]
+        distances = {"any": to_any, "same class": nearest_distance_m(own).to_numpy()}
+        opposite = {"mining": "no mining", "no mining": "mining"}.get(name)
+        if opposite is not None and (classes == opposite).any():
+            others = sites[classes == opposite]
+            distances["other class"] = nearest_distance_m(own, others=others).to_numpy()
+        rows += [_quantile_row(name, to, metres) for to, metres in distances.items()]
+    return pd.DataFrame(rows)
+
+
+def _quantile_row(name: str, to: str, distance_m: FloatArray) -> dict[str, object]:
+    known = distance_m[np.isfinite(distance_m)]
+    quantiles = {
+        key: float(np.quantile(known, q)) if len(known) else float("nan")
+        for key, q in _QUANTILES.items()
+    }
+    return {"class": name, "nearest": to, "n_sites": len(known), **quantiles}
+
+
+def _autocorrelation(
+    statistics: PatchStatistics, sites: gpd.GeoDataFrame, settings: ExploreSettings
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    coordinates_m = earth_centred_m(sites)
+    values = pd.Series(np.nan, index=sites.index)
+    components = find_components(statistics.mean)
+    if components is not None:
+        values = components.scores["PC1"].reindex(sites.index)
+    known = values.notna().to_numpy()
+    labels = labels_as_float(sites["label"])
+    labelled = ~np.isnan(labels)
+    component = np.asarray(values, dtype=np.float64)
+    alike = pd.DataFrame(
+        [
+            {"variable": "PC1 of band means"} | _moran(component, coordinates_m, known),
+            {"variable": "label"} | _moran(labels, coordinates_m, labelled),
+        ]
+    )
+    variogram = measure_variogram(
+        component[known], coordinates_m[known], random_state=settings.random_state
+    )
+    model = pd.DataFrame([{"variable": "PC1 of band means", **fit_range(variogram)}])
+    return alike, variogram, model
+
+
+def _moran(values: FloatArray, coordinates_m: FloatArray, known: BoolArray) -> dict[str, float]:
+    return measure_moran(values[known], coordinates_m[known])
+
+
+def _where(
+    sites: gpd.GeoDataFrame, places: IntArray, overlaps: pd.DataFrame, n_unplaced: int
+) -> str:
+    shared = overlaps.iloc[0]
+    left_out = f" ({format_count(n_unplaced)} without coordinates left out)" if n_unplaced else ""
+    return (
+        f"{format_count(len(sites))} sites{left_out} lie in "
+        f"{format_count(int(places.max()) + 1)} independent places, and "
+        f"{format_count(shared['n_sites'])} ({format_percent(shared['share'], decimals=0)}) have "
+        f"another within a patch side of {format_length(shared['distance_m'])}"
+    )
+
+
+def _leak_seen(leakage: pd.DataFrame) -> str:
+    random = _row(leakage, COORDINATES, RANDOM)
+    if random is None:
+        return "what location gives away was not measured, for that takes both classes in each fold"
+    text = f"a model of coordinates alone scores AUC {_auc_words(random)} under random folds"
+    far = _farthest(leakage)
+    spectra = _row(leakage, SPECTRA, RANDOM)
+    if far is None:
+        held = "no distance leaves enough clusters to hold out"
+    else:
+        held = (
+            f"{_auc_words(far)} with whole clusters held out, "
+            f"{format_length(far['distance_m'])} or more from all others"
+        )
+    text += f" and {held}" if far is not None else f", and {held}"
+    if spectra is not None:
+        text += f", where a simple spectral model scores {_auc_words(spectra)}"
+        far_spectra = None if far is None else _row(leakage, SPECTRA, CLUSTERS, far["distance_m"])
+        if far_spectra is not None:
+            text += f" and {_auc_words(far_spectra)}"
+    return text
+
+
+def _advice(leakage: pd.DataFrame) -> str:
+    random, far = _row(leakage, COORDINATES, RANDOM), _farthest(leakage)
+    if random is None:
+        return "Label places of both classes, far apart from each other, to audit what folds leak."
+    if not random["auc_low"] > 0.5:
+        return (
+            "Location alone cannot be told from chance here, so random folds give little away "
+            "through it; hold out whole places all the same, for near patches are not independent."
+        )
+    free = (
+        f"An AUC of {format_number(random['auc'], decimals=2)} under random folds is to be had "
+        "without looking at one pixel, so do not report random folds"
+    )
+    if far is None:
+        return f"{free}; gather sites from more places, until whole clusters can be held out."
+    enough = _enough(leakage)
+    if enough is not None:
+        return (
+            f"{free}: hold out whole clusters {format_length(enough)} apart or more, where "
+            "location alone can no longer be told from chance."
+        )
+    return (
+        f"{free}; location still tells the class {format_length(far['distance_m'])} away, so hold "
+        "out clusters at least so far apart and show the model of coordinates beside every score."
+    )
+
+
+def _row(
+    leakage: pd.DataFrame, model: str, folds: str, distance_m: float | None = None
+) -> "pd.Series | None":
+    """Find one measured row of the audit."""
+    chosen = (leakage["model"] == model) & (leakage["folds"] == folds) & leakage["auc"].notna()
+    if distance_m is not None:
+        chosen &= leakage["distance_m"] == distance_m
+    return leakage[chosen].iloc[0] if chosen.any() else None
+
+
+def _clusters(leakage: pd.DataFrame) -> pd.DataFrame:
+    chosen = (leakage["model"] == COORDINATES) & (leakage["folds"] == CLUSTERS)
+    return leakage[chosen & leakage["auc"].notna()].sort_values("distance_m")
+
+
+def _farthest(leakage: pd.DataFrame) -> "pd.Series | None":
+    """Find the widest clusters under which location was scored."""
+    rows = _clusters(leakage)
+    return None if rows.empty else rows.iloc[-1]
+
+
+def _enough(leakage: pd.DataFrame) -> float | None:
+    """Give the least distance from which on location no longer tells the class."""
+    rows = _clusters(leakage)
+    tells = (rows["auc_low"] > 0.5).to_numpy()
+    if rows.empty or tells[-1]:
+        return None
+    first = int(np.flatnonzero(tells)[-1]) + 1 if tells.any() else 0
+    return float(rows["distance_m"].iloc[first])
+
+
+def _auc_words(row: "pd.Series") -> str:
+    return format_interval(row["auc"], row["auc_low"], row["auc_high"])
