@@ -7,13 +7,14 @@ import math
 from functools import lru_cache
 from typing import Self
 
+import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from pydantic import Field, model_validator
 from pyproj import Transformer
 
 from minewatch.errors import InputError
-from minewatch.types import Settings
+from minewatch.types import FloatArray, IntArray, Settings
 
 SOUTHERN_FALSE_NORTHING_M = 10_000_000
 MIN_LATITUDE, MAX_LATITUDE = -80.0, 84.0
@@ -125,6 +126,39 @@ class PatchGrid(Settings):
         top = anchor + _snap(northing + half - anchor, self.snap_m)
         transform = Affine(self.resolution_m, 0.0, left, 0.0, -self.resolution_m, top)
         return GeoBox((self.size_px, self.size_px), transform, f"EPSG:{epsg}")
+
+    def corners(
+        self, longitude: FloatArray, latitude: FloatArray
+    ) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Give the upper left corners of the patches of many places at once.
+
+        It says where the geoboxes of `geobox` lie, a thousand times faster, and checks nothing:
+        every coordinate must be in range.
+
+        Parameters
+        ----------
+        longitude, latitude
+            Degrees, EPSG:4326, one per place.
+
+        Returns
+        -------
+        epsg
+            UTM zone of each patch.
+        left, top
+            Metres in that zone, WGS 84.
+        """
+        epsg = (np.floor((longitude + 180.0) % 360.0 / 6.0) + 1).astype(np.int64)
+        epsg += np.where(latitude >= 0, 32600, 32700)
+        left, top = np.empty(len(epsg)), np.empty(len(epsg))
+        for zone in np.unique(epsg):
+            own = epsg == zone
+            easting, northing = _to_utm(int(zone)).transform(longitude[own], latitude[own])
+            anchor = SOUTHERN_FALSE_NORTHING_M if zone >= 32700 else 0
+            half = self.side_m / 2.0
+            left[own] = np.floor((easting - half) / self.snap_m + 0.5) * self.snap_m
+            steps = np.floor((northing + half - anchor) / self.snap_m + 0.5)
+            top[own] = anchor + steps * self.snap_m
+        return epsg, left, top
 
 
 def _snap(value_m: float, snap_m: float) -> float:

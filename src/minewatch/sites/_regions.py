@@ -1,0 +1,72 @@
+"""Regions: polygons from a table, a geometry or a file, in EPSG:4326."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+import geopandas as gpd
+import pyogrio
+import shapely
+
+from minewatch.errors import InputError, NotThereError
+from minewatch.sites._schema import SITES_CRS
+from minewatch.sites._space import to_equal_area
+from minewatch.types import StrPath
+
+Region: TypeAlias = StrPath | gpd.GeoDataFrame | gpd.GeoSeries | shapely.Geometry
+
+_STRAIGHT_DEGREES = 0.01
+
+
+def read_region(region: Region) -> shapely.Geometry:
+    """Give a region as one valid (multi)polygon in EPSG:4326, the same in whatever row order."""
+    polygons = read_polygons(region).geometry.to_numpy()
+    ground = shapely.normalize(shapely.union_all(shapely.normalize(polygons)))
+    if ground.is_empty or shapely.area(ground) == 0:
+        raise InputError("the region has no area; expected polygons")
+    return ground
+
+
+def read_polygons(region: Region) -> gpd.GeoDataFrame:
+    """Give a layer of polygons in EPSG:4326; rings that cross themselves are made valid."""
+    if isinstance(region, gpd.GeoDataFrame):
+        layer = region
+    elif isinstance(region, gpd.GeoSeries):
+        layer = gpd.GeoDataFrame(geometry=region)
+    elif isinstance(region, shapely.Geometry):
+        layer = gpd.GeoDataFrame(geometry=[region], crs=SITES_CRS)
+    else:
+        layer = _read_layer(Path(region))
+    if layer.crs is None:
+        raise InputError("the region has no coordinate reference system; use region.set_crs")
+    kinds = set(layer.geometry.dropna().geom_type) - {"Polygon", "MultiPolygon"}
+    if kinds:
+        raise InputError(f"the region holds {', '.join(sorted(kinds))}; expected polygons only")
+    layer = layer[layer.geometry.notna()].to_crs(SITES_CRS)
+    west, south, east, north = layer.total_bounds
+    if len(layer) and not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
+        raise InputError(
+            f"the region reaches from {west:g} to {east:g}° east, {south:g} to {north:g}° north; "
+            "expected degrees within -180 to 180 and -90 to 90"
+        )
+    valid = shapely.make_valid(shapely.force_2d(layer.geometry.to_numpy()))
+    return layer.set_geometry(gpd.GeoSeries(valid, index=layer.index, crs=SITES_CRS))
+
+
+def equal_area_m2(polygon: shapely.Geometry) -> float:
+    """Measure a polygon in EPSG:4326 on the ellipsoid, square metres; edges straight in degrees."""
+    fine = shapely.segmentize(polygon, _STRAIGHT_DEGREES)
+    return float(shapely.area(shapely.transform(fine, to_equal_area)))
+
+
+def _read_layer(file: Path) -> gpd.GeoDataFrame:
+    if not file.exists():
+        raise NotThereError(f"there is no file {file}")
+    try:
+        if file.suffix.lower() in (".parquet", ".geoparquet", ".pq"):
+            return gpd.read_parquet(file)
+        layer = gpd.read_file(file, engine="pyogrio")
+    except (pyogrio.errors.DataSourceError, ValueError) as error:
+        raise InputError(f"{file} cannot be read as polygons: {error}") from error
+    if not isinstance(layer, gpd.GeoDataFrame):
+        raise InputError(f"{file} holds no geometry; expected polygons")
+    return layer
