@@ -16,6 +16,7 @@ N_NEIGHBOURS: Final = 8
 MAX_VARIOGRAM_SITES: Final = 2_000
 _N_LAGS: Final = 12
 _N_RANGES: Final = 100
+_LEAST_PAIRS: Final = 30
 _LEAST_LAG_M: Final = 250.0
 
 
@@ -138,30 +139,28 @@ def fit_range(variogram: pd.DataFrame) -> dict[str, float]:
     """Fit an exponential variogram and give the distance up to which places are alike.
 
     The model is ``nugget + sill · (1 − exp(−3 h / range))``, so that at the range 95 % of the
-    rise is over. Lags weigh by pairs over squared distance, as gstat does by default [1]_. Ranges
-    are tried on a grid, and nugget and sill found by non-negative least squares, so the fit always
-    ends and depends on no start.
+    rise is over. Lags of at least 30 pairs [1]_ count alike, for they grow geometrically, and a
+    weight by pairs would leave the short ones unheard. Ranges are tried on a grid, and nugget and
+    sill found by non-negative least squares, so the fit always ends and depends on no start.
 
     Returns
     -------
     dict
-        ``range_m``: NaN if fewer than four lags are there, if semivariance does not rise with
+        ``range_m``: NaN if fewer than four such lags are there, if semivariance does not rise with
         distance, or if it still rises at the longest lag. ``nugget`` and ``sill``.
 
     References
     ----------
-    .. [1] Pebesma, E. J. (2004). Multivariable geostatistics in S: the gstat package. Computers &
-       Geosciences 30, 683–691.
+    .. [1] Journel, A. G., Huijbregts, C. J. (1978). Mining Geostatistics. Academic Press.
     """
     nothing = {"range_m": float("nan"), "nugget": float("nan"), "sill": float("nan")}
-    if len(variogram) < 4:
+    well_known = variogram[variogram["n_pairs"] >= _LEAST_PAIRS]
+    if len(well_known) < 4:
         return nothing
-    lags, semivariance, n_pairs = variogram.to_numpy(dtype=np.float64).T
-    lags = np.maximum(lags, 1.0)
-    root_weight = np.sqrt(n_pairs) / lags
-    root_weight /= root_weight.max()
+    lags = np.maximum(well_known["distance_m"].to_numpy(dtype=np.float64), 1.0)
+    semivariance = well_known["semivariance"].to_numpy(dtype=np.float64)
     ranges = np.geomspace(lags[0] / 2.0, lags[-1] * 4.0, _N_RANGES)
-    fits = [_fit_at(range_m, lags, semivariance, root_weight) for range_m in ranges]
+    fits = [_fit_at(range_m, lags, semivariance) for range_m in ranges]
     best = int(np.argmin([misfit for _, misfit in fits]))
     nugget, sill = fits[best][0]
     reached = sill > 0.05 * (nugget + sill) and ranges[best] <= lags[-1]
@@ -172,10 +171,7 @@ def fit_range(variogram: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _fit_at(
-    range_m: float, lags: FloatArray, semivariance: FloatArray, root_weight: FloatArray
-) -> tuple[FloatArray, float]:
+def _fit_at(range_m: float, lags: FloatArray, semivariance: FloatArray) -> tuple[FloatArray, float]:
     rise = 1.0 - np.exp(-3.0 * lags / range_m)
-    design = np.column_stack([np.ones_like(lags), rise]) * root_weight[:, None]
-    solution, misfit = nnls(design, semivariance * root_weight)
+    solution, misfit = nnls(np.column_stack([np.ones_like(lags), rise]), semivariance)
     return solution, float(misfit)

@@ -112,7 +112,8 @@ def doubt_labels(
     Parameters
     ----------
     statistics
-        Sites without a label are left out; so are those without coordinates, if others have some.
+        Sites without a label are left out; so are those without coordinates, if
+        enough others have some.
     dataset
         Where to read thumbnails of the most doubtful sites; None for no thumbnails.
 
@@ -126,7 +127,7 @@ def doubt_labels(
         what the probabilities are worth: AUC with interval, folds, distance, sites, groups. Image
         ``doubts``: the first ``settings.n_thumbnails`` flagged sites.
     """
-    sites = _usable(statistics.sites)
+    sites = _usable(statistics.sites, settings.n_folds)
     is_mining = labels_as_float(sites["label"]) == 1.0
     fewest = min(is_mining.sum(), (~is_mining).sum())
     if fewest < 2 * settings.n_folds:
@@ -145,6 +146,7 @@ def doubt_labels(
     ]
     probability = np.mean(scores, axis=0)
     auc = measure_auc(probability, is_mining, groups)
+    n_alone = int((~is_placed(sites)).sum())
     doubts = find_doubts(is_mining, probability)
     table = _doubts_table(sites, probability, doubts)
     flagged = table.loc[table["is_flagged"], "site_id"].head(settings.n_thumbnails)
@@ -153,7 +155,7 @@ def doubt_labels(
     return Section(
         key=KEY,
         title=TITLE,
-        seen=_seen(doubts, auc, distance_m, n_left_out, settings),
+        seen=_seen(doubts, auc, _how(distance_m, n_alone), n_left_out, settings),
         advice=_advice(doubts, auc, settings),
         tables={
             "doubts": table,
@@ -164,11 +166,13 @@ def doubt_labels(
     )
 
 
-def _usable(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Keep labelled sites; where some have coordinates, only those."""
+def _usable(sites: gpd.GeoDataFrame, n_folds: int) -> gpd.GeoDataFrame:
+    """Keep labelled sites; only those with coordinates, if they are enough by themselves."""
     labelled = sites["label"].notna().to_numpy(dtype=np.bool_)
     placed = labelled & is_placed(sites)
-    return in_order(sites[placed if placed.any() else labelled])
+    counts = sites.loc[placed, "label"].value_counts()
+    enough = len(counts) == 2 and counts.min() >= 2 * n_folds
+    return in_order(sites[placed if enough else labelled])
 
 
 def _groups(
@@ -176,8 +180,8 @@ def _groups(
 ) -> tuple[IntArray, float | None]:
     """Group sites at the asked distance, or the widest below it that leaves enough groups.
 
-    Without coordinates, or where sites lie too close together, every site is a group, and None is
-    given for the distance.
+    A site without coordinates is a group of its own. Where no site has any, or all lie too close
+    together, every site is a group, and None is given for the distance.
     """
     if is_placed(sites).any():
         asked = settings.label_block_m
@@ -228,27 +232,26 @@ def _model_table(auc: Auc, distance_m: float | None, settings: ExploreSettings) 
     )
 
 
-def _seen(
-    doubts: Doubts,
-    auc: Auc,
-    distance_m: float | None,
-    n_left_out: int,
-    settings: ExploreSettings,
-) -> str:
+def _how(distance_m: float | None, n_alone: int) -> str:
+    """Write how sites were held out."""
+    if distance_m is None:
+        return "under random folds, which near sites may flatter"
+    how = f"under folds of clusters {format_length(distance_m)} or more apart"
+    if n_alone:
+        return f"{how}, {format_count(n_alone)} sites without coordinates each by itself"
+    return how
+
+
+def _seen(doubts: Doubts, auc: Auc, how: str, n_left_out: int, settings: ExploreSettings) -> str:
     n_sites, n_flagged = auc.n_mining + auc.n_no_mining, int(doubts.is_flagged.sum())
-    how = (
-        "under random folds"
-        if distance_m is None
-        else f"under folds of clusters {format_length(distance_m)} or more apart"
-    )
     left_out = f" ({format_count(n_left_out)} without coordinates left out)" if n_left_out else ""
     expected = doubts.noise.set_index("label")["expected_wrong"]
     return (
         f"Scored out of fold, a simple spectral model (AUC {auc.in_words(settings.confidence)} "
         f"{how}) contradicts {format_count(n_flagged)} of {format_count(n_sites)} labels"
-        f"{left_out}, {format_percent(n_flagged / n_sites)}; if it is right, about "
-        f"{format_count(expected['mining'])} labels of mining and "
-        f"{format_count(expected['no mining'])} of no mining are wrong."
+        f"{left_out}, {format_percent(n_flagged / n_sites)}; confident learning reads that as "
+        f"about {format_count(expected['mining'])} wrong labels of mining and "
+        f"{format_count(expected['no mining'])} of no mining, the model's own errors among them."
     )
 
 

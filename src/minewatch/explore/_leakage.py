@@ -118,7 +118,7 @@ def _schemes(sites: gpd.GeoDataFrame, settings: ExploreSettings) -> Iterator[Sch
     alone = np.arange(len(sites), dtype=np.int64)
     places = independent_places(sites, distance_m=settings.place_distance_m)
     yield Scheme(RANDOM, float("nan"), alone, places)
-    for distance_m in sorted(settings.block_sizes_m):
+    for distance_m in sorted({settings.place_distance_m, *settings.block_sizes_m}):
         clusters = as_codes(cluster_sites(sites, distance_m=distance_m))
         yield Scheme(CLUSTERS, distance_m, clusters, clusters)
     for distance_m in sorted(settings.block_sizes_m):

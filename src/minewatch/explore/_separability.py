@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from minewatch._figures import format_count, format_length
+from minewatch._figures import format_count, format_length, format_percent
 from minewatch.explore._places import in_order, independent_places, is_placed, labels_as_float
 from minewatch.explore._roc import Auc, measure_auc
 from minewatch.explore._rows import by_wavelength
@@ -81,7 +81,7 @@ def rank_separability(
     return Section(
         key=KEY,
         title=TITLE,
-        seen=_seen(table, best, placed=bool(is_placed(sites).any()), settings=settings),
+        seen=_seen(table, best, n_unplaced=int((~is_placed(sites)).sum()), settings=settings),
         advice=_advice(table, best, settings),
         tables={"ranking": table, "sample": _sample(statistics, is_mining, places)},
     )
@@ -192,19 +192,23 @@ def _sample(statistics: PatchStatistics, is_mining: BoolArray, places: IntArray)
     )
 
 
-def _seen(table: pd.DataFrame, best: Auc, *, placed: bool, settings: ExploreSettings) -> str:
+def _seen(table: pd.DataFrame, best: Auc, *, n_unplaced: int, settings: ExploreSettings) -> str:
     first = table.iloc[0]
-    where = (
-        f"{format_count(best.n_places)} places more than "
-        f"{format_length(settings.place_distance_m)} apart"
-        if placed
-        else f"{format_count(best.n_places)} patches without coordinates, each taken as a place"
-    )
+    apart = f"more than {format_length(settings.place_distance_m)} apart"
+    alone = f"{format_count(n_unplaced)} patches without coordinates, each taken as a place"
+    n_places = format_count(best.n_places)
+    if n_unplaced == 0:
+        where = f"{n_places} places {apart}"
+    elif n_unplaced < best.n_mining + best.n_no_mining:
+        where = f"{n_places} places, those known {apart} and {alone}"
+    else:
+        where = alone
     return (
         f"Of {len(table)} bands and indices, {first['feature']} ({first['direction']}) tells the "
         f"classes apart best by itself: AUC {best.in_words(settings.confidence)}, "
         f"n = {format_count(best.n_mining)} mining and {format_count(best.n_no_mining)} no-mining "
-        f"patches; the {settings.confidence:.0%} interval rests on {where}, not on pixels."
+        f"patches; the {format_percent(settings.confidence)} interval rests on {where}, not on "
+        "pixels."
     )
 
 

@@ -20,7 +20,7 @@ from minewatch._figures import (
 from minewatch.explore._autocorrelation import fit_range, measure_moran, measure_variogram
 from minewatch.explore._correlation import find_components
 from minewatch.explore._held_out import spectral_features
-from minewatch.explore._leakage import CLUSTERS, COORDINATES, RANDOM, SPECTRA, audit_leakage
+from minewatch.explore._leakage import BLOCKS, CLUSTERS, COORDINATES, RANDOM, SPECTRA, audit_leakage
 from minewatch.explore._places import (
     class_words,
     earth_centred_m,
@@ -231,33 +231,38 @@ def _where(
     left_out = f" ({format_count(n_unplaced)} without coordinates left out)" if n_unplaced else ""
     return (
         f"{format_count(len(sites))} sites{left_out} lie in "
-        f"{format_count(int(places.max()) + 1)} independent places, and "
-        f"{format_count(shared['n_sites'])} ({format_percent(shared['share'], decimals=0)}) have "
-        f"another within a patch side of {format_length(shared['distance_m'])}"
+        f"{format_count(int(places.max()) + 1)} independent places, "
+        f"{format_count(shared['n_sites'])} of them "
+        f"({format_percent(shared['share'], decimals=0)}) with another within a patch side of "
+        f"{format_length(shared['distance_m'])}"
     )
 
 
 def _leak_seen(leakage: pd.DataFrame) -> str:
-    random = _row(leakage, COORDINATES, RANDOM)
-    if random is None:
-        return "what location gives away was not measured, for that takes both classes in each fold"
-    text = f"a model of coordinates alone scores AUC {_auc_words(random)} under random folds"
-    far = _farthest(leakage)
-    spectra = _row(leakage, SPECTRA, RANDOM)
+    random, far = _scores(leakage, RANDOM), _farthest(leakage)
+    if not random:
+        return "what location gives away could not be measured, for a class is missing or rare"
+    text = (
+        f"under random folds a model of coordinates alone scores AUC {random[0]}"
+        f"{f' and a simple spectral model {random[1]}' if len(random) > 1 else ''}"
+    )
     if far is None:
-        held = "no distance leaves enough clusters to hold out"
-    else:
-        held = (
-            f"{_auc_words(far)} with whole clusters held out, "
-            f"{format_length(far['distance_m'])} or more from all others"
-        )
-    text += f" and {held}" if far is not None else f", and {held}"
-    if spectra is not None:
-        text += f", where a simple spectral model scores {_auc_words(spectra)}"
-        far_spectra = None if far is None else _row(leakage, SPECTRA, CLUSTERS, far["distance_m"])
-        if far_spectra is not None:
-            text += f" and {_auc_words(far_spectra)}"
-    return text
+        return f"{text}, and no distance of the audit leaves enough clusters to hold out"
+    held = " and ".join(_scores(leakage, CLUSTERS, far["distance_m"]))
+    return (
+        f"{text}, against {held} where whole clusters {format_length(far['distance_m'])} or more "
+        "from all others are held out"
+    )
+
+
+def _scores(leakage: pd.DataFrame, folds: str, distance_m: float | None = None) -> list[str]:
+    """Write what both models score under some folds, as far as it was measured."""
+    rows = [_row(leakage, model, folds, distance_m) for model in (COORDINATES, SPECTRA)]
+    return [
+        format_interval(row["auc"], row["auc_low"], row["auc_high"])
+        for row in rows
+        if row is not None
+    ]
 
 
 def _advice(leakage: pd.DataFrame) -> str:
@@ -275,15 +280,22 @@ def _advice(leakage: pd.DataFrame) -> str:
     )
     if far is None:
         return f"{free}; gather sites from more places, until whole clusters can be held out."
-    enough = _enough(leakage)
+    enough = _enough(_rows(leakage, CLUSTERS))
     if enough is not None:
         return (
             f"{free}: hold out whole clusters {format_length(enough)} apart or more, where "
             "location alone can no longer be told from chance."
         )
+    side_m = _enough(_rows(leakage, BLOCKS))
+    wide = (
+        f"hold out square blocks of {format_length(side_m)}, under which it cannot be told from "
+        "chance, with a gap between them"
+        if side_m is not None
+        else "hold out clusters at least so far apart"
+    )
     return (
-        f"{free}; location still tells the class {format_length(far['distance_m'])} away, so hold "
-        "out clusters at least so far apart and show the model of coordinates beside every score."
+        f"{free}; location still tells the class from {format_length(far['distance_m'])} away, so "
+        f"{wide}, and show the model of coordinates beside every score."
     )
 
 
@@ -297,26 +309,22 @@ def _row(
     return leakage[chosen].iloc[0] if chosen.any() else None
 
 
-def _clusters(leakage: pd.DataFrame) -> pd.DataFrame:
-    chosen = (leakage["model"] == COORDINATES) & (leakage["folds"] == CLUSTERS)
+def _rows(leakage: pd.DataFrame, folds: str) -> pd.DataFrame:
+    """Find what location scored under one kind of folds, the nearest first."""
+    chosen = (leakage["model"] == COORDINATES) & (leakage["folds"] == folds)
     return leakage[chosen & leakage["auc"].notna()].sort_values("distance_m")
 
 
 def _farthest(leakage: pd.DataFrame) -> "pd.Series | None":
     """Find the widest clusters under which location was scored."""
-    rows = _clusters(leakage)
+    rows = _rows(leakage, CLUSTERS)
     return None if rows.empty else rows.iloc[-1]
 
 
-def _enough(leakage: pd.DataFrame) -> float | None:
+def _enough(rows: pd.DataFrame) -> float | None:
     """Give the least distance from which on location no longer tells the class."""
-    rows = _clusters(leakage)
     tells = (rows["auc_low"] > 0.5).to_numpy()
     if rows.empty or tells[-1]:
         return None
     first = int(np.flatnonzero(tells)[-1]) + 1 if tells.any() else 0
     return float(rows["distance_m"].iloc[first])
-
-
-def _auc_words(row: "pd.Series") -> str:
-    return format_interval(row["auc"], row["auc_low"], row["auc_high"])
