@@ -1,10 +1,208 @@
 """The commands of sites."""
 
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="TODO sites")
+from minewatch.cli import _common
+
+if TYPE_CHECKING:
+    from minewatch.sites import SitesCheck
+
+app = typer.Typer(no_args_is_help=True, help="Check labelled places, and draw background ones.")
+
+
+class Allocation(StrEnum):
+    """How many sites a stratum gets."""
+
+    area = "area"
+    equal = "equal"
 
 
 @app.callback()
 def _group() -> None:
     pass
+
+
+@app.command()
+def check(
+    *,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Files of sites; else the study's sites.parquet."),
+    ] = None,
+    mining: Annotated[
+        list[Path] | None, typer.Option("--mining", metavar="FILE", help="A file of mining sites.")
+    ] = None,
+    no_mining: Annotated[
+        list[Path] | None,
+        typer.Option("--no-mining", metavar="FILE", help="A file of sites without mining."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", metavar="COLUMN", help="The column of labels, if not 'label'."),
+    ] = None,
+    crs: Annotated[
+        str | None, typer.Option("--crs", help="The CRS of files that carry none: EPSG:4326.")
+    ] = None,
+    longitude: Annotated[
+        str | None, typer.Option("--longitude", metavar="COLUMN", help="The column of longitude.")
+    ] = None,
+    latitude: Annotated[
+        str | None, typer.Option("--latitude", metavar="COLUMN", help="The column of latitude.")
+    ] = None,
+    site_id: Annotated[
+        str | None, typer.Option("--site-id", metavar="COLUMN", help="The column of ids.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="The layer of files that have several.")
+    ] = None,
+    size_px: Annotated[
+        int, typer.Option("--size-px", min=1, max=4096, help="Side of a patch, pixels of 10 m.")
+    ] = 48,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="FAULT", help="A fault to accept: 'duplicate point'."),
+    ] = None,
+    study: _common.StudyOption = Path(),
+    overwrite: _common.OverwriteOption = False,
+    json_: _common.JsonOption = False,
+) -> None:
+    """Check files of sites: counts, distances, overlaps, conflicts, clusters.
+
+    The tables go to the study's folder sites. Sites without faults become
+    its sites.parquet; faults are named, and the exit code is then 3.
+    """
+    from minewatch import sites
+    from minewatch.grid import PatchGrid
+
+    table_file, folder = study / "sites.parquet", study / "sites"
+    sources = _sources(files or [], mining or [], no_mining or [], table_file)
+    table = sites.read_sites(
+        sources,
+        label=label,
+        crs=crs,
+        longitude=longitude,
+        latitude=latitude,
+        site_id=site_id,
+        layer=layer,
+    )
+    found = sites.check_sites(table, grid=PatchGrid(size_px=size_px))
+    saved = {"tables": str(found.save(folder, inputs=_flat(sources), overwrite=True))}
+    try:
+        found.raise_faults(allow=allow or ())
+        if sources != [table_file]:
+            saved["sites"] = str(sites.write_sites(table, table_file, overwrite=overwrite))
+    finally:
+        _common.print_result(
+            {**found.to_dict(), "saved": saved},
+            as_json=json_,
+            describe=lambda: _describe(found, saved),
+        )
+
+
+@app.command()
+def sample(
+    region: Annotated[Path, typer.Argument(help="A file of polygons.")],
+    *,
+    n_sites: Annotated[int, typer.Option("--n", min=1, help="How many sites to draw.")],
+    min_distance_m: Annotated[
+        float,
+        typer.Option("--min-distance-m", min=0, help="Least distance to every known site, metres."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", help="Where to: .geojson, .gpkg, .parquet or .csv."),
+    ],
+    away_from: Annotated[
+        list[Path] | None,
+        typer.Option("--away-from", metavar="FILE", help="Known sites to keep away from."),
+    ] = None,
+    apart_m: Annotated[
+        float | None,
+        typer.Option(
+            "--apart-m", min=0, help="Least distance between drawn sites; else --min-distance-m."
+        ),
+    ] = None,
+    strata: Annotated[
+        Path | None, typer.Option("--strata", metavar="FILE", help="A layer of polygons.")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="COLUMN", help="The column of --strata to draw for."),
+    ] = None,
+    allocation: Annotated[
+        Allocation, typer.Option("--allocation", help="Sites per stratum: by area, or equal.")
+    ] = Allocation.area,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same sites.")] = 0,
+    overwrite: _common.OverwriteOption = False,
+    json_: _common.JsonOption = False,
+) -> None:
+    """Draw background sites in a region, away from known sites and each other.
+
+    They are spread evenly over the ground and labelled 0, no mining;
+    nobody has looked at them. How they were drawn is written beside them.
+    """
+    from minewatch import __version__, sites
+    from minewatch._store import digest_file, refuse_existing, write_json
+
+    if (strata is None) != (by is None):
+        raise typer.BadParameter("--strata and --by belong together")
+    refuse_existing(out, overwrite=overwrite)
+    known = sites.read_sites(away_from) if away_from else None
+    drawn = sites.sample_background(
+        region,
+        n_sites,
+        min_distance_m=min_distance_m,
+        away_from=known,
+        apart_m=apart_m,
+        stratify=None if strata is None or by is None else (strata, by),
+        allocation=allocation.value,
+        random_state=seed,
+    )
+    sites.write_sites(drawn, out, overwrite=overwrite)
+    inputs = [region, *(away_from or []), *([strata] if strata else [])]
+    result = {
+        "minewatch": __version__,
+        "n_sites": len(drawn),
+        "n_known": 0 if known is None else len(known),
+        "min_distance_m": min_distance_m,
+        "apart_m": min_distance_m if apart_m is None else apart_m,
+        "strata": None if by is None else drawn[by].astype(str).value_counts().to_dict(),
+        "allocation": None if by is None else allocation.value,
+        "seed": seed,
+        "inputs": {file.name: digest_file(file) for file in inputs},
+        "file": str(out),
+    }
+    write_json(out.with_name(f"{out.stem}.sample.json"), result)
+    _common.print_result(result, as_json=json_, describe=lambda: _describe_sample(result))
+
+
+def _sources(
+    files: list[Path], mining: list[Path], no_mining: list[Path], table_file: Path
+) -> "list[Path] | dict[str | int, list[Path]]":
+    if files and (mining or no_mining):
+        raise typer.BadParameter("give either FILE, or --mining and --no-mining, not both")
+    if mining or no_mining:
+        return {name: paths for name, paths in ((1, mining), (0, no_mining)) if paths}
+    return files or [table_file]
+
+
+def _flat(sources: "list[Path] | dict[str | int, list[Path]]") -> list[Path]:
+    return (
+        sources if isinstance(sources, list) else [one for own in sources.values() for one in own]
+    )
+
+
+def _describe(found: "SitesCheck", saved: dict[str, str]) -> str:
+    return "\n\n".join([str(found), "Saved: " + ", ".join(saved.values())])
+
+
+def _describe_sample(result: dict[str, Any]) -> str:
+    drawn = f"{result['n_sites']:,} background sites drawn, seed {result['seed']}"
+    apart = f"  {result['apart_m']:g} m or more from each other"
+    away = f"  {result['min_distance_m']:g} m or more from {result['n_known']:,} known sites"
+    strata = [f"  {name}: {count:,}" for name, count in (result["strata"] or {}).items()]
+    return "\n".join([drawn, apart, away, *strata, "", f"Saved: {result['file']}"])

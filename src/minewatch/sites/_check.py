@@ -1,28 +1,31 @@
 """Describe a table of sites: counts, extent, distances, overlaps, conflicts, clusters, faults."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from minewatch import __version__
+from minewatch._store import digest_file, write_json, writing_folder
 from minewatch.errors import SitesError
 from minewatch.grid import PatchGrid
 from minewatch.sites._distance import geodesic_m, lonlat, nearest_of, nearest_other
 from minewatch.sites._schema import CLASS_NAMES, UNLABELLED, class_of
 from minewatch.sites._space import cluster_sites
 from minewatch.sites._squares import Squares, conflicting_pairs
+from minewatch.sites._summary import summarize_check
 from minewatch.sites._validate import (
-    Fault,
     find_faults,
     has_geometry,
     in_range,
     label_values,
     raise_faults,
 )
-from minewatch.types import FloatArray
+from minewatch.types import FloatArray, StrPath
 
 CLUSTER_DISTANCES_M: Final = (1_000.0, 3_000.0, 10_000.0, 20_000.0)
 QUANTILES: Final[Mapping[str, float]] = {
@@ -76,19 +79,57 @@ class SitesCheck:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, pd.DataFrame)}
 
-    def raise_faults(self, *, allow: Collection[Fault] = ()) -> None:
+    def raise_faults(self, *, allow: Collection[str] = ()) -> None:
         """Raise one SitesError that names every fault that is not allowed, if there is any."""
         raise_faults(self.faults, len(self.per_site), allow=allow)
 
+    def __str__(self) -> str:
+        """Say in a page of plain text what was found."""
+        return summarize_check(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Give everything but the table per site as plain values, for JSON; NaN becomes None."""
-        result: dict[str, Any] = {"grid": self.grid.model_dump()}
+        result: dict[str, Any] = {"minewatch": __version__, "grid": self.grid.model_dump()}
         for name, table in self.tables.items():
             if name != "per_site":
                 named = table if table.index.name is None else table.reset_index()
                 plain = named.astype(object).where(named.notna(), None)
                 result[name] = plain.to_dict(orient="records")
         return result
+
+    def save(
+        self, folder: StrPath, *, inputs: Sequence[StrPath] = (), overwrite: bool = False
+    ) -> Path:
+        """Write every table as CSV, and all but the table per site as ``check.json``.
+
+        Parameters
+        ----------
+        folder
+            Where to; it appears whole.
+        inputs
+            The files that the sites were read from; their digests are written too.
+        overwrite
+            Replace an earlier check there. Anything else in the folder is never replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        AlreadyThereError
+            If the folder holds an earlier check and `overwrite` is false, or holds other files.
+        """
+        final = Path(folder)
+        own = {"check.json", *(f"{name}.csv" for name in self.tables)}
+        others = {file.name for file in final.iterdir()} - own if final.is_dir() else set()
+        with writing_folder(final, overwrite=overwrite and not others) as aside:
+            for name, table in self.tables.items():
+                table.to_csv(aside / f"{name}.csv", index=table.index.name is not None)
+            digests = {Path(file).name: digest_file(file) for file in inputs}
+            write_json(aside / "check.json", {**self.to_dict(), "inputs": digests})
+        return final
 
 
 def check_sites(sites: gpd.GeoDataFrame, *, grid: PatchGrid | None = None) -> SitesCheck:

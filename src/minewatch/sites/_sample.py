@@ -59,7 +59,8 @@ def sample_background(
     min_distance_m
         Least distance to any site of `away_from`, metres on the ellipsoid.
     away_from
-        A table of points to keep away from; the order of its rows does not matter. None: nothing.
+        A table of points to keep away from; the order of its rows does not matter, rows without a
+        point are passed over. None: nothing.
     apart_m
         Least distance between two sites drawn, metres on the ellipsoid. None: `min_distance_m`.
     stratify
@@ -101,8 +102,8 @@ def sample_background(
             f"n_sites is {n_sites}, min_distance_m {min_distance_m}, apart_m {apart}; expected at "
             "least one site, and distances of 0 metres or more"
         )
-    known = np.empty((0, 2)) if away_from is None else lonlat(away_from.to_crs(SITES_CRS))
-    rules = _Rules(known[np.isfinite(known).all(axis=1)], min_distance_m, apart)
+    known = np.empty((0, 2)) if away_from is None else _known_places(away_from)
+    rules = _Rules(known, min_distance_m, apart)
     random = np.random.default_rng(random_state)
     ground = read_region(region)
     if stratify is None:
@@ -116,6 +117,19 @@ def sample_background(
     sites = _as_sites(places)
     sites[stratify[1]] = names
     return sites
+
+
+def _known_places(away_from: gpd.GeoDataFrame) -> FloatArray:
+    places = lonlat(away_from.to_crs(SITES_CRS))
+    known = np.isfinite(places).all(axis=1)
+    other = away_from.geometry[~known].dropna()
+    if len(other):
+        kinds = ", ".join(sorted(set(other.geom_type)))
+        raise InputError(
+            f"{len(other):,} of the sites to keep away from are no finite points ({kinds}), such "
+            f"as {other.index[0]}; expected points"
+        )
+    return places[known]
 
 
 def _as_sites(places: FloatArray) -> gpd.GeoDataFrame:
@@ -153,9 +167,9 @@ def _draw(
         if since_last >= _FULL_AFTER:
             break
     raise InputError(
-        f"{count:,} sites do not fit into {where}: {len(drawn):,} do, at least "
-        f"{rules.min_distance_m:g} m from the {len(rules.known):,} known ones and "
-        f"{rules.apart_m:g} m from each other; ask for fewer, lower a distance, or widen the region"
+        f"{count:,} sites do not fit into {where}: only {len(drawn):,} do, {rules.apart_m:g} m "
+        f"from each other and {rules.min_distance_m:g} m from the {len(rules.known):,} known ones; "
+        "ask for fewer, lower a distance, or widen the region"
     )
 
 

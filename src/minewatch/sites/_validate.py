@@ -49,7 +49,7 @@ def validate_sites(
     sites: gpd.GeoDataFrame,
     *,
     grid: PatchGrid | None = None,
-    allow: Collection[Fault] = (),
+    allow: Collection[str] = (),
 ) -> gpd.GeoDataFrame:
     """Check a table of sites, and name every fault at once.
 
@@ -89,6 +89,8 @@ def validate_sites(
     SitesError
         If there is any fault that is not allowed; its `faults` lists all of them with their rows,
         counted from 1.
+    InputError
+        If `allow` names a fault that does not exist.
 
     Examples
     --------
@@ -105,9 +107,6 @@ def validate_sites(
     >>> len(validate_sites(sites.head(1)))
     1
     """
-    unknown = sorted(set(allow) - set(FAULTS))
-    if unknown:
-        raise InputError(f"no such fault: {list_some(unknown)}; there are {', '.join(FAULTS)}")
     raise_faults(find_faults(sites, grid=grid), len(sites), allow=allow)
     checked = sites.copy()
     checked["label"] = sites["label"].astype("Int8")
@@ -121,8 +120,11 @@ def validate_sites(
     )
 
 
-def raise_faults(faults: pd.DataFrame, n_sites: int, *, allow: Collection[Fault] = ()) -> None:
+def raise_faults(faults: pd.DataFrame, n_sites: int, *, allow: Collection[str] = ()) -> None:
     """Raise one SitesError that names every fault in a table of faults, if there is any."""
+    unknown = sorted(set(allow) - set(FAULTS))
+    if unknown:
+        raise InputError(f"no such fault: {list_some(unknown)}; there are {', '.join(FAULTS)}")
     lines = [describe_fault(*row) for row in faults.itertuples(index=False) if row[2] not in allow]
     if not lines:
         return

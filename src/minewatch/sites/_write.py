@@ -1,5 +1,6 @@
 """Write a table of sites, whole or not at all."""
 
+import filecmp
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ def write_sites(sites: gpd.GeoDataFrame, path: StrPath, *, overwrite: bool = Fal
         The suffix names the format: ``.parquet`` (GeoParquet), ``.geojson``, ``.gpkg``, or ``.csv``
         (columns longitude and latitude, degrees, instead of geometry).
     overwrite
-        Replace a file that exists.
+        Replace a file that exists and holds something else.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def write_sites(sites: gpd.GeoDataFrame, path: StrPath, *, overwrite: bool = Fal
     InputError
         If the suffix is none of these.
     AlreadyThereError
-        If the file exists and `overwrite` is false.
+        If the file exists, holds anything else, and `overwrite` is false.
 
     Examples
     --------
@@ -59,9 +60,10 @@ def write_sites(sites: gpd.GeoDataFrame, path: StrPath, *, overwrite: bool = Fal
     writer = _WRITERS.get(file.suffix.lower())
     if writer is None:
         raise InputError(f"{file} ends in {file.suffix!r}; expected one of {', '.join(_WRITERS)}")
-    refuse_existing(file, overwrite=overwrite)
     with writing_file(file) as aside:
         writer(sites, aside, file.stem)
+        if not (file.is_file() and filecmp.cmp(aside, file, shallow=False)):
+            refuse_existing(file, overwrite=overwrite)
     return file
 
 
@@ -69,9 +71,11 @@ def _write_parquet(sites: gpd.GeoDataFrame, aside: Path, _: str) -> None:
     sites.to_parquet(aside, index=True)
 
 
-def _write_geojson(sites: gpd.GeoDataFrame, aside: Path, _: str) -> None:
+def _write_geojson(sites: gpd.GeoDataFrame, aside: Path, layer: str) -> None:
     # Without the option GDAL would round to 7 decimals, about 1 cm.
-    _as_layer(sites).to_file(aside, driver="GeoJSON", engine="pyogrio", COORDINATE_PRECISION=15)
+    table = _as_layer(sites)
+    options = {"layer": layer, "COORDINATE_PRECISION": 15}
+    table.to_file(aside, driver="GeoJSON", engine="pyogrio", **options)
 
 
 def _write_geopackage(sites: gpd.GeoDataFrame, aside: Path, layer: str) -> None:
