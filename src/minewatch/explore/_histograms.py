@@ -60,8 +60,8 @@ def count_moments(counts: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
     dn = np.arange(counts.shape[-1], dtype=np.float64)
     total = counts.sum(axis=-1)
     n = np.where(total > 0, total, np.nan)
-    mean = counts @ dn / n
-    square = counts @ dn**2 / n
+    mean = (counts * dn).sum(axis=-1) / n
+    square = (counts * dn**2).sum(axis=-1) / n
     variance = np.maximum(square - mean**2, 0.0) * n / np.where(n > 1, n - 1, np.nan)
     return total, mean * SCALE_FACTOR, np.sqrt(variance) * SCALE_FACTOR
 

@@ -104,7 +104,7 @@ def _dataset_table(header: "DatasetHeader") -> pd.DataFrame:
         "size": f"{header.size_px} × {header.size_px} px of {header.resolution_m:g} m",
         "bands": f"{len(header.bands)}: {', '.join(header.bands)}",
         "level": header.level,
-        "period": _period(header),
+        "period": describe_period(header),
         "source": header.source,
         "saturated from DN": str(header.saturation_dn or "not stated"),
         "digest": header.digest,
@@ -125,7 +125,8 @@ def _band_table(statistics: PatchStatistics) -> pd.DataFrame:
     )
 
 
-def _period(header: "DatasetHeader") -> str:
+def describe_period(header: "DatasetHeader") -> str:
+    """Say in words when the imagery is from."""
     if header.period_start and header.period_end:
         return f"{header.period_start} to {header.period_end}"
     return "not known, or different from site to site"

@@ -28,9 +28,15 @@ class ExploreSettings(Settings):
     plausible_max: float = Field(default=1.0, gt=0)
     """Reflectance above which a value counts as implausible: a surface that scatters evenly cannot
     return more light than it gets, so higher values are cloud, glint or slopes facing the sun."""
-    near_duplicate_tolerance: float = Field(default=0.002, gt=0)
-    """Root mean square difference of two patches' 8 × 8 block means, in reflectance, up to which
-    they count as near-duplicates."""
+    near_duplicate_tolerance: float = Field(default=0.005, gt=0)
+    """Largest root mean square difference of two patches' 8 × 8 block means, in reflectance, at
+    which they may count as near-duplicates. (Real patches of different places in the Amazon were
+    found to differ by 0.006 and more.)"""
+    near_duplicate_correlation: float = Field(default=0.9, gt=0, le=1)
+    """Least correlation of two near-duplicates' block means, after each patch's own mean of each
+    band is taken off: the same pattern, not only the same colour, as two forests have it."""
+    min_clear_views: int = Field(default=3, ge=1)
+    """Clear views of every pixel below which a patch counts as seldom seen."""
 
     # distributions
     density_points: int = Field(default=512, ge=32)
