@@ -26,9 +26,9 @@ class SourceValues(Settings):
     """NumPy's name of the source's number type: ``int16``."""
     scale: float
     """Reflectance of one unit of the source."""
-    offset: float
+    offset: float = 0.0
     """Reflectance added after scaling."""
-    no_data: float | None
+    no_data: float | None = 0.0
     """The source's value for "nothing is known"; None if it has none."""
 
 

@@ -1,5 +1,6 @@
 """Where patches lie: the dataset's table of sites, the grid of each patch and its footprint."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -79,6 +80,18 @@ def parse_transform(text: str) -> Affine:
     return Affine(*(float(part) for part in text.split(",")))
 
 
+def outlines(
+    crs: str, transforms: Sequence[Affine], *, height: int, width: int
+) -> list[shapely.Polygon]:
+    """Draw the corners of rasters of one CRS and size in degrees, EPSG:4326."""
+    column = np.array([0, width, width, 0], dtype=np.float64)
+    row = np.array([0, 0, height, height], dtype=np.float64)
+    a, b, c, d, e, f = np.array([tuple(t)[:6] for t in transforms]).T[:, :, None]
+    x, y = a * column + b * row + c, d * column + e * row + f
+    longitude, latitude = _transformer(crs, "EPSG:4326").transform(x, y)
+    return list(np.atleast_1d(shapely.polygons(np.stack([longitude, latitude], axis=-1))))
+
+
 def _check_sites(sites: gpd.GeoDataFrame) -> None:
     faults = []
     if len(sites) == 0:
@@ -150,19 +163,11 @@ def _transformer(source: str, target: str) -> Transformer:
 
 
 def _footprints(frame: pd.DataFrame, size_px: int) -> gpd.GeoSeries:
-    """Draw the four corners of every patch in degrees."""
-    outlines = pd.Series([None] * len(frame), index=frame.index, dtype=object)
-    unit = np.array([(0, 0), (size_px, 0), (size_px, size_px), (0, size_px)], dtype=np.float64)
-    for crs, rows in frame[frame["crs"].notna()].groupby("crs"):
-        to_degrees = _transformer(str(crs), "EPSG:4326")
-        numbers = np.array([list(parse_transform(text))[:6] for text in rows["transform"]])
-        a, b, c, d, e, f = (numbers[:, [i]] for i in range(6))
-        x = a * unit[:, 0] + b * unit[:, 1] + c
-        y = d * unit[:, 0] + e * unit[:, 1] + f
-        longitude, latitude = to_degrees.transform(x, y)
-        corners = np.stack([longitude, latitude], axis=-1)
-        outlines[rows.index] = np.asarray(shapely.polygons(corners))
-    return gpd.GeoSeries(outlines, index=frame.index, crs="EPSG:4326")
+    footprints = np.full(len(frame), None, dtype=object)
+    for crs, rows in frame.reset_index(drop=True).dropna(subset="crs").groupby("crs"):
+        transforms = [parse_transform(text) for text in rows["transform"]]
+        footprints[rows.index] = outlines(str(crs), transforms, height=size_px, width=size_px)
+    return gpd.GeoSeries(footprints, index=frame.index, crs="EPSG:4326")
 
 
 def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:

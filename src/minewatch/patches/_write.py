@@ -65,6 +65,8 @@ class Plan:
     has_clear_counts: bool = False
     source_values: SourceValues | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    request: Mapping[str, object] = field(default_factory=dict)
+    """What else tells this writing from another of the same inputs, as JSON values."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -96,6 +98,7 @@ class Plan:
                 "format": FORMAT_VERSION,
                 "versions": _pixels.library_versions(),
                 "settings": self.settings(),
+                "request": dict(self.request),
                 "sites": _store.digest_value(table),
             }
         )

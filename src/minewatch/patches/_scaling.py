@@ -1,0 +1,216 @@
+"""From the numbers of a source to the digital numbers of a dataset, and back."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from minewatch.bands import MAX_DN, NO_DATA, SCALE_FACTOR
+from minewatch.errors import InputError
+from minewatch.patches._header import DatasetHeader, SourceValues
+from minewatch.types import AnyArray, Settings
+
+Values = Literal["source", "dn", "reflectance"]
+
+_MAX_MEDIAN: Final = 1.5
+_MIN_MAXIMUM: Final = 0.01
+_MIN_VALID: Final = 1
+_BLOCK_VALUES: Final = 1 << 22
+
+
+class Scaling(Settings):
+    """How the numbers of a source stand for reflectance: ``number × scale + offset``."""
+
+    scale: float = Field(default=SCALE_FACTOR, gt=0)
+    """Reflectance of one unit of the source."""
+    offset: float = 0.0
+    """Reflectance added after scaling; −0.1 undoes the +1000 of L2A baseline 04.00 and later."""
+    no_data: float | None = 0.0
+    """The source's number for "nothing is known"; None if every number is a value. NaN always is
+    no data."""
+    saturation_dn: int | None = Field(default=None, ge=1, le=MAX_DN)
+    """The digital number at which the source was clipped; None if it was not."""
+
+    @property
+    def dn_per_unit(self) -> float:
+        """Digital numbers per unit of the source, freed of the rounding of 1e-4 in binary."""
+        return _whole_if_near(self.scale / SCALE_FACTOR)
+
+    @property
+    def dn_offset(self) -> float:
+        """Digital numbers added after scaling."""
+        return _whole_if_near(self.offset / SCALE_FACTOR)
+
+
+SCALINGS: Final[Mapping[str, Scaling]] = {
+    "dn": Scaling(),
+    "dn-offset-1000": Scaling(offset=-0.1),
+    "reflectance": Scaling(scale=1.0),
+    "true-color-8": Scaling(scale=0.3 / 255.0, saturation_dn=3000),
+}
+"""Scalings that have a name: digital numbers as ESA's products had them before baseline 04.00; with
++1000 since; reflectance from 0 to 1; true colour in 8 bits, where 255 is a digital number of 3,000
+or more."""
+
+
+def digital_numbers(
+    values: AnyArray, scaling: Scaling
+) -> tuple[npt.NDArray[np.uint16], dict[str, float]]:
+    """Turn a source's numbers into digital numbers, and count what could not be kept.
+
+    Parameters
+    ----------
+    values
+        Numbers of the source, any shape, integers or floats.
+    scaling
+        What they stand for.
+
+    Returns
+    -------
+    ndarray of uint16
+        Digital numbers, same shape; 0 where the source is its no-data number, NaN or infinite.
+        Every other value is at least 1, for 0 would make it unknown, and at most 65,535.
+    dict of str to float
+        Numbers of values: `no_data`, `below_one` (valid, but below a digital number of 1, stored
+        as 1), `above_range` (stored as 65,535), `rounded` (changed by rounding);
+        `max_rounding_dn`, the largest change by rounding. Zero counts are left out.
+    """
+    numbers = np.empty(values.shape, dtype=np.uint16)
+    flat, out = values.reshape(-1), numbers.reshape(-1)
+    total: dict[str, float] = {}
+    for start in range(0, flat.size, _BLOCK_VALUES):
+        part = slice(start, start + _BLOCK_VALUES)
+        notes = _convert(flat[part], scaling, out[part])
+        for key, value in notes.items():
+            is_largest = key.startswith("max_")
+            total[key] = (
+                max(total.get(key, 0.0), value) if is_largest else total.get(key, 0) + value
+            )
+    return numbers, {key: value for key, value in total.items() if value}
+
+
+def _convert(values: AnyArray, scaling: Scaling, out: npt.NDArray[np.uint16]) -> dict[str, float]:
+    known = np.isfinite(values)
+    if scaling.no_data is not None:
+        known &= values != scaling.no_data
+    with np.errstate(invalid="ignore", over="ignore"):
+        exact = values.astype(np.float64) * scaling.dn_per_unit + scaling.dn_offset
+        whole = np.rint(exact)
+    low, high = known & (whole < _MIN_VALID), known & (whole > MAX_DN)
+    kept = known & ~low & ~high
+    change = np.abs(exact[kept] - whole[kept])
+    changed = change > 1e-6  # smaller is the arithmetic's, not the source's
+    whole[low], whole[high], whole[~known] = _MIN_VALID, MAX_DN, NO_DATA
+    out[...] = whole
+    return {
+        "no_data": float(np.count_nonzero(~known)),
+        "below_one": float(np.count_nonzero(low)),
+        "above_range": float(np.count_nonzero(high)),
+        "rounded": float(np.count_nonzero(changed)),
+        "max_rounding_dn": float(change.max()) if changed.any() else 0.0,
+    }
+
+
+def source_numbers(numbers: npt.NDArray[np.uint16], source: SourceValues) -> AnyArray:
+    """Turn digital numbers back into the numbers of the source they were imported from.
+
+    Where the source held integers with one digital number or more to the unit, and nothing was
+    clipped on import, these are its very bytes. No data become the source's no-data number, or NaN
+    where the source holds floats.
+    """
+    scaling = Scaling(scale=source.scale, offset=source.offset, no_data=source.no_data)
+    dtype = np.dtype(source.dtype)
+    values = (numbers.astype(np.float64) - scaling.dn_offset) / scaling.dn_per_unit
+    if dtype.kind == "f":
+        values[numbers == NO_DATA] = np.nan
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    whole = np.clip(np.rint(values), limits.min, limits.max)
+    whole[numbers == NO_DATA] = 0 if source.no_data is None else source.no_data
+    return whole.astype(dtype)
+
+
+def exported_values(
+    numbers: npt.NDArray[np.uint16], header: DatasetHeader, values: Values
+) -> AnyArray:
+    """Give pixels as an export wants them."""
+    if values == "dn":
+        return numbers
+    if values == "reflectance":
+        return source_numbers(numbers, SourceValues(dtype="float32", scale=1.0))
+    return (
+        numbers if header.source_values is None else source_numbers(numbers, header.source_values)
+    )
+
+
+def check_scaling(sample: AnyArray, scaling: Scaling, name: str) -> None:
+    """Refuse a scaling that makes values no land surface has.
+
+    Raises
+    ------
+    InputError
+        If the values are not numbers; if the median reflectance is above 1.5, or the largest below
+        0.01; if 8-bit values are called digital numbers. The message names scalings that would fit.
+    """
+    if sample.dtype.kind not in "iuf":
+        raise InputError(f"{name} holds {sample.dtype}; expected integers or floats")
+    fits = [key for key, candidate in SCALINGS.items() if _fault(sample, candidate) is None]
+    fault = _fault(sample, scaling)
+    if fault:
+        advice = (
+            f"the values would fit scaling {' or '.join(map(repr, fits))}"
+            if fits
+            else ("name the scale and offset that turn its values into reflectance")
+        )
+        raise InputError(
+            f"{name}: with scale {scaling.scale:g} and offset {scaling.offset:g}, {fault}; {advice}"
+        )
+
+
+def _fault(sample: AnyArray, scaling: Scaling) -> str | None:
+    """Say what is wrong with the reflectance of a sample, if anything is."""
+    known = sample[np.isfinite(sample)]
+    if scaling.no_data is not None:
+        known = known[known != scaling.no_data]
+    if known.size == 0:
+        return None
+    reflectance = known.astype(np.float64) * scaling.scale + scaling.offset
+    median, largest = float(np.median(reflectance)), float(reflectance.max())
+    if median > _MAX_MEDIAN:
+        return f"the median reflectance would be {median:.4g}"
+    if largest < _MIN_MAXIMUM:
+        return f"the largest reflectance would be {largest:.4g}"
+    if median <= 0.0:
+        return f"the median reflectance would be {median:.4g}"
+    if sample.dtype.itemsize == 1 and scaling.dn_per_unit <= 1.0:
+        return "8-bit values cannot be digital numbers of reflectance × 10,000"
+    return None
+
+
+def describe_conversion(notes: Mapping[str, float], n_values: int) -> str | None:
+    """Say in a sentence what an import changed; None if every number is kept as it was."""
+    parts = []
+    if notes.get("rounded"):
+        parts.append(
+            f"{notes['rounded']:,.0f} were rounded, by at most {notes['max_rounding_dn']:.2g} "
+            f"digital numbers ({notes['max_rounding_dn'] * SCALE_FACTOR:.2g} of reflectance)"
+        )
+    if notes.get("below_one"):
+        parts.append(
+            f"{notes['below_one']:,.0f} were negative or too close to zero and are stored as 0.0001"
+        )
+    if notes.get("above_range"):
+        parts.append(f"{notes['above_range']:,.0f} were above 6.5535 and are stored as that")
+    return f"of {n_values:,} values, {'; '.join(parts)}" if parts else None
+
+
+def is_reversible(dtype: np.dtype[Any], scaling: Scaling) -> bool:
+    """Say whether rounding loses nothing: whole numbers with a DN or more to the unit."""
+    return dtype.kind in "iu" and scaling.dn_per_unit >= 1.0
+
+
+def _whole_if_near(value: float) -> float:
+    whole = round(value)
+    return float(whole) if abs(value - whole) < 1e-9 * max(1.0, abs(value)) else value
