@@ -8,7 +8,7 @@ import numpy as np
 from minewatch.errors import InputError
 from minewatch.toy._landscape import Landscape
 from minewatch.toy._noise import Chance
-from minewatch.toy._render import CODES, COVERS, look
+from minewatch.toy._render import COVERS, cover_of
 from minewatch.toy._shapes import CELL_M, Cells, Point, Polygons
 from minewatch.types import BoolArray
 
@@ -20,9 +20,13 @@ NEAR_CELLS = 10
 MARGIN_M = 330.0
 """Sites keep this far from the valley's edge, so that their patches lie inside."""
 SNAP_CELLS = 6
+NEIGHBOURS = 0.6
+"""How often a background site is looked for beside another, whatever is there."""
+KEEP_APART = 0.9
+"""How often a site is passed over because another is near."""
 BACKGROUND_MIX = (
-    ("forest", 26), ("pasture", 20), ("stream", 14), ("village", 11), ("pond", 10),
-    ("sandbar", 8), ("river", 6), ("road", 5),
+    ("forest", 20), ("pasture", 24), ("stream", 14), ("village", 11), ("pond", 13),
+    ("sandbar", 9), ("river", 5), ("road", 4),
 )  # fmt: skip
 """What background sites are looked for, and how often in a hundred."""
 
@@ -34,10 +38,18 @@ class Drawn:
     points: list[Point] = field(default_factory=list)
     covers: list[str] = field(default_factory=list)
     taken: set[tuple[int, int]] = field(default_factory=set)
+    squares: set[tuple[int, int]] = field(default_factory=set)
+
+    def crowds(self, cell: tuple[int, int]) -> bool:
+        """Say whether a patch there would likely overlap that of a site drawn before."""
+        column, row = cell[0] // PATCH_CELLS, cell[1] // PATCH_CELLS
+        around = ((column + i, row + j) for i in (-1, 0, 1) for j in (-1, 0, 1))
+        return any(square in self.squares for square in around)
 
     def add(self, cell: tuple[int, int], cover: str) -> None:
         """Keep a site in a cell (column, row)."""
         self.taken.add(cell)
+        self.squares.add((cell[0] // PATCH_CELLS, cell[1] // PATCH_CELLS))
         self.points.append(centre_of(cell))
         self.covers.append(cover)
 
@@ -65,7 +77,7 @@ def draw_mining(land: Landscape, n_sites: int) -> Drawn:
     """Draw sites on mines, several on the larger ones."""
     drawn, chance = Drawn(), Chance(land.seed, "mining sites")
     opened = np.ones(len(land.mines), dtype=np.bool_)
-    for _ in range(200 + 60 * n_sites):
+    for _ in range(500 + 400 * n_sites):
         if len(drawn.points) == n_sites:
             return drawn
         west, south, east, north = land.mines.bounds[chance.integer(len(land.mines))]
@@ -76,9 +88,10 @@ def draw_mining(land: Landscape, n_sites: int) -> Drawn:
         cell = cell_at(point)
         if cell in drawn.taken or not land.extent.holds(point, MARGIN_M):
             continue
+        if drawn.crowds(cell) and chance.happens(KEEP_APART):
+            continue
         if _is_mining(land.mines, cell, opened):
-            cells = Cells(*cell, 1, 1)
-            drawn.add(cell, COVERS[int(look(land, cells, opened).cover[0, 0])])
+            drawn.add(cell, _cover_at(land, cell))
     raise InputError(
         f"this valley has no room for {n_sites} mining sites: found {len(drawn.points)}; "
         "ask for fewer or for a larger valley"
@@ -94,32 +107,52 @@ def _is_mining(mines: Polygons, cell: tuple[int, int], opened: BoolArray) -> boo
 def draw_background(land: Landscape, n_sites: int) -> Drawn:
     """Draw sites whose patches hold no mine, of every cover, often near one another."""
     drawn, chance = Drawn(), Chance(land.seed, "background sites")
-    opened = np.ones(len(land.mines), dtype=np.bool_)
     wanted = [cover for cover, share in BACKGROUND_MIX for _ in range(share)]
     makers = _makers(land, chance)
-    for _ in range(400 + 80 * n_sites):
+    for _ in range(100 + 20 * n_sites):
         if len(drawn.points) == n_sites:
             return drawn
-        neighbour = bool(drawn.points) and chance.happens(0.4)
+        if drawn.points and chance.happens(NEIGHBOURS):
+            origin = chance.choice(drawn.points)
+            sought = [chance.choice(wanted)] * 8
+            any(_try_background(land, drawn, _beside(chance, origin), cover) for cover in sought)
+            continue
         cover = chance.choice(wanted)
-        point = _beside(chance, chance.choice(drawn.points)) if neighbour else makers[cover]()
-        if point is None or not land.extent.holds(point, MARGIN_M):
-            continue
-        cell = cell_at(point)
-        if cell in drawn.taken or len(land.mines.touching(patch_of(cell).bounds)):
-            continue
-        found = COVERS[int(look(land, Cells(*cell, 1, 1), opened).cover[0, 0])]
-        if found == cover or (neighbour and found in CODES):
-            drawn.add(cell, found)
+        apart = chance.happens(KEEP_APART)
+        for _ in range(30):
+            point = makers[cover]()
+            if apart and point is not None and drawn.crowds(cell_at(point)):
+                continue
+            if _try_background(land, drawn, point, cover):
+                break
     raise InputError(
         f"this valley has no room for {n_sites} background sites: found {len(drawn.points)}; "
         "ask for fewer or for a larger valley"
     )
 
 
+def _try_background(land: Landscape, drawn: Drawn, point: Point | None, cover: str | None) -> bool:
+    """Keep a background site if no mine is near and the wanted cover is there (None: any)."""
+    if point is None or not land.extent.holds(point, MARGIN_M):
+        return False
+    cell = cell_at(point)
+    if cell in drawn.taken or len(land.mines.touching(patch_of(cell).bounds)):
+        return False
+    found = _cover_at(land, cell)
+    if cover not in (None, found):
+        return False
+    drawn.add(cell, found)
+    return True
+
+
+def _cover_at(land: Landscape, cell: tuple[int, int]) -> str:
+    opened = np.ones(len(land.mines), dtype=np.bool_)
+    return COVERS[int(cover_of(land, Cells(*cell, 1, 1), opened)[0, 0])]
+
+
 def _beside(chance: Chance, point: Point) -> Point:
     east, north = chance.direction()
-    away = chance.uniform(180.0, 900.0)
+    away = chance.uniform(150.0, 500.0) if chance.happens(0.3) else chance.uniform(500.0, 1500.0)
     return point[0] + east * away, point[1] + north * away
 
 

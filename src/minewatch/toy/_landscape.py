@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minewatch.toy._mines import Mines, dig_mines
+from minewatch.toy._noise import Chance
 from minewatch.toy._people import HALF_WIDTHS_M, Settlement, draw_tracks, settle
 from minewatch.toy._shapes import Lines, Point, Polygons, Rectangles
 from minewatch.toy._water import Course, Extent, Streams, draw_river, draw_sandbars, draw_streams
@@ -52,7 +53,7 @@ def draw_landscape(seed: int, extent: Extent) -> Landscape:
     course, half_widths_m = draw_river(seed, extent)
     streams = draw_streams(seed, extent, course)
     mines = dig_mines(seed, extent, streams)
-    made = settle(seed, extent)
+    made = settle(seed, extent, streams.lines)
     draw_tracks(made, seed, mines.places)
     sandbars = draw_sandbars(seed, course, half_widths_m)
     return _assemble(seed, extent, (course, half_widths_m), sandbars, streams, mines, made)
@@ -111,8 +112,6 @@ def _stream_turbidity(seed: int, streams: Streams, reaches: list[tuple[int, int]
             muddy_below[number] = max(muddy_below[number], vertex)
             number, vertex = streams.mouths[number]
     turbidity = []
-    from minewatch.toy._noise import Chance
-
     for number, line in enumerate(streams.lines):
         chance = Chance(seed, "turbidity", number)
         natural = chance.uniform(0.0, 0.25) if chance.happens(0.6) else chance.uniform(0.4, 0.9)

@@ -38,7 +38,7 @@ def dig_mines(seed: int, extent: Extent, streams: Streams) -> Mines:
     mines = Mines()
     chance = Chance(seed, "mines")
     area_km2 = extent.width_m * extent.height_m / 1e6
-    n_reaches = max(4, round(area_km2 / 55.0))
+    n_reaches = max(4, round(area_km2 / 38.0))
     taken: list[Point] = []
     for _ in range(n_reaches * 12):
         if len(mines.reaches) == n_reaches:
@@ -61,14 +61,16 @@ def _work_reach(
     mines: Mines, chance: Chance, extent: Extent, line: tuple[Point, ...], start: tuple[int, int]
 ) -> None:
     number, vertex = start
-    end_m = chance.uniform(300.0, 3200.0)
+    stretch = chance.uniform()
+    end_m = 200.0 + 3000.0 * stretch * stretch
+    gap_m = chance.choice((30.0, 90.0, 240.0))
     first_day = chance.integer(N_DAYS - 500)
-    ground, size = chance.uniform(), chance.uniform(0.6, 1.5)
+    ground, size = chance.uniform(), chance.uniform(0.55, 1.7)
     walked_m, last_long, last_vertex = 0.0, 0.0, vertex
     while walked_m < end_m:
         share = chance.uniform()
         long = size * (28.0 + 150.0 * share * share)
-        walked_m += last_long + long + chance.uniform(10.0, 220.0)
+        walked_m += 0.9 * (last_long + long) + chance.uniform(0.0, gap_m)
         here = vertex + int(walked_m / STREAM_STEP_M)
         if here >= len(line) - 1 or not extent.holds(line[here], 500.0):
             break
@@ -77,7 +79,7 @@ def _work_reach(
         along = tangent(line, here)
         offset = broad * chance.uniform(-0.9, 0.9)
         centre = (line[here][0] - along[1] * offset, line[here][1] + along[0] * offset)
-        mines.rings.append(blob(chance, centre, along, (long, broad), roughness=0.45))
+        mines.rings.append(blob(chance, centre, along, (long, broad), roughness=0.55))
         mines.opened_day.append(min(N_DAYS - 1, first_day + chance.integer(N_DAYS - first_day)))
         mines.ground.append(min(1.0, max(0.0, ground + chance.uniform(-0.3, 0.3))))
         growth = chance.uniform()
@@ -91,7 +93,7 @@ def _work_reach(
 def _flood(mines: Mines, chance: Chance, centre: Point, along: Point, semi_axes: Point) -> None:
     """Dig the ponds of the last mine."""
     long, broad = semi_axes
-    n_ponds = min(9, int(chance.uniform(0.3, 2.0) + long * broad / 2500.0))
+    n_ponds = min(24, int(chance.uniform(0.3, 2.5) + long * broad / chance.uniform(500.0, 2500.0)))
     favourite = chance.integer(N_WATER_COLOURS)
     for _ in range(n_ponds):
         first, second = chance.uniform(-0.75, 0.75) * long, chance.uniform(-0.7, 0.7) * broad
@@ -99,8 +101,9 @@ def _flood(mines: Mines, chance: Chance, centre: Point, along: Point, semi_axes:
             centre[0] + first * along[0] - second * along[1],
             centre[1] + first * along[1] + second * along[0],
         )
-        size = chance.uniform(10.0, 20.0 + 0.28 * broad)
-        pond = blob(chance, place, chance.direction(), (size, size * chance.uniform(0.45, 0.95)))
+        size = chance.uniform(8.0, 16.0 + 0.16 * broad)
+        shape = (size, size * chance.uniform(0.45, 0.95))
+        pond = blob(chance, place, chance.direction(), shape)
         mines.ponds.append(pond)
         colour = favourite if chance.happens(0.55) else chance.integer(N_WATER_COLOURS)
         mines.pond_colours.append(colour)

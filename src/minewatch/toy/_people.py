@@ -30,12 +30,13 @@ class Settlement:
     pond_colours: list[int] = field(default_factory=list)
 
 
-def settle(seed: int, extent: Extent) -> Settlement:
-    """Draw roads, then villages and pastures along them, then ponds."""
+def settle(seed: int, extent: Extent, waters: list[tuple[Point, ...]]) -> Settlement:
+    """Draw roads, then villages and pastures along them, fields by the waters, and ponds."""
     made = Settlement()
     _draw_roads(made, Chance(seed, "roads"), extent)
     _draw_villages(made, Chance(seed, "villages"), extent)
     _draw_pastures(made, Chance(seed, "pastures"), extent)
+    _draw_fields(made, Chance(seed, "fields"), extent, waters)
     return made
 
 
@@ -86,6 +87,7 @@ def draw_tracks(made: Settlement, seed: int, places: list[Point]) -> None:
         line = wander(chance, start, axis, winding, _for_length(length * 1.04)).line
         made.roads.append(line)
         made.road_kinds.append(TRACK)
+        roads += line[::4]
 
 
 def _square(first: Point, second: Point) -> float:
@@ -149,9 +151,32 @@ def _draw_pastures(made: Settlement, chance: Chance, extent: Extent) -> None:
         made.pastures.append(ring)
         bare = chance.uniform()
         made.bareness.append(bare * bare)
-        made.dryness.append(chance.uniform())
+        dry = chance.uniform()
+        made.dryness.append(dry * dry)
         if chance.happens(0.5):
             _dig_ponds(made, chance, middle(ring), 1 + chance.integer(3))
+
+
+def _draw_fields(
+    made: Settlement, chance: Chance, extent: Extent, waters: list[tuple[Point, ...]]
+) -> None:
+    """Clear small fields beside streams and tracks, many of them bare: what mines look like."""
+    area_km2 = extent.width_m * extent.height_m / 1e6
+    for _ in range(max(10, round(area_km2 / 9.0))):
+        line = chance.choice(waters)
+        vertex = chance.integer(len(line))
+        if not extent.holds(line[vertex], 200.0):
+            continue
+        along = tangent(line, vertex)
+        offset = chance.choice((-1, 1)) * chance.uniform(10.0, 140.0)
+        long = chance.uniform(25.0, 110.0)
+        semi_axes = (long, long * chance.uniform(0.5, 0.95))
+        centre = _place(line[vertex], along, 0.0, offset)
+        made.pastures.append(blob(chance, centre, along, semi_axes, roughness=0.4))
+        made.bareness.append(chance.uniform(0.0, 0.9))
+        made.dryness.append(chance.uniform())
+        if chance.happens(0.3):
+            _dig_ponds(made, chance, centre, 1 + chance.integer(3))
 
 
 def _place(origin: Point, along: Point, first: float, second: float) -> Point:

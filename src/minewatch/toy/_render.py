@@ -43,6 +43,8 @@ class View:
     cells: Cells
     opened: BoolArray
     """Which mines are open on the day that is shown."""
+    cover_only: bool = False
+    """Say what covers the cells and leave out what they are made of, which takes longer."""
 
     def __post_init__(self) -> None:
         self.cover = np.full(self.cells.shape, CODES["forest"], dtype=np.uint8)
@@ -52,6 +54,21 @@ class View:
         """Evaluate the landscape's noise of this name: 0 to 1."""
         key = key_of(self.land.seed, "noise", word)
         return smooth_noise(key, self.cells.eastings, self.cells.northings, scale_m)
+
+    def rough(self, word: str, scale_m: float) -> FloatArray:
+        """Evaluate noise of three sizes on one another, which hides the lattice: 0 to 1."""
+        total = self.noise(word, scale_m) * 0.5
+        total += self.noise(word + " finer", scale_m * 0.47) * 0.3
+        total += self.noise(word + " finest", scale_m * 0.21) * 0.2
+        return total
+
+    def slope(self, word: str, scale_m: float, shift_m: float) -> FloatArray:
+        """Say how much this noise rises towards the north-west, where the light comes from."""
+        key = key_of(self.land.seed, "noise", word)
+        here = smooth_noise(key, self.cells.eastings, self.cells.northings, scale_m)
+        east, north = self.cells.eastings - shift_m, self.cells.northings + shift_m
+        rise: FloatArray = smooth_noise(key, east, north, scale_m) - here
+        return rise
 
     def paint(self, share: AnyArray, mixture: dict[str, FloatArray | float]) -> None:
         """Cover a share of each cell with a mixture of materials, whose parts add up to one."""
@@ -68,9 +85,9 @@ class View:
         self.cover[where] = CODES[cover]
 
 
-def look(land: Landscape, cells: Cells, opened: BoolArray) -> View:
+def look(land: Landscape, cells: Cells, opened: BoolArray, *, cover_only: bool = False) -> View:
     """Paint the whole landscape, layer over layer, over some cells."""
-    view = View(land, cells, opened)
+    view = View(land, cells, opened, cover_only)
     _paint_forest(view)
     _paint_pastures(view)
     _paint_villages(view)
@@ -89,10 +106,11 @@ def step(values: FloatArray, low: float | FloatArray, high: float | FloatArray) 
 
 
 def _paint_forest(view: View) -> None:
-    young = step(view.noise("forest age", 900.0), 0.5, 0.95)
+    if view.cover_only:
+        return
+    young = 0.9 * step(view.rough("forest age", 1300.0), 0.45, 0.85)
     crowns = view.noise("crowns", 24.0)
-    relief = view.noise("relief", 420.0)
-    dark = 0.03 + 0.24 * step(crowns, 0.55, 1.0) + 0.10 * relief
+    dark = 0.04 + 0.26 * step(crowns, 0.5, 1.0)
     lit = 1.0 - dark
     view.shares = {"forest": lit * (1.0 - young), "young forest": lit * young, "shade": dark}
 
@@ -102,6 +120,9 @@ def _paint_pastures(view: View) -> None:
     number = land.pastures.burn(view.cells)
     inside = number >= 0
     if not inside.any():
+        return
+    view.name(inside, "pasture")
+    if view.cover_only:
         return
     bare = np.where(inside, land.bareness[number], 0.0)
     dry = np.where(inside, land.dryness[number], 0.0)
@@ -117,13 +138,15 @@ def _paint_pastures(view: View) -> None:
         "pale soil": soil * (1.0 - red),
     }
     view.paint(inside * (1.0 - trees * 0.9), open_ground)
-    view.name(inside, "pasture")
 
 
 def _paint_villages(view: View) -> None:
     land = view.land
     inside = land.villages.burn(view.cells) >= 0
     if not inside.any():
+        return
+    view.name(inside, "village")
+    if view.cover_only:
         return
     trodden = 0.25 + 0.6 * view.noise("trodden", 35.0)
     red = view.noise("soil colour", 1500.0)
@@ -139,7 +162,6 @@ def _paint_villages(view: View) -> None:
     for roof, share in zip(("metal roof", "rusty roof", "thatch"), roofs, strict=True):
         if share.any():
             view.paint(np.minimum(share, 1.0), {roof: 1.0})
-    view.name(inside, "village")
 
 
 def _paint_ponds(view: View) -> None:
@@ -147,11 +169,13 @@ def _paint_ponds(view: View) -> None:
     bank = land.pond_banks.burn(view.cells) >= 0
     if not bank.any():
         return
+    number = land.ponds.burn(view.cells)
+    view.name(number >= 0, "pond")
+    if view.cover_only:
+        return
     red = view.noise("soil colour", 1500.0)
     view.paint(bank * 0.75, {"laterite": red * 0.6, "pale soil": 1.0 - red * 0.6})
-    number = land.ponds.burn(view.cells)
     _paint_water(view, number >= 0, land.pond_colours[number])
-    view.name(number >= 0, "pond")
 
 
 def _paint_water(view: View, inside: BoolArray, colours: IntArray) -> None:
@@ -168,11 +192,14 @@ def _paint_roads(view: View) -> None:
     distance, segment = land.roads.near(view.cells, 30.0)
     if not (segment >= 0).any():
         return
+    share = step(-distance, -5.0, 5.0)
+    view.name(share >= LINE_SHARE, "road")
+    if view.cover_only:
+        return
     line = land.roads.segments[segment, 6].astype(np.int64)
     kind = np.where(segment >= 0, land.road_kinds[line], -1)
     verge = step(-distance, -16.0, 0.0) * np.where(kind == 2, 0.25, 0.7)
     view.paint(verge, {"green grass": 0.6, "laterite": 0.4})
-    share = step(-distance, -5.0, 5.0)
     paved = (kind == 0) * 1.0
     red = view.noise("soil colour", 1500.0)
     surface: dict[str, FloatArray | float] = {
@@ -181,7 +208,6 @@ def _paint_roads(view: View) -> None:
         "pale soil": (1.0 - paved) * (0.7 - 0.7 * red),
     }
     view.paint(share, surface)
-    view.name(share >= LINE_SHARE, "road")
 
 
 def _paint_streams(view: View) -> None:
@@ -190,14 +216,19 @@ def _paint_streams(view: View) -> None:
     near = segment >= 0
     if not near.any():
         return
+    share = step(-distance, -5.0, 5.0)
+    view.name(share >= LINE_SHARE, "stream")
+    if view.cover_only:
+        return
     reeds = step(-distance, -40.0, -5.0) * 0.45
     view.paint(reeds, {"young forest": 1.0})
-    bars = step(view.noise("stream bars", 130.0), 0.68, 0.85) * step(-distance, -22.0, -8.0)
+    bars = step(view.noise("stream bars", 170.0), 0.78, 0.92) * step(-distance, -22.0, -8.0)
     view.paint(bars * 0.8, {"wet sand": 0.4, "pale soil": 0.3, "dry sand": 0.3})
-    share = step(-distance, -5.0, 5.0)
+    half_width_m = np.where(near, land.streams.segments[segment, 4], 0.0)
+    canopy = (1.0 - step(half_width_m, 5.0, 12.0)) * step(view.noise("canopy", 70.0), 0.2, 0.6)
+    share = share * (1.0 - 0.8 * canopy)
     turbid = np.where(near, land.stream_turbidity[segment], 0.0)
     view.paint(share, {"brown water": turbid, "black water": 1.0 - turbid})
-    view.name(share >= LINE_SHARE, "stream")
 
 
 def _paint_river(view: View) -> None:
@@ -205,13 +236,16 @@ def _paint_river(view: View) -> None:
     distance, segment = land.river.near(view.cells, 160.0)
     if not (segment >= 0).any():
         return
-    bank = step(-distance, -90.0, 0.0) * step(view.noise("river bank", 300.0), 0.45, 0.7)
-    view.paint(bank * 0.5, {"young forest": 0.6, "green grass": 0.4})
     share = step(-distance, -5.0, 5.0)
-    turbid = 0.35 + 0.65 * view.noise("river water", 3000.0)
-    view.paint(share, {"river water": turbid, "black water": 1.0 - turbid})
     view.name(share >= 0.5, "river")
     bar = land.sandbars.burn(view.cells) >= 0
+    view.name(bar, "sandbar")
+    if view.cover_only:
+        return
+    bank = step(-distance, -90.0, 0.0) * step(view.noise("river bank", 300.0), 0.45, 0.7)
+    view.paint(bank * 0.5, {"young forest": 0.6, "green grass": 0.4})
+    turbid = 0.35 + 0.65 * view.noise("river water", 3000.0)
+    view.paint(share, {"river water": turbid, "black water": 1.0 - turbid})
     if bar.any():
         dry = step(view.noise("sandbar", 90.0), 0.2, 0.6) * step(-distance, -60.0, 90.0)
         plants = step(view.noise("sandbar plants", 70.0), 0.7, 0.9) * 0.7
@@ -223,7 +257,6 @@ def _paint_river(view: View) -> None:
             "young forest": plants,
         }
         view.paint(bar * 1.0, sand)
-        view.name(bar, "sandbar")
 
 
 def _paint_mines(view: View) -> None:
@@ -231,6 +264,9 @@ def _paint_mines(view: View) -> None:
     number = land.mines.burn(view.cells, view.opened)
     inside = number >= 0
     if not inside.any():
+        return
+    view.name(inside, "mine")
+    if view.cover_only:
         return
     pale = np.where(inside, land.mine_ground[number], 0.0)
     pale = step(pale + 0.8 * view.noise("tailings", 45.0) - 0.4, 0.0, 1.0)
@@ -252,12 +288,11 @@ def _paint_mines(view: View) -> None:
     flooded = view.opened[land.mine_pond_mine]
     pond = land.mine_ponds.burn(view.cells, flooded)
     _paint_water(view, (pond >= 0) & inside, land.mine_pond_colours[pond])
-    view.name(inside, "mine")
 
 
 def cover_of(land: Landscape, cells: Cells, opened: BoolArray) -> AnyArray:
     """Say what covers each cell: numbers of `COVERS`, uint8."""
-    return look(land, cells, opened).cover
+    return look(land, cells, opened, cover_only=True).cover
 
 
 def reflectance_of(
@@ -283,7 +318,8 @@ def reflectance_of(
         or 60 m that fill the same rectangle.
     """
     view = look(land, cells.grown(1), opened)
-    light = 0.82 + 0.22 * view.noise("light", 38.0) + 0.14 * view.noise("slope", 300.0)
+    light = 0.76 + 0.2 * view.noise("light", 38.0) + 0.28 * view.noise("grain", 13.0)
+    light += 0.9 * view.slope("hills", 700.0, 40.0) + 0.45 * view.slope("gullies", 260.0, 20.0)
     table = spectra(bands)
     seen: dict[str, FloatArray] = {}
     sharp = {name: _spread(share * light) for name, share in view.shares.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from minewatch.toy._noise import Chance
-from minewatch.toy._shapes import Lines, Point, Polygons, blob, tangent
+from minewatch.toy._shapes import Point, tangent
 
 RIVER_STEP_M: Final = 60.0
 STREAM_STEP_M: Final = 40.0
@@ -61,7 +61,7 @@ def wander(
     """
     line: list[Point] = [start]
     bends: list[tuple[int, int]] = []
-    side = chance.choice((-1, 1))
+    side, steer = chance.choice((-1, 1)), 0.0
     while True:
         length_m = chance.uniform(*winding.half_wave_m)
         swing = side * chance.uniform(*winding.swing)
@@ -71,7 +71,8 @@ def wander(
             part = (i + 0.5) / steps
             here = line[-1]
             off_m = axis[0] * (here[1] - start[1]) - axis[1] * (here[0] - start[0])
-            steer = max(-0.3, min(0.3, (goal_m - off_m) / (8.0 * length_m)))
+            back = max(-0.3, min(0.3, (goal_m - off_m) / (8.0 * length_m)))
+            steer += 0.15 * (back - steer)
             turn = swing * 4.0 * part * (1.0 - part) + steer
             line.append(_step(here, axis, turn, winding.step_m))
             if not go_on(line[-1], len(line)):
@@ -116,27 +117,41 @@ def draw_sandbars(seed: int, river: Course, half_widths_m: list[float]) -> list[
     rings = []
     for vertex, side in river.bends:
         half_width = half_widths_m[vertex]
-        if chance.happens(0.7):
-            offset = side * half_width * chance.uniform(0.75, 1.05)
-            long, broad = chance.uniform(1.2, 3.4), chance.uniform(0.3, 0.62)
-            rings.append(
-                _bar(chance, river, vertex, offset, (long * half_width, broad * half_width))
-            )
+        if chance.happens(0.75):
+            reach = 2 + chance.integer(5)
+            inner = 1.0 - chance.uniform(0.3, 1.0)
+            outer = 1.0 + chance.uniform(0.0, 0.25)
+            edges = (side * half_width * inner, side * half_width * outer)
+            rings.append(_bar(chance, river, vertex + chance.integer(3) - 1, reach, edges))
         if chance.happens(0.35):
-            other = max(1, vertex - 6 - chance.integer(8))
-            offset = half_width * chance.uniform(-0.4, 0.4)
-            long, broad = chance.uniform(0.9, 2.2), chance.uniform(0.15, 0.32)
-            rings.append(
-                _bar(chance, river, other, offset, (long * half_width, broad * half_width))
-            )
-    return rings
+            middle_m = half_width * chance.uniform(-0.4, 0.4)
+            thick_m = half_width * chance.uniform(0.1, 0.3)
+            edges = (middle_m - thick_m, middle_m + thick_m)
+            start = max(4, vertex - 5 - chance.integer(8))
+            rings.append(_bar(chance, river, start, 1 + chance.integer(3), edges))
+    return [ring for ring in rings if ring]
 
 
-def _bar(chance: Chance, river: Course, i: int, offset: float, semi_axes: Point) -> list[Point]:
-    east, north = river.line[i]
-    along = tangent(river.line, i)
-    centre = (east - along[1] * offset, north + along[0] * offset)
-    return blob(chance, centre, along, semi_axes, roughness=0.35)
+def _bar(chance: Chance, river: Course, i: int, reach: int, edges_m: Point) -> list[Point]:
+    """Draw a bar that follows the river for `reach` vertices each way, between two offsets."""
+    if i - reach < 0 or i + reach >= len(river.line):
+        return []
+    near: list[Point] = []
+    far: list[Point] = []
+    for j in range(i - reach, i + reach + 1):
+        part = (j - i) / (reach + 0.3)
+        fullness = (1.0 - part * part) * chance.uniform(0.75, 1.0)
+        middle_m, half_m = (edges_m[0] + edges_m[1]) / 2.0, (edges_m[1] - edges_m[0]) / 2.0
+        if edges_m[0] * edges_m[1] > 0.0:  # a point bar stays on its bank, and thins towards it
+            middle_m, half_m = edges_m[1] - half_m * fullness, half_m
+        east, north = river.line[j]
+        along = tangent(river.line, j)
+        for side, offset in (
+            (near, middle_m - half_m * fullness),
+            (far, middle_m + half_m * fullness),
+        ):
+            side.append((east - along[1] * offset, north + along[0] * offset))
+    return near + far[::-1]
 
 
 @dataclass
@@ -217,13 +232,3 @@ def _near_any(here: Point, others: list[Point]) -> bool:
         abs(here[0] - east) < KEEP_APART_M and abs(here[1] - north) < KEEP_APART_M
         for east, north in others
     )
-
-
-def river_lines(course: Course, half_widths_m: list[float]) -> Lines:
-    """Give the river as lines with width."""
-    return Lines([course.line], [half_widths_m])
-
-
-def sandbar_polygons(rings: list[list[Point]]) -> Polygons:
-    """Give the sandbars as polygons."""
-    return Polygons(rings)
