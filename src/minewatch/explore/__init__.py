@@ -5,7 +5,6 @@
 
 from minewatch.explore._explore import explore
 from minewatch.explore._report import write_report
-from minewatch.explore._report import write_report
 from minewatch.explore._section import Findings, Section
 from minewatch.explore._settings import ExploreSettings
 

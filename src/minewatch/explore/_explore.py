@@ -6,6 +6,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from threadpoolctl import threadpool_limits
+
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.explore._correlation import measure_correlation
@@ -74,9 +76,11 @@ def explore(
     statistics = summarise_patches(dataset, settings=settings, progress=progress).in_order()
     steps = _steps(dataset, statistics, settings)
     sections = []
-    for done, step in enumerate(steps):
-        progress("exploring", done, len(steps))
-        sections.append(step())
+    # Matrices here are small: threads inside BLAS cost up to ten times what they save.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for done, step in enumerate(steps):
+            progress("exploring", done, len(steps))
+            sections.append(step())
     progress("exploring", len(steps), len(steps))
     return Findings(tuple(sections), _header(dataset, statistics, settings))
 

@@ -174,10 +174,11 @@ def _advice(statistics: PatchStatistics, distance: "pd.Series[float]") -> str:
         else ""
     )
     if n_far:
+        n_known, lie = format_count(len(distance)), "lies" if n_far == 1 else "lie"
         return (
-            f"Look at the extreme rows first{left_out}: {format_count(n_far)} of "
-            f"{format_count(len(distance))} patches {'lies' if n_far == 1 else 'lie'} more than "
-            f"{_FAR:g} robust standard deviations from the middle of their class, often cloud, haze or a wrong label."
+            f"Look at the extreme rows first{left_out}: {format_count(n_far)} of {n_known} patches "
+            f"{lie} more than {_FAR:g} robust standard deviations from the middle of their class, "
+            "often cloud, haze or a wrong label."
         )
     return (
         f"Look through the random rows for labels that you would not give yourself{left_out}: no "
