@@ -12,8 +12,7 @@ from minewatch.patches._export import export_patches
 from minewatch.patches._geotiffs import import_geotiffs
 from minewatch.patches._header import DatasetHeader
 from minewatch.patches._import import ImportSettings
-from minewatch.patches._legacy import import_legacy
-from minewatch.patches._pickles import load_pickle
+from minewatch.patches._legacy import import_legacy, legacy_companions
 from minewatch.patches._scaling import Scaling
 from minewatch.patches._write import write_patches
 
@@ -26,6 +25,6 @@ __all__ = [
     "import_arrays",
     "import_geotiffs",
     "import_legacy",
-    "load_pickle",
+    "legacy_companions",
     "write_patches",
 ]

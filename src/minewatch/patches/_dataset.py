@@ -16,6 +16,7 @@ from minewatch.errors import DatasetError, InputError, NotThereError
 from minewatch.patches import _pixels
 from minewatch.patches._header import PIXELS_NAME, SITES_NAME, DatasetHeader, read_header
 from minewatch.patches._places import COLUMNS, site_geobox
+from minewatch.sites import CLASS_NAMES
 from minewatch.types import AnyArray, Level, StrPath
 
 
@@ -90,6 +91,32 @@ class PatchDataset:
         """Numbers of sites, bands, rows and columns."""
         header = self.header
         return (header.n_sites, len(header.bands), header.size_px, header.size_px)
+
+    def summary(self) -> dict[str, Any]:
+        """Say in a few JSON values what the dataset holds; no pixel is read."""
+        header, sites = self.header, self.sites
+        labels = sites["label"].map(CLASS_NAMES).fillna("unlabelled")
+        starts, ends = sites["start"].dropna(), sites["end"].dropna()
+        return {
+            "path": str(self.path),
+            "patches": len(self),
+            "size_px": header.size_px,
+            "resolution_m": header.resolution_m,
+            "bands": list(header.bands),
+            "level": header.level,
+            "classes": {str(key): int(n) for key, n in labels.value_counts().items()},
+            "placed_by": {str(key): int(n) for key, n in sites["origin"].value_counts().items()},
+            "status": {str(key): int(n) for key, n in sites["status"].value_counts().items()},
+            "first_day": header.period_start or (None if starts.empty else str(starts.min())),
+            "last_day": header.period_end or (None if ends.empty else str(ends.max())),
+            "source": header.source,
+            "scaling": header.source_values and header.source_values.model_dump(),
+            "saturation_dn": header.saturation_dn,
+            "changed_values": header.conversion,
+            "clear_counts": header.has_clear_counts,
+            "minewatch": header.minewatch,
+            "digest": header.digest,
+        }
 
     def geobox(self, site_id: str) -> GeoBox:
         """Give the grid of pixels of one site.

@@ -87,8 +87,9 @@ def import_geotiffs(
     out
         Folder of the new dataset.
     settings
-        Level; bands and scaling, unless band descriptions and the files' own scale and offset say
-        them. The files' no-data value goes before that of the scaling.
+        Level; bands, unless the files describe theirs. Where the files carry a scale and offset of
+        their own, they go before the default scaling, and another scaling is refused. The files'
+        no-data value goes before that of the scaling.
     sites
         Labels and further columns, joined by ``site_id``: a file that
         `minewatch.sites.read_sites` reads, or its result. Sites without a file are passed over.
@@ -248,9 +249,8 @@ def _with_what_files_say(images: Sequence[_Image], settings: ImportSettings) -> 
 
 def _scaling_of(image: _Image, settings: ImportSettings) -> Scaling:
     told = Scaling(scale=image.scale, offset=image.offset)
-    if "scaling" in settings.model_fields_set and (
-        (settings.scaling.scale, settings.scaling.offset) != (told.scale, told.offset)
-    ):
+    said = (settings.scaling.scale, settings.scaling.offset)
+    if settings.scaling != Scaling() and said != (told.scale, told.offset):
         raise InputError(
             f"{image.path.name} says scale {image.scale:g} and offset {image.offset:g}, you say "
             f"{settings.scaling.scale:g} and {settings.scaling.offset:g}; leave the scaling out, "

@@ -19,7 +19,6 @@ from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._header import SourceValues
 from minewatch.patches._places import Cut, dataset_sites
 from minewatch.patches._scaling import (
-    SCALINGS,
     Scaling,
     check_scaling,
     describe_conversion,
@@ -50,8 +49,7 @@ class ImportSettings(Settings):
     level: Level
     """Processing level, L1C or L2A. It is never guessed."""
     scaling: Scaling = Scaling()
-    """What the numbers stand for: a name of `SCALINGS` (``"dn"``, ``"reflectance"``, …) or a
-    `Scaling`."""
+    """What the numbers stand for: a `Scaling`, or the name of one (`Scaling.named`)."""
     band_axis: Literal["last", "first"] = "last"
     """Where the bands stand in arrays: ``"last"`` (site, y, x, band) or ``"first"`` (site, band, y,
     x)."""
@@ -87,11 +85,7 @@ class ImportSettings(Settings):
     @field_validator("scaling", mode="before")
     @classmethod
     def _name_scaling(cls, value: object) -> object:
-        if isinstance(value, str):
-            if value not in SCALINGS:
-                raise InputError(f"{value!r} is not a scaling; expected {', '.join(SCALINGS)}")
-            return SCALINGS[value]
-        return value
+        return Scaling.named(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def import_legacy(
     These pickles carry no ids, and the seed study wrote their rows in the order in which downloads
     ended, which is not the order of the point file. So nothing is placed unless you say how: by
     `order`, or by stating that rows follow points. The pickles are opened by a reader that makes
-    arrays, lists, numbers and strings and refuses all else (`load_pickle`).
+    arrays, lists, numbers and strings and refuses all else.
 
     Parameters
     ----------
@@ -155,6 +155,24 @@ def import_legacy(
         overwrite=overwrite,
         progress=progress,
     )
+
+
+def legacy_companions(path: StrPath | Sequence[StrPath]) -> list[Path]:
+    """List the files that belong to legacy pickles by their names.
+
+    These are the labels and the point files that `import_legacy` finds beside the pickles.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a_patch_arrays.pkl", "a_patch_array_labels.pkl", "a.geojson", "b.txt"):
+    ...         Path(folder, name).touch()
+    ...     [file.name for file in legacy_companions(folder)]
+    ['a_patch_array_labels.pkl', 'a.geojson']
+    """
+    pairs = _find_pairs(path, None, None)
+    return [file for pair in pairs for file in (pair.labels, pair.points) if file is not None]
 
 
 def _find_pairs(

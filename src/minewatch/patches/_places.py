@@ -89,7 +89,7 @@ def outlines(
     a, b, c, d, e, f = np.array([tuple(t)[:6] for t in transforms]).T[:, :, None]
     x, y = a * column + b * row + c, d * column + e * row + f
     longitude, latitude = _transformer(crs, "EPSG:4326").transform(x, y)
-    return list(np.atleast_1d(shapely.polygons(np.stack([longitude, latitude], axis=-1))))
+    return list(np.asarray(shapely.polygons(np.stack([longitude, latitude], axis=-1))))
 
 
 def _check_sites(sites: gpd.GeoDataFrame) -> None:

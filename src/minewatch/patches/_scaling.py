@@ -8,7 +8,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from minewatch.bands import MAX_DN, NO_DATA, SCALE_FACTOR
-from minewatch.errors import InputError
+from minewatch.errors import InputError, SettingsError
 from minewatch.patches._header import DatasetHeader, SourceValues
 from minewatch.types import AnyArray, Settings
 
@@ -33,6 +33,28 @@ class Scaling(Settings):
     saturation_dn: int | None = Field(default=None, ge=1, le=MAX_DN)
     """The digital number at which the source was clipped; None if it was not."""
 
+    @classmethod
+    def named(cls, name: str) -> "Scaling":
+        """Give a scaling by its name.
+
+        ``dn``: digital numbers, reflectance × 10,000, as in ESA's products before baseline 04.00.
+        ``dn-offset-1000``: digital numbers with the 1,000 that are added since. ``reflectance``:
+        from 0 to 1. ``true-color-8``: 8 bits, where 255 is a digital number of 3,000 or more.
+
+        Raises
+        ------
+        SettingsError
+            If there is no scaling of that name.
+
+        Examples
+        --------
+        >>> Scaling.named("dn-offset-1000").offset
+        -0.1
+        """
+        if name not in SCALINGS:
+            raise SettingsError(f"{name!r} is not a scaling; expected {', '.join(SCALINGS)}")
+        return SCALINGS[name]
+
     @property
     def dn_per_unit(self) -> float:
         """Digital numbers per unit of the source, freed of the rounding of 1e-4 in binary."""
@@ -50,9 +72,7 @@ SCALINGS: Final[Mapping[str, Scaling]] = {
     "reflectance": Scaling(scale=1.0),
     "true-color-8": Scaling(scale=0.3 / 255.0, saturation_dn=3000),
 }
-"""Scalings that have a name: digital numbers as ESA's products had them before baseline 04.00; with
-+1000 since; reflectance from 0 to 1; true colour in 8 bits, where 255 is a digital number of 3,000
-or more."""
+"""Scalings that have a name; `Scaling.named` says what they are."""
 
 
 def digital_numbers(
