@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from minewatch.explore._rows import by_wavelength
 from minewatch.explore._statistics import PatchStatistics
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 N_NEIGHBOURS: Final = 5
 """Neighbours that the model of coordinates asks."""
 MAX_TRAINING_SITES: Final = 10_000
-"""Sites that the spectral model learns from at most; more do not change a model so simple."""
+"""Sites that the spectral model learns from at most; more hardly change a model so simple."""
 _INVERSE_REGULARISATION: Final = 0.1
 _CLIP: Final = 5.0
 
@@ -58,7 +59,7 @@ def score_by_spectra(train: FloatArray, is_mining: BoolArray, test: FloatArray) 
     low, centre, high = _quartiles(train)
     scale = (high - low) / 1.349
     scale[~(scale > 0)] = np.inf
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, solver="newton-cholesky")
+    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
     model.fit(_standardise(train, centre, scale), is_mining)
     probability: FloatArray = model.predict_proba(_standardise(test, centre, scale))[:, 1]
     return probability
@@ -103,13 +104,15 @@ def spectral_features(statistics: PatchStatistics) -> pd.DataFrame:
     -------
     DataFrame
         Index site_id: mean, standard deviation, 10th and 90th percentile of reflectance by band,
-        and the medians of spectral indices; NaN where nothing is known.
+        and the medians of spectral indices, in order of wavelength and of name; NaN where nothing
+        is known.
     """
+    bands = by_wavelength(statistics.bands)
     tables = {
-        "mean": statistics.mean,
-        "std": statistics.std,
-        "p10": statistics.p10,
-        "p90": statistics.p90,
-        "index": statistics.indices,
+        "mean": statistics.mean[bands],
+        "std": statistics.std[bands],
+        "p10": statistics.p10[bands],
+        "p90": statistics.p90[bands],
+        "index": statistics.indices[sorted(statistics.indices.columns)],
     }
     return pd.concat([table.add_prefix(f"{name} ") for name, table in tables.items()], axis=1)

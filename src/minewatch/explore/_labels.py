@@ -140,10 +140,8 @@ def doubt_labels(
         )
     groups, distance_m = _groups(sites, is_mining, settings)
     features = spectral_features(statistics).loc[sites.index].to_numpy(dtype=np.float64)
-    scores = [
-        score_held_out(score_by_spectra, features, is_mining, folds)
-        for folds in draw_repeats(is_mining, groups, settings)
-    ]
+    drawings = draw_repeats(is_mining, groups, settings)
+    scores = [score_held_out(score_by_spectra, features, is_mining, x) for x in drawings]
     probability = np.mean(scores, axis=0)
     auc = measure_auc(probability, is_mining, groups)
     n_alone = int((~is_placed(sites)).sum())
@@ -160,7 +158,7 @@ def doubt_labels(
         tables={
             "doubts": table,
             "noise": doubts.noise,
-            "model": _model_table(auc, distance_m, settings),
+            "model": _model_table(auc, distance_m, len(drawings), settings),
         },
         images={} if images is None else {"doubts": images},
     )
@@ -211,7 +209,9 @@ def _doubts_table(sites: gpd.GeoDataFrame, probability: FloatArray, doubts: Doub
     return table
 
 
-def _model_table(auc: Auc, distance_m: float | None, settings: ExploreSettings) -> pd.DataFrame:
+def _model_table(
+    auc: Auc, distance_m: float | None, n_repeats: int, settings: ExploreSettings
+) -> pd.DataFrame:
     low, high = auc.interval(settings.confidence)
     return pd.DataFrame(
         [
@@ -226,7 +226,7 @@ def _model_table(auc: Auc, distance_m: float | None, settings: ExploreSettings) 
                 "n_mining": auc.n_mining,
                 "n_groups": auc.n_places,
                 "n_folds": settings.n_folds,
-                "n_repeats": settings.n_repeats,
+                "n_repeats": n_repeats,
             }
         ]
     )

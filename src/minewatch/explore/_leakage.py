@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
@@ -28,6 +29,8 @@ from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.sites import cluster_sites, spatial_blocks
 from minewatch.types import BoolArray, FloatArray, IntArray
 
+MAX_REPEATED_SITES: Final = 10_000
+"""Sites up to which folds are drawn several times."""
 RANDOM, CLUSTERS, BLOCKS = "random", "clusters", "square blocks"
 COORDINATES, SPECTRA = "coordinates only", "spectra"
 _COLUMNS = (
@@ -148,6 +151,7 @@ def _audit_scheme(
     if why_not is not None:
         return [{"model": name, **said, "note": why_not} for name, _, _ in models]
     drawings = draw_repeats(is_mining, scheme.groups, settings)
+    said["n_repeats"] = len(drawings)
     said |= _distances_to_training(coordinates_m, drawings)
     rows: list[dict[str, object]] = []
     for name, features, score in models:
@@ -163,12 +167,16 @@ def _audit_scheme(
 def draw_repeats(
     is_mining: BoolArray, groups: IntArray, settings: ExploreSettings
 ) -> list[IntArray]:
-    """Draw the folds ``settings.n_repeats`` times, each from a seed of its own."""
+    """Draw the folds ``settings.n_repeats`` times, each from a seed of its own.
+
+    Of more than `MAX_REPEATED_SITES` sites they are drawn once, for then they hardly matter.
+    """
+    n_repeats = settings.n_repeats if len(groups) <= MAX_REPEATED_SITES else 1
     return [
         draw_folds(
             is_mining, groups, n_folds=settings.n_folds, random_state=settings.random_state + i
         )
-        for i in range(settings.n_repeats)
+        for i in range(n_repeats)
     ]
 
 
