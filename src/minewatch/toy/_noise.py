@@ -7,6 +7,7 @@ Everything here uses integer arithmetic modulo 2⁶⁴ and the operations that I
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -35,6 +36,7 @@ def mix(number: int) -> int:
     return number ^ (number >> 31)
 
 
+@lru_cache(maxsize=4096)
 def key_of(seed: int, *words: str | int) -> int:
     """Make a 64-bit key from a seed and the words that say what the chance is for."""
     key = mix(seed)

@@ -20,6 +20,9 @@ from minewatch.types import BoolArray, FloatArray, IntArray
 CELL_M: Final = 10.0
 """Side of the cells that the landscape is made of: the pixel of the finest bands, metres."""
 
+RUN: Final = 32
+"""Segments are looked through in runs of this many."""
+
 Point = tuple[float, float]
 
 
@@ -131,14 +134,37 @@ class Lines:
         return distance, nearest
 
     def _in_reach(self, cells: Cells, reach_m: float) -> IntArray:
-        if not len(self.segments):
-            return np.zeros(0, dtype=np.int64)
-        west, south, east, north = cells.bounds
+        """Find the segments that may matter, in order: by runs of them first, then one by one."""
+        starts = np.flatnonzero(_touch(self._run_boxes, cells.bounds, reach_m)) * RUN
+        rows = (starts[:, None] + np.arange(RUN)[None, :]).ravel()
+        rows = rows[rows < len(self.segments)]
+        found: IntArray = rows[_touch(self._boxes[rows], cells.bounds, reach_m)]
+        return found
+
+    @cached_property
+    def _boxes(self) -> FloatArray:
+        """Bounds of each segment with its width: west, south, east, north, metres."""
         x0, y0, x1, y1, w0, w1 = self.segments[:, :6].T
-        reach = reach_m + np.maximum(w0, w1)
-        touches = (np.minimum(x0, x1) - reach <= east) & (np.maximum(x0, x1) + reach >= west)
-        touches &= (np.minimum(y0, y1) - reach <= north) & (np.maximum(y0, y1) + reach >= south)
-        return np.flatnonzero(touches)
+        wide = np.maximum(w0, w1)
+        sides = (np.minimum(x0, x1) - wide, np.minimum(y0, y1) - wide)
+        return np.stack((*sides, np.maximum(x0, x1) + wide, np.maximum(y0, y1) + wide), axis=1)
+
+    @cached_property
+    def _run_boxes(self) -> FloatArray:
+        """Bounds of each run of `RUN` segments."""
+        starts = np.arange(0, len(self.segments), RUN)
+        if not len(starts):
+            return np.zeros((0, 4))
+        low = np.minimum.reduceat(self._boxes[:, :2], starts, axis=0)
+        high = np.maximum.reduceat(self._boxes[:, 2:], starts, axis=0)
+        return np.concatenate((low, high), axis=1)
+
+
+def _touch(boxes: FloatArray, bounds: tuple[float, ...], margin_m: float) -> BoolArray:
+    west, south, east, north = bounds
+    touches = (boxes[:, 0] <= east + margin_m) & (boxes[:, 2] >= west - margin_m)
+    touches &= (boxes[:, 1] <= north + margin_m) & (boxes[:, 3] >= south - margin_m)
+    return touches
 
 
 def _edge_distance(
@@ -176,11 +202,7 @@ class Polygons:
         self, bounds: tuple[float, float, float, float], margin_m: float = 0.0
     ) -> IntArray:
         """Find the polygons whose bounds touch these (west, south, east, north, metres)."""
-        west, south, east, north = bounds
-        boxes = self.bounds
-        touches = (boxes[:, 0] <= east + margin_m) & (boxes[:, 2] >= west - margin_m)
-        touches &= (boxes[:, 1] <= north + margin_m) & (boxes[:, 3] >= south - margin_m)
-        return np.flatnonzero(touches)
+        return np.flatnonzero(_touch(self.bounds, bounds, margin_m))
 
     def burn(self, cells: Cells, only: BoolArray | None = None) -> IntArray:
         """Say for each cell which polygon its centre lies in (the last that does), or −1.
@@ -231,12 +253,8 @@ class Rectangles:
             Shape ``(n_kinds, rows, columns)``, shares of the cell's area.
         """
         share = np.zeros((n_kinds, *cells.shape))
-        west, south, east, north = cells.bounds
-        boxes = self.boxes
-        touches = (boxes[:, 0] < east) & (boxes[:, 2] > west)
-        touches &= (boxes[:, 1] < north) & (boxes[:, 3] > south)
-        for index in np.flatnonzero(touches):
-            left, bottom, right, top = (float(value) for value in boxes[index])
+        for index in np.flatnonzero(_touch(self.boxes, cells.bounds, 0.0)):
+            left, bottom, right, top = (float(value) for value in self.boxes[index])
             part = cells.within(left, bottom, right, top)
             across = _overlap(cells.eastings[part[1]], left, right)
             down = _overlap(cells.northings[part[0]], bottom, top)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
@@ -17,15 +17,14 @@ from pyproj import Transformer
 from minewatch.bands import BANDS, band_names
 from minewatch.errors import BandError, InputError, SettingsError
 from minewatch.grid import PatchGrid
+from minewatch.toy._camera import cells_of, inside, photograph, see_cover, see_reflectance
 from minewatch.toy._draw import draw_background, draw_mining, flip_labels
 from minewatch.toy._landscape import Landscape, draw_landscape
 from minewatch.toy._mines import FIRST_DAY
-from minewatch.toy._noise import Chance, bell_cells, key_of
-from minewatch.toy._render import cover_of, reflectance_of
-from minewatch.toy._shapes import CELL_M, Cells
+from minewatch.toy._shapes import CELL_M
 from minewatch.toy._spectra import SPECTRUM_BANDS
 from minewatch.toy._water import Extent
-from minewatch.types import AnyArray, BoolArray, FloatArray
+from minewatch.types import BoolArray, FloatArray
 
 CRS: Final = "EPSG:32620"
 EQUAL_AREA_CRS: Final = "EPSG:6933"
@@ -193,7 +192,8 @@ class Valley:
         Returns
         -------
         DataArray
-            uint8 ``(y, x)``, numbers of `COVERS`, 0 outside the valley.
+            uint8 ``(y, x)``, numbers of `COVERS`, 0 outside the valley; the coordinates are
+            northings and eastings in metres.
 
         Raises
         ------
@@ -207,11 +207,10 @@ class Valley:
         >>> cover.dtype.name, cover.shape
         ('uint8', (48, 48))
         """
-        cells, factor = _cells_of(geobox)
-        cover = cover_of(self._land, cells, self._opened(on))
-        cover[~self._inside(cells)] = 0
-        picked = cover[factor // 2 :: factor, factor // 2 :: factor]
-        return xr.DataArray(picked, dims=("y", "x"), name="land_cover", attrs={"crs": CRS})
+        cover = see_cover(self._land, geobox, self._opened(on))
+        coords = _centres(geobox)
+        attrs = {"crs": CRS}
+        return xr.DataArray(cover, dims=("y", "x"), coords=coords, name="land_cover", attrs=attrs)
 
     def reflectance(
         self, geobox: GeoBox, *, bands: str | Iterable[str] = "l2a-12", on: date | None = None
@@ -234,7 +233,8 @@ class Valley:
         Returns
         -------
         DataArray
-            float64 ``(band, y, x)``, reflectance; NaN outside the valley.
+            float64 ``(band, y, x)``, reflectance, NaN outside the valley; the coordinates are
+            northings and eastings in metres.
 
         Raises
         ------
@@ -250,12 +250,10 @@ class Valley:
         True
         """
         names = _surface_bands(bands)
-        cells, factor = _cells_of(geobox)
-        values = _averaged(self._reflectance(cells, names, self._opened(on)), factor)
-        coords = {"band": list(names)}
-        return xr.DataArray(
-            values, dims=("band", "y", "x"), coords=coords, name="reflectance", attrs={"crs": CRS}
-        )
+        values = see_reflectance(self._land, geobox, self._opened(on), names)
+        coords = {"band": list(names), **_centres(geobox)}
+        dims, attrs = ("band", "y", "x"), {"crs": CRS}
+        return xr.DataArray(values, dims=dims, coords=coords, name="reflectance", attrs=attrs)
 
     def pixels(
         self,
@@ -299,9 +297,10 @@ class Valley:
         """
         names = _surface_bands(bands)
         geoboxes = self._geoboxes(sites, grid)
+        opened = self._opened(None)
         values = np.zeros((len(sites), len(names), grid.size_px, grid.size_px), dtype=np.uint16)
         for row, geobox in enumerate(geoboxes):
-            values[row] = self._picture(geobox, names)
+            values[row] = photograph(self._land, geobox, opened, names)
         coords = {"site": sites.index.to_numpy(), "band": list(names)}
         attrs = {"level": "L2A", "scale_factor": 1e-4, "no_data": 0}
         return xr.DataArray(values, dims=("site", "band", "y", "x"), coords=coords, attrs=attrs)
@@ -312,12 +311,14 @@ class Valley:
             raise InputError(
                 f"sites without a point: {', '.join(map(str, sites.index[missing][:5]))}"
             )
+        if sites.crs is None or sites.crs.to_epsg() != 4326:
+            raise InputError(f"sites are in {sites.crs}; expected longitude, latitude (EPSG:4326)")
         points = zip(sites.geometry.x, sites.geometry.y, strict=True)
         geoboxes = [grid.geobox(float(x), float(y)) for x, y in points]
         strays = [
             str(name)
             for name, geobox in zip(sites.index, geoboxes, strict=True)
-            if geobox.crs != CRS or not self._inside(_cells_of(geobox)[0]).any()
+            if geobox.crs != CRS or not inside(self._land.extent, cells_of(geobox)[0]).any()
         ]
         if strays:
             raise InputError(
@@ -327,52 +328,21 @@ class Valley:
             )
         return geoboxes
 
-    def _picture(self, geobox: GeoBox, names: tuple[str, ...]) -> AnyArray:
-        cells, factor = _cells_of(geobox)
-        place = (cells.first_column, cells.first_row)
-        air = Chance(self.seed, "air", *place)
-        light, haze, blue = air.uniform(0.92, 1.08), air.uniform(0.0, 0.012), air.uniform(0.8, 2.2)
-        seen = _averaged(self._reflectance(cells, names, self._opened(None)), factor)
-        columns = cells.columns[::factor]
-        rows = cells.rows[::factor]
-        for i, name in enumerate(names):
-            number = SPECTRUM_BANDS.index(name)
-            veil = haze * (blue if number < 3 else 1.0) / (1.0 + 0.5 * number)
-            grain = bell_cells(key_of(self.seed, "grain", name), columns, rows)
-            seen[i] = seen[i] * light * (1.0 + 0.012 * grain) + veil + 0.0008 * grain
-        numbers = np.floor(seen * 10_000.0 + 0.5)
-        known = np.isfinite(numbers)
-        return np.where(known, np.minimum(np.maximum(numbers, 1.0), 65_535.0), 0.0).astype(
-            np.uint16
-        )
-
-    def _reflectance(self, cells: Cells, names: tuple[str, ...], opened: BoolArray) -> FloatArray:
-        whole, part = _whole_blocks(cells)
-        seen = reflectance_of(self._land, whole, opened, names)
-        values = np.empty((len(names), *cells.shape))
-        for i, name in enumerate(names):
-            layer = seen[name]
-            factor = whole.n_rows // layer.shape[0]
-            if factor > 1:
-                layer = np.repeat(np.repeat(layer, factor, axis=0), factor, axis=1)
-            values[i] = layer[part]
-        values[:, ~self._inside(cells)] = np.nan
-        return values
-
-    def _inside(self, cells: Cells) -> BoolArray:
-        east = cells.eastings - WEST_M
-        north = cells.northings - SOUTH_M
-        across = (east > 0.0) & (east < self.width_m)
-        down = (north > 0.0) & (north < self.height_m)
-        inside: BoolArray = down[:, None] & across[None, :]
-        return inside
-
     def _opened(self, on: date | None) -> BoolArray:
         days = self._land.mine_opened_day
         if on is None:
             return np.ones(len(days), dtype=np.bool_)
         opened: BoolArray = days <= (on - date.fromisoformat(FIRST_DAY)).days
         return opened
+
+
+def _centres(geobox: GeoBox) -> dict[str, tuple[str, FloatArray]]:
+    """Give the eastings and northings of a geobox's pixels, metres."""
+    transform = geobox.transform
+    rows, columns = geobox.shape.yx
+    northings: FloatArray = transform.f + transform.e * (np.arange(rows) + 0.5)
+    eastings: FloatArray = transform.c + transform.a * (np.arange(columns) + 0.5)
+    return {"y": ("y", northings), "x": ("x", eastings)}
 
 
 def _surface_bands(bands: str | Iterable[str]) -> tuple[str, ...]:
@@ -383,39 +353,3 @@ def _surface_bands(bands: str | Iterable[str]) -> tuple[str, ...]:
             f"out: {', '.join(band.name for band in BANDS if band.name in SPECTRUM_BANDS)}"
         )
     return names
-
-
-def _cells_of(geobox: GeoBox) -> tuple[Cells, int]:
-    """Find the cells that a geobox covers, and how many of them a pixel has along its side."""
-    transform: Any = geobox.transform
-    if geobox.crs is None or geobox.crs.epsg != int(CRS.split(":")[1]):
-        raise InputError(f"the geobox is in {geobox.crs}; the valley lies in {CRS}")
-    numbers = (transform.a, -transform.e, transform.c, transform.f)
-    on_grid = all(float(number) % CELL_M == 0.0 for number in numbers)
-    north_up = transform.b == 0 and transform.d == 0 and transform.a == -transform.e > 0
-    if not (on_grid and north_up):
-        raise InputError(
-            f"the geobox has transform {tuple(transform)[:6]}; expected north up, square pixels of "
-            f"a multiple of {CELL_M:g} m, and corners on multiples of {CELL_M:g} m"
-        )
-    factor = int(transform.a / CELL_M)
-    rows, columns = geobox.shape.yx
-    left, top = int(transform.c / CELL_M), int(-transform.f / CELL_M)
-    return Cells(left, top, columns * factor, rows * factor), factor
-
-
-def _whole_blocks(cells: Cells) -> tuple[Cells, tuple[slice, slice]]:
-    """Enlarge to whole 60 m blocks; give the part of the larger that is the smaller."""
-    block = int(BLOCK_M / CELL_M)
-    left, top = cells.first_column // block * block, cells.first_row // block * block
-    right = -(-(cells.first_column + cells.n_columns) // block) * block
-    bottom = -(-(cells.first_row + cells.n_rows) // block) * block
-    row, column = cells.first_row - top, cells.first_column - left
-    part = (slice(row, row + cells.n_rows), slice(column, column + cells.n_columns))
-    return Cells(left, top, right - left, bottom - top), part
-
-
-def _averaged(values: FloatArray, factor: int) -> FloatArray:
-    from minewatch.toy._render import block_mean
-
-    return np.stack([block_mean(layer, factor) for layer in values]) if factor > 1 else values
