@@ -66,7 +66,9 @@ def nearest_distance_m(
 def lonlat(sites: gpd.GeoDataFrame) -> FloatArray:
     """Give longitude and latitude of every row (n, 2), degrees; NaN where there is no point."""
     points = single_points(sites.geometry.to_numpy())
-    is_point = shapely.get_type_id(points) == shapely.GeometryType.POINT
+    is_point = (shapely.get_type_id(points) == shapely.GeometryType.POINT) & ~shapely.is_empty(
+        points
+    )
     places = np.full((len(points), 2), np.nan)
     places[is_point, 0] = shapely.get_x(points[is_point])
     places[is_point, 1] = shapely.get_y(points[is_point])

@@ -123,9 +123,9 @@ def read_sites(
     faults: list[str] = []
     tables = {}
     for source, (file, given) in files.items():
-        table = _read_one(file, options)
-        faults += _set_labels(table, column, given, file.name)
-        tables[source] = table
+        table = _read_one(file, source, options)
+        tables[source], more = _with_labels(table, column, given, file.name)
+        faults += more
     if faults:
         raise SitesError(
             "\n  ".join(["some labels cannot be used:", *faults])
@@ -186,7 +186,7 @@ def _name_sources(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def _read_one(file: Path, options: ReadOptions) -> gpd.GeoDataFrame:
+def _read_one(file: Path, source: str, options: ReadOptions) -> gpd.GeoDataFrame:
     if not file.exists():
         raise NotThereError(f"there is no file {file}")
     raw = _load(file, options)
@@ -197,7 +197,7 @@ def _read_one(file: Path, options: ReadOptions) -> gpd.GeoDataFrame:
     blank = [name for name in table if str(name).lower() in ID_COLUMNS and is_blank(table[name])]
     table = table.drop(columns=[name for name in blank if name != SITE_ID])
     if "source" not in table or table["source"].isna().any():
-        table["source"] = pd.Series(plain_name(file.stem), index=table.index, dtype="str")
+        table["source"] = pd.Series(source, index=table.index, dtype="str")
     return table
 
 
@@ -291,9 +291,9 @@ def _parse_crs(crs: str | int) -> CRS:
         raise InputError(f"crs is {crs!r}; expected a name such as 'EPSG:32620'") from error
 
 
-def _set_labels(
+def _with_labels(
     table: gpd.GeoDataFrame, column: str | None, given: int | None, where: str
-) -> list[str]:
+) -> tuple[gpd.GeoDataFrame, list[str]]:
     in_file = next((name for name in table.columns if name.strip().lower() == "label"), None)
     faults: list[str] = []
     if column is not None and column not in table:
@@ -307,9 +307,8 @@ def _set_labels(
     else:
         labels = pd.Series(pd.NA, index=table.index, dtype="Int8")
     if in_file in table:
-        table.rename(columns={in_file: "label_in_file"}, inplace=True)  # noqa: PD002
-    table["label"] = labels
-    return faults
+        table = table.rename(columns={in_file: "label_in_file"})
+    return table.assign(label=labels), faults
 
 
 def _contradictions(in_file: "pd.Series[Any]", labels: "pd.Series[int]", where: str) -> list[str]:
