@@ -38,10 +38,12 @@ def read_polygons(region: Region) -> gpd.GeoDataFrame:
         layer = _read_layer(Path(region))
     if layer.crs is None:
         raise InputError("the region has no coordinate reference system; use region.set_crs")
-    kinds = set(layer.geometry.dropna().geom_type) - {"Polygon", "MultiPolygon"}
+    geometry = layer.geometry.to_numpy()
+    layer = layer[~(shapely.is_missing(geometry) | shapely.is_empty(geometry))]
+    kinds = set(layer.geom_type) - {"Polygon", "MultiPolygon"}
     if kinds:
         raise InputError(f"the region holds {', '.join(sorted(kinds))}; expected polygons only")
-    layer = layer[layer.geometry.notna()].to_crs(SITES_CRS)
+    layer = layer.to_crs(SITES_CRS)
     west, south, east, north = layer.total_bounds
     if len(layer) and not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
         raise InputError(

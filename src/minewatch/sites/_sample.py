@@ -122,7 +122,8 @@ def sample_background(
 def _known_places(away_from: gpd.GeoDataFrame) -> FloatArray:
     places = lonlat(away_from.to_crs(SITES_CRS))
     known = np.isfinite(places).all(axis=1)
-    other = away_from.geometry[~known].dropna()
+    geometry = away_from.geometry.to_numpy()
+    other = away_from[~known & ~shapely.is_missing(geometry) & ~shapely.is_empty(geometry)]
     if len(other):
         kinds = ", ".join(sorted(set(other.geom_type)))
         raise InputError(
