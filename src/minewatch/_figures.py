@@ -66,7 +66,7 @@ SERIES_STYLES: Final[tuple[ClassStyle, ...]] = (
 )
 """Styles for things that are not classes, in the order in which they come."""
 
-_WHOLE: Final = frozenset({"count", "rank", "year", "wavelength_nm"})
+_WHOLE: Final = frozenset({"count", "rank", "year"})
 
 _STYLE: Final = mpl.RcParams(
     {
@@ -102,6 +102,7 @@ _STYLE: Final = mpl.RcParams(
         "savefig.facecolor": "white",
         "svg.hashsalt": "minewatch",
         "svg.fonttype": "path",
+        "text.parse_math": False,
         "image.interpolation": "nearest",
     }
 )
@@ -146,7 +147,7 @@ def quiet_axes(axes: "Axes", *, grid: str = "y") -> None:
     """Leave only the grid lines that the eye follows: ``x``, ``y``, ``both`` or ``none``."""
     if grid != "none":
         axes.grid(visible=True, axis=grid)  # type: ignore[arg-type]  # matplotlib wants a Literal
-    axes.tick_params(length=0)
+    axes.tick_params(which="both", length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(GRID)
 
@@ -179,7 +180,7 @@ def render_figure(
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(
         png,
@@ -289,7 +290,8 @@ def format_length(metres: float) -> str:
         text = f"{metres:.0f}" if abs(metres) >= 10 else f"{metres:.3g}"
         return f"{text}{THIN_SPACE}m".replace("-", "−")
     kilometres = metres / 1000.0
-    text = f"{kilometres:.1f}" if abs(kilometres) < 10 else format_count(kilometres)
+    one_decimal = abs(kilometres) < 9.95 and kilometres != round(kilometres)
+    text = f"{kilometres:.1f}" if one_decimal else format_count(kilometres)
     return f"{text}{THIN_SPACE}km".replace("-", "−")
 
 
@@ -351,6 +353,8 @@ def _format_float(value: float, column: str) -> str:
         return MISSING if math.isnan(value) else f"{value:.4f}°".replace("-", "−")
     if column.startswith("n_") or (column in _WHOLE and value == round(value)):
         return format_count(value)
+    if column.endswith("_nm"):
+        return format_number(value, decimals=0)
     return format_number(value)
 
 

@@ -1,10 +1,122 @@
 """The commands of explore."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="TODO explore")
+from minewatch.cli import _common
+
+if TYPE_CHECKING:
+    from minewatch.explore import ExploreSettings, Findings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="See what labelled patches hold, what is wrong with them and what may deceive.",
+)
 
 
 @app.callback()
 def _group() -> None:
     pass
+
+
+@app.command()
+def report(
+    *,
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(help="The patch dataset; if not given, the study's folder patches."),
+    ] = None,
+    study: _common.StudyOption = Path(),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="The report's folder; if not given, the study's explore."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of folds and of the random gallery.")
+    ] = None,
+    thumbnails: Annotated[
+        int | None, typer.Option("--thumbnails", help="Most thumbnails shown of one kind.")
+    ] = None,
+    blocks_km: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--block-km",
+            metavar="KM",
+            help="A distance between folds in the leakage audit; may be given several times.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="Folds of every cross-validation.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Threads that read pixels.")
+    ] = None,
+    overwrite: _common.OverwriteOption = False,
+    json_: _common.JsonOption = False,
+) -> None:
+    """Explore a patch dataset and write the report: a page, tables, figures and findings.json."""
+    from minewatch._store import refuse_existing
+    from minewatch.explore import explore, write_report
+    from minewatch.patches import PatchDataset
+
+    settings = _settings(
+        {
+            "random_state": seed,
+            "n_thumbnails": thumbnails,
+            "block_sizes_m": None if blocks_km is None else [1000.0 * km for km in blocks_km],
+            "n_folds": folds,
+            "n_workers": workers,
+        }
+    )
+    folder = study / "explore" if out is None else out
+    refuse_existing(folder, overwrite=overwrite)
+    patches = PatchDataset.open(study / "patches" if dataset is None else dataset)
+    with _common.progress_bars() as progress:
+        findings = explore(patches, settings=settings, progress=progress)
+        page = write_report(findings, folder, overwrite=overwrite, progress=progress)
+    _common.print_result(
+        _summary(findings, page), as_json=json_, describe=lambda: _describe(findings, page)
+    )
+
+
+def _settings(chosen: dict[str, Any]) -> "ExploreSettings":
+    from pydantic import ValidationError
+
+    from minewatch.errors import SettingsError
+    from minewatch.explore import ExploreSettings
+
+    try:
+        return ExploreSettings(**{key: value for key, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise SettingsError(faults) from error
+
+
+def _summary(findings: "Findings", page: Path) -> dict[str, Any]:
+    return {
+        "report": str(page),
+        "findings": str(page.with_name("findings.json")),
+        "header": dict(findings.header),
+        "sections": [
+            {
+                "key": section.key,
+                "title": section.title,
+                "seen": section.seen,
+                "advice": section.advice,
+                "missing": section.missing,
+            }
+            for section in findings.sections
+        ],
+    }
+
+
+def _describe(findings: "Findings", page: Path) -> str:
+    lines = [f"{section.title}: {section.seen}" for section in findings.sections]
+    return "\n".join([*lines, "", f"Report:  {page}", f"Numbers: {page.parent}"])
