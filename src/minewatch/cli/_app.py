@@ -1,13 +1,12 @@
 """The tree of commands, and what becomes of an error."""
 
+import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, explore, patches, sites
+from minewatch.cli import _common, explore, patches, sites, study
 
 app = typer.Typer(
     name="minewatch",
@@ -15,28 +14,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
+app.command("new")(study.new)
+app.command("run")(study.run)
+app.command("demo")(study.demo)
 app.add_typer(sites.app, name="sites")
 app.add_typer(patches.app, name="patches")
 app.add_typer(explore.app, name="explore")
-
-
-@app.callback()
-def _options(
-    *,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every step.")] = False,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda wanted: _print_version(wanted),
-            is_eager=True,
-            help="Print the version and stop.",
-        ),
-    ] = False,
-) -> None:
-    _common.set_up_output(quiet=quiet, verbose=verbose)
 
 
 def _print_version(wanted: bool) -> None:
@@ -45,17 +30,40 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@app.callback()
+def _options(
+    *,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print results asked for with --json, and errors.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print every step, and where an error arose.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    _common.set_up_output(quiet=quiet, verbose=verbose)
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and give its exit code; errors are printed on standard error."""
     try:
-        app(arguments, standalone_mode=True)
+        app(arguments)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+        code = ended.code if isinstance(ended.code, int) else 0
+        if code == _common.exit_code(KeyboardInterrupt()):
+            typer.echo(
+                "stopped: what was finished is kept; run the same command to go on", err=True
+            )
+        return code
     except errors.MinewatchError as error:
         if _common.Verbosity.verbose:
-            Console(stderr=True).print_exception()
-        Console(stderr=True, soft_wrap=True).print(
-            f"[red]error:[/red] {escape(str(error))}", highlight=False
-        )
+            sys.excepthook(type(error), error, error.__traceback__)
+        else:
+            typer.echo(f"error: {error}", err=True)
         return _common.exit_code(error)
     return 0

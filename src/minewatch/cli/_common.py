@@ -3,10 +3,11 @@
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 
@@ -55,8 +56,25 @@ def set_up_output(*, quiet: bool, verbose: bool) -> None:
     """Decide what the rest of the run prints, and where warnings and logs go."""
     Verbosity.quiet, Verbosity.verbose = quiet, verbose
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger("minewatch").setLevel(logging.INFO if not (quiet or verbose) else level)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("minewatch").setLevel(level)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    _file: TextIO | None = None,
+    _line: str | None = None,
+) -> None:
+    """Print a warning of ours as one line; any other with the place that it comes from."""
+    if issubclass(category, errors.MinewatchWarning):
+        if not Verbosity.quiet:
+            typer.echo(f"warning: {message}", err=True)
+    elif Verbosity.verbose:
+        typer.echo(f"{filename}:{lineno}: {category.__name__}: {message}", err=True)
 
 
 def say(text: str) -> None:

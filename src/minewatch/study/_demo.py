@@ -1,0 +1,70 @@
+"""The study of the demo: a made-up valley, written as anyone's files would be."""
+
+from pathlib import Path
+
+import numpy as np
+
+from minewatch import _store, sites, toy
+from minewatch._progress import Progress, silent
+from minewatch.errors import AlreadyThereError
+from minewatch.study._read import FILE_NAME
+from minewatch.types import StrPath
+
+N_MINING, N_BACKGROUND = 170, 332
+"""As many as in the study that minewatch began with."""
+
+
+def make_demo(
+    folder: StrPath, *, seed: int = 1, overwrite: bool = False, progress: Progress = silent
+) -> Path:
+    """Write a study of the toy valley: points, patches and the `study.toml` that ties them.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    seed
+        Which of the made-up valleys.
+    overwrite
+        Replace a folder that an earlier demo made.
+    progress
+        Told how many patches are rendered.
+
+    Returns
+    -------
+    Path
+        The `study.toml` written.
+
+    Raises
+    ------
+    AlreadyThereError
+        If the folder holds anything and `overwrite` is false, or if it is not a demo's.
+    """
+    final = Path(folder)
+    template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
+    _refuse_other_folders(final, overwrite=overwrite)
+    progress("rendering", 0, N_MINING + N_BACKGROUND)
+    valley = toy.Valley(seed=seed)
+    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND)
+    pixels = valley.pixels(table, bands="l2a-12").transpose("site", "y", "x", "band")
+    with _store.writing_folder(final, overwrite=overwrite) as aside:
+        sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
+        np.savez(aside / "patches.npz", patches=pixels.to_numpy())
+        (aside / FILE_NAME).write_text(template, encoding="utf-8")
+    progress("rendering", len(table), len(table))
+    return final / FILE_NAME
+
+
+def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:
+    """Keep ``--overwrite`` from removing a folder that no demo made."""
+    _store.refuse_existing(folder, overwrite=overwrite)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    try:
+        own = (folder / FILE_NAME).read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        own = ""
+    if not own.startswith("# The study that `minewatch demo` makes"):
+        raise AlreadyThereError(
+            f"{folder} was not made by the demo, so it is not replaced; choose another folder"
+        )

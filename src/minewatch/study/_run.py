@@ -1,0 +1,130 @@
+"""Run the stages of a study that are missing or out of date, and say why each runs or not."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from minewatch import __version__, _store
+from minewatch._progress import Progress, silent
+from minewatch.errors import SettingsError
+from minewatch.study._read import read_study
+from minewatch.study._records import FOLDER, decide, read_record, write_record
+from minewatch.study._stages import STAGES, Stage
+from minewatch.types import StrPath
+
+Action = Literal["ran", "skipped", "would run", "may run"]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage in one run of a study."""
+
+    stage: str
+    """The stage's word: sites, patches, explore."""
+    action: Action
+    """``ran`` or ``skipped``; in a dry run ``would run``, or ``may run`` if that hangs on what an
+    earlier stage gives."""
+    reason: str
+    """Why it ran, or why it was skipped."""
+    summary: str = ""
+    """What it gave, in one line; empty unless it ran."""
+    seconds: float = 0.0
+    """Time it took."""
+
+
+Tell = Callable[[StageResult | str], None]
+"""Told of each stage as a string when it begins to run, and of its result when it is done."""
+
+
+def run_study(
+    folder: StrPath,
+    *,
+    only: Iterable[str] = (),
+    force: bool = False,
+    dry_run: bool = False,
+    tell: Tell = lambda _result: None,
+    progress: Progress = silent,
+) -> list[StageResult]:
+    """Run every stage of a study that is missing or out of date.
+
+    A stage is out of date if a setting of its section, the content of a file that it takes, a
+    result that it gave or the version of minewatch has changed since it ran. Each stage's results
+    appear whole, so a run that was stopped goes on where it was when it is run again.
+
+    Parameters
+    ----------
+    folder
+        The study's folder, with its `study.toml`.
+    only
+        Names of the stages to look at; all if empty.
+    force
+        Run them even if they are up to date.
+    dry_run
+        Only say what would be done.
+    tell
+        Called with one line when a stage begins, and with its result when it is done.
+    progress
+        Told how far each step is.
+
+    Returns
+    -------
+    list of StageResult
+        One for each stage looked at, in order.
+
+    Raises
+    ------
+    SettingsError
+        If `study.toml` cannot be used, or `only` names no stage.
+    MinewatchError
+        What a stage raises; the stages before it are done and stay so.
+    """
+    study = Path(folder)
+    settings = read_study(study)
+    results: list[StageResult] = []
+    stale: set[str] = set()
+    with _store.locked(study / FOLDER / "run"):
+        for stage in _chosen(only):
+            record = stage.fingerprint(study, settings, version=__version__)
+            reason = "it was asked for" if force else decide(record, read_record(study, stage.name))
+            if dry_run:
+                results.append(_foresee(stage, reason, stale))
+            elif reason is None:
+                results.append(StageResult(stage.name, "skipped", "it is up to date"))
+            else:
+                tell(f"{stage.name}: runs because {reason}")
+                results.append(_run_stage(stage, study, reason, progress=progress))
+            tell(results[-1])
+    return results
+
+
+def _chosen(only: Iterable[str]) -> list[Stage]:
+    names = list(only)
+    known = [stage.name for stage in STAGES]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SettingsError(f"{', '.join(unknown)} is no stage; there are {', '.join(known)}")
+    return [stage for stage in STAGES if not names or stage.name in names]
+
+
+def _foresee(stage: Stage, reason: str | None, stale: set[str]) -> StageResult:
+    if reason is not None:
+        stale.add(stage.name)
+        return StageResult(stage.name, "would run", reason)
+    waits = [name for name in stage.after if name in stale]
+    if waits:
+        stale.add(stage.name)
+        return StageResult(stage.name, "may run", f"that hangs on what {waits[0]} gives")
+    return StageResult(stage.name, "skipped", "it is up to date")
+
+
+def _run_stage(stage: Stage, study: Path, reason: str, *, progress: Progress) -> StageResult:
+    settings = read_study(study)
+    before = stage.fingerprint(study, settings, version=__version__)
+    began = time.monotonic()
+    summary = stage.run(study, settings, progress)
+    seconds = time.monotonic() - began
+    outputs = {name: stage.digest(study, name) for name in stage.outputs}
+    write_record(study, stage.name, replace(before, outputs=outputs))
+    return StageResult(stage.name, "ran", reason, summary, seconds)

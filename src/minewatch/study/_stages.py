@@ -1,0 +1,221 @@
+"""The stages of a study: what each takes, what it gives, and the one call that makes it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import minewatch.explore
+from minewatch import _store, patches, sites
+from minewatch._progress import Progress
+from minewatch.errors import NotThereError
+from minewatch.study._records import Record
+from minewatch.study._settings import PatchesSection, SitesSection, StudySettings
+
+SITES: Final = "sites.parquet"
+DATASET: Final = "patches"
+REPORT: Final = "explore"
+
+Run: TypeAlias = Callable[[Path, StudySettings, Progress], str]
+"""Makes a stage's results in the study's folder and says in one line what they are."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One word of a study."""
+
+    name: str
+    """The word."""
+    after: tuple[str, ...]
+    """Stages whose results it takes."""
+    outputs: tuple[str, ...]
+    """What it gives, as paths in the study's folder whose content stands for the whole."""
+    settings: Callable[[StudySettings], Mapping[str, Any]]
+    """The settings that decide what it gives, as JSON values."""
+    inputs: Callable[[Path, StudySettings], list[Path]]
+    """The files that it takes."""
+    run: Run
+    """What makes it."""
+
+    def fingerprint(self, study: Path, settings: StudySettings, *, version: str) -> Record:
+        """Describe what the stage would be made from now, and what lies there."""
+        return Record(
+            settings=self.settings(settings),
+            inputs={_name(study, path): _digest(path) for path in self.inputs(study, settings)},
+            outputs={name: self.digest(study, name) for name in self.outputs},
+            version=version,
+        )
+
+    def digest(self, study: Path, output: str) -> str:
+        """Give the digest of one result as it lies there; ``""`` if it does not."""
+        return _digest(study / output)
+
+
+def report_path(study: Path) -> Path:
+    """Say where a study's report is, or will be."""
+    return study / REPORT / "report.html"
+
+
+def _digest(path: Path) -> str:
+    """Give a file's digest, or one over all files of a folder; ``""`` if there is neither."""
+    if path.is_dir():
+        files = sorted(item for item in path.rglob("*") if item.is_file())
+        return _store.digest_value(
+            {str(item.relative_to(path)): _store.digest_file(item) for item in files}
+        )
+    return _store.digest_file(path) if path.is_file() else ""
+
+
+def _name(study: Path, path: Path) -> str:
+    return str(path.relative_to(study)) if path.is_relative_to(study) else str(path)
+
+
+def _required(study: Path, paths: tuple[Path, ...], setting: str) -> list[Path]:
+    found = [study / path for path in paths]
+    missing = [str(path) for path in found if not path.exists()]
+    if missing:
+        raise NotThereError(
+            f"{', '.join(missing)} does not exist; {setting} in study.toml names it, relative to "
+            f"{study}"
+        )
+    return found
+
+
+def _section(settings: SitesSection | PatchesSection) -> dict[str, Any]:
+    values: dict[str, Any] = settings.model_dump(mode="json")
+    return values
+
+
+# sites ------------------------------------------------------------------------------------------
+
+
+def _sites_inputs(study: Path, settings: StudySettings) -> list[Path]:
+    section = settings.sites
+    return [
+        *_required(study, section.mining, "sites.mining"),
+        *_required(study, section.no_mining, "sites.no_mining"),
+        *_required(study, section.files, "sites.files"),
+    ]
+
+
+def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> str:
+    section = settings.sites
+    by_class = {1: section.mining, 0: section.no_mining}
+    table = sites.read_sites(
+        [study / path for path in section.files]
+        or {label: [study / path for path in paths] for label, paths in by_class.items() if paths},
+        label=section.label_column,
+        site_id=section.site_id_column,
+        crs=section.crs,
+    )
+    check = sites.check_sites(table, grid=section.grid)
+    check.save(study / "sites", inputs=_sites_inputs(study, settings), overwrite=True)
+    check.raise_faults(allow=section.allow)
+    sites.write_sites(table, study / SITES, overwrite=True)
+    n_mining = int((table["label"] == 1).sum())
+    n_other = int((table["label"] == 0).sum())
+    return f"{len(table)} sites, {n_mining} with mining and {n_other} without"
+
+
+# patches ----------------------------------------------------------------------------------------
+
+
+def _patches_inputs(study: Path, settings: StudySettings) -> list[Path]:
+    section = settings.patches
+    pixels = _required(study, section.files, "patches.files")
+    if section.kind != "legacy":
+        return [study / SITES, *pixels]
+    points = _required(study, section.points, "patches.points")
+    order = _required(study, section.order, "patches.order")
+    return [*pixels, *points, *order, *_beside(pixels)]
+
+
+def _beside(pickles: list[Path]) -> list[Path]:
+    """List the labels and points that lie beside pickles and share the beginning of their name."""
+    found = []
+    for path in pickles:
+        stem = path.name.removesuffix("_patch_arrays.pkl")
+        if path.is_file() and stem != path.name:
+            found += [item for item in sorted(path.parent.iterdir()) if item.name.startswith(stem)]
+    return [path for path in found if path not in pickles and path.is_file()]
+
+
+def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> str:
+    section, out = settings.patches, study / DATASET
+    pixels = [study / path for path in section.files]
+    if section.kind == "legacy":
+        dataset = patches.import_legacy(
+            pixels,
+            out,
+            section.settings,
+            points=[study / path for path in section.points] or None,
+            order=[study / path for path in section.order] or None,
+            rows_follow_points=section.rows_follow_sites,
+            overwrite=True,
+            progress=progress,
+        )
+    elif section.kind == "arrays":
+        dataset = patches.import_arrays(
+            pixels[0],
+            out,
+            section.settings,
+            sites=study / SITES,
+            key=section.key,
+            rows_follow_sites=section.rows_follow_sites,
+            overwrite=True,
+            progress=progress,
+        )
+    else:
+        dataset = patches.import_geotiffs(
+            pixels[0],
+            out,
+            section.settings,
+            sites=study / SITES,
+            overwrite=True,
+            progress=progress,
+        )
+    size = dataset.header.size_px
+    return (
+        f"{len(dataset)} patches of {size} × {size} pixels, {len(dataset.bands)} bands, "
+        f"{dataset.level}"
+    )
+
+
+# explore ----------------------------------------------------------------------------------------
+
+
+def _make_explore(study: Path, settings: StudySettings, progress: Progress) -> str:
+    dataset = patches.PatchDataset.open(study / DATASET)
+    findings = minewatch.explore.explore(dataset, settings=settings.explore, progress=progress)
+    minewatch.explore.write_report(findings, study / REPORT, overwrite=True, progress=progress)
+    shown = [section for section in findings.sections if section.missing is None]
+    return f"{len(shown)} of {len(findings.sections)} sections could be shown"
+
+
+STAGES: Final[tuple[Stage, ...]] = (
+    Stage(
+        name="sites",
+        after=(),
+        outputs=(SITES,),
+        settings=lambda settings: _section(settings.sites),
+        inputs=_sites_inputs,
+        run=_make_sites,
+    ),
+    Stage(
+        name="patches",
+        after=("sites",),
+        outputs=(f"{DATASET}/dataset.json",),
+        settings=lambda settings: _section(settings.patches),
+        inputs=_patches_inputs,
+        run=_make_patches,
+    ),
+    Stage(
+        name="explore",
+        after=("patches",),
+        outputs=(f"{REPORT}/findings.json", f"{REPORT}/report.html"),
+        settings=lambda settings: settings.explore.model_dump(mode="json"),
+        inputs=lambda study, _settings: [study / DATASET / "dataset.json"],
+        run=_make_explore,
+    ),
+)
+"""Every stage, in the order in which the data moves."""

@@ -1,0 +1,264 @@
+import json
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minewatch import sites as sites_word
+from minewatch import study as study_module
+from minewatch import toy
+from minewatch.errors import AlreadyThereError, NotThereError, SettingsError, SitesError
+from minewatch.study import StageResult, new_study, read_study, run_study
+from minewatch.study._records import Record, decide
+from minewatch.study._settings import StudySettings
+
+SETTINGS = """
+[sites]
+files = ["places.geojson"]
+
+[patches]
+kind = "arrays"
+files = ["patches.npz"]
+bands = ["B04", "B03", "B02"]
+level = "L2A"
+row_column = "row"
+
+[explore]
+n_folds = 2
+n_thumbnails = 2
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Write a small study of three bands, as a student would have it."""
+    folder = tmp_path / "study"
+    folder.mkdir()
+    valley = toy.Valley(seed=1)
+    table = valley.sites(n_mining=6, n_background=8)
+    pixels = valley.pixels(table, bands="rgb").transpose("site", "y", "x", "band")
+    order = np.random.default_rng(0).permutation(len(table))
+    sites_word.write_sites(table.assign(row=np.argsort(order)), folder / "places.geojson")
+    np.savez(folder / "patches.npz", patches=pixels.to_numpy()[order])
+    (folder / "study.toml").write_text(SETTINGS)
+    return folder
+
+
+def actions(results: list[StageResult]) -> dict[str, str]:
+    return {result.stage: result.action for result in results}
+
+
+def reasons(results: list[StageResult]) -> dict[str, str]:
+    return {result.stage: result.reason for result in results}
+
+
+def edit(study: Path, old: str, new: str) -> None:
+    path = study / "study.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.integration
+def test_a_second_run_does_nothing_and_says_so(study: Path) -> None:
+    assert set(actions(run_study(study)).values()) == {"ran"}
+    results = run_study(study)
+    assert set(actions(results).values()) == {"skipped"}
+    assert set(reasons(results).values()) == {"it is up to date"}
+
+
+@pytest.mark.integration
+def test_only_what_depends_on_a_change_is_done_again(study: Path) -> None:
+    run_study(study)
+    edit(study, "n_thumbnails = 2", "n_thumbnails = 3")
+    results = run_study(study)
+    assert actions(results) == {"sites": "skipped", "patches": "skipped", "explore": "ran"}
+    assert reasons(results)["explore"] == "setting n_thumbnails changed from 2 to 3"
+
+
+@pytest.mark.integration
+def test_a_changed_input_runs_what_takes_it(study: Path) -> None:
+    run_study(study)
+    with np.load(study / "patches.npz") as arrays:
+        np.savez(study / "patches.npz", patches=arrays["patches"] + 1)
+    results = run_study(study)
+    assert actions(results) == {"sites": "skipped", "patches": "ran", "explore": "ran"}
+    assert reasons(results)["patches"] == "patches.npz changed"
+    assert reasons(results)["explore"] == "patches/dataset.json changed"
+
+
+@pytest.mark.integration
+def test_a_missing_or_altered_result_is_made_again(study: Path) -> None:
+    run_study(study)
+    (study / "explore" / "report.html").unlink()
+    assert reasons(run_study(study))["explore"] == "explore/report.html is missing"
+    (study / "explore" / "findings.json").write_text("{}")
+    assert reasons(run_study(study))["explore"] == "explore/findings.json was changed since"
+
+
+@pytest.mark.integration
+def test_pixels_and_places_meet_by_the_named_row(study: Path) -> None:
+    run_study(study, only=["sites", "patches"])
+    from minewatch.patches import PatchDataset
+
+    dataset = PatchDataset.open(study / "patches")
+    valley = toy.Valley(seed=1)
+    table = valley.sites(n_mining=6, n_background=8)
+    expected = valley.pixels(table, bands="rgb")
+    found = dataset.digital_numbers(list(table.index))
+    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+
+def test_a_dry_run_foresees_and_does_nothing(study: Path) -> None:
+    before = sorted(study.iterdir())
+    results = run_study(study, dry_run=True)
+    assert actions(results) == {
+        "sites": "would run",
+        "patches": "would run",
+        "explore": "would run",
+    }
+    assert [path for path in sorted(study.iterdir()) if path.name != ".minewatch"] == before
+
+
+@pytest.mark.integration
+def test_a_run_that_was_killed_goes_on_to_the_same_results(study: Path, tmp_path: Path) -> None:
+    run_study(study)
+    whole = (study / "explore" / "findings.json").read_bytes()
+    again = tmp_path / "again"
+    again.mkdir()
+    for name in ("places.geojson", "patches.npz", "study.toml"):
+        (again / name).write_bytes((study / name).read_bytes())
+    code = (
+        "import os, signal, sys; from minewatch.study import run_study\n"
+        "def die(step, done, total):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run_study(sys.argv[1], progress=die)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(again)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert not (again / "explore").exists()
+    results = run_study(again)
+    assert actions(results)["explore"] == "ran"
+    assert (again / "explore" / "findings.json").read_bytes() == whole
+
+
+def test_stages_before_a_failure_stay_done(study: Path) -> None:
+    edit(study, 'row_column = "row"', "")
+    with pytest.raises(Exception, match="row"):
+        run_study(study)
+    edit(study, 'level = "L2A"', 'level = "L2A"\nrow_column = "row"')
+    assert actions(run_study(study, only=["sites", "patches"])) == {
+        "sites": "skipped",
+        "patches": "ran",
+    }
+
+
+def test_faulty_sites_stop_the_study_by_name(study: Path) -> None:
+    path = study / "places.geojson"
+    places = json.loads(path.read_text())
+    places["features"][1]["geometry"] = places["features"][0]["geometry"]
+    path.write_text(json.dumps(places))
+    with pytest.raises(SitesError, match="duplicate point"):
+        run_study(study)
+    edit(study, "[patches]", 'allow = ["duplicate point", "conflicting labels"]\n[patches]')
+    assert actions(run_study(study, only=["sites"])) == {"sites": "ran"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("n_thumbnail = 2", r"explore.n_thumbnail is not a setting; did you mean explore.n_thumb"),
+        ("n_folds = 1", r"explore.n_folds is 1: input should be greater than or equal"),
+        ("[explor]", r"explor is not a setting; did you mean explore\?"),
+    ],
+)
+def test_a_wrong_setting_fails_by_name_with_the_nearest_right_one(
+    study: Path, wrong: str, message: str
+) -> None:
+    old = "[explore]" if wrong.startswith("[") else wrong.split(" = ")[0].rstrip("s") + "s = 2"
+    edit(study, old, wrong)
+    with pytest.raises(SettingsError, match=message):
+        run_study(study)
+
+
+def test_every_wrong_setting_is_named_at_once(study: Path) -> None:
+    edit(study, "n_thumbnails", "n_thumbs")
+    edit(study, "level", "leval")
+    with pytest.raises(SettingsError) as caught:
+        read_study(study)
+    for part in ("patches.level is missing", "patches.leval is not", "explore.n_thumbs is not"):
+        assert part in str(caught.value)
+
+
+def test_a_folder_without_settings_says_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(NotThereError, match="minewatch new"):
+        run_study(tmp_path)
+
+
+def test_an_input_that_is_not_there_is_named_with_its_setting(study: Path) -> None:
+    (study / "patches.npz").unlink()
+    with pytest.raises(NotThereError, match=r"patches.npz does not exist; patches.files"):
+        run_study(study)
+
+
+def test_the_template_can_be_run_as_it_is_and_names_every_setting(tmp_path: Path) -> None:
+    text = new_study(tmp_path / "guri").read_text()
+    settings = StudySettings.model_validate(tomllib.loads(text))
+    assert settings.study.name == "guri"
+    for section in ("sites", "patches", "explore"):
+        for name in type(getattr(settings, section)).model_fields:
+            assert f"{name} = " in text, f"[{section}] {name}"
+
+
+def test_the_templates_commented_lines_are_defaults_that_can_be_uncommented(tmp_path: Path) -> None:
+    text = new_study(tmp_path).read_text()
+    section = text[text.index("[explore]") :]
+    lines = [line.removeprefix("# ") for line in section.splitlines() if " = " in line]
+    values = tomllib.loads("\n".join(lines))
+    shown = type(StudySettings.model_fields["explore"].default).model_validate(values)
+    assert shown == StudySettings.model_fields["explore"].default
+
+
+def test_a_study_is_never_overwritten_by_new(study: Path) -> None:
+    with pytest.raises(AlreadyThereError, match="edit it"):
+        new_study(study)
+
+
+def test_two_runs_of_one_study_do_not_meet(study: Path) -> None:
+    code = (
+        "import sys; from minewatch.study import run_study; from minewatch import errors\n"
+        "try:\n    run_study(sys.argv[1], dry_run=True)\n"
+        "except errors.LockedError as error:\n    print(error)"
+    )
+
+    def other() -> str:
+        command = [sys.executable, "-c", code, str(study)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    told: list[str] = []
+
+    def tell(_told: object) -> None:
+        if not told:
+            told.append(other())
+
+    run_study(study, only=["sites"], tell=tell)
+    assert "another process is writing" in told[0]
+    assert other() == ""
+
+
+def test_the_demo_never_replaces_a_folder_it_did_not_make(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(AlreadyThereError, match="not made by the demo"):
+        study_module.make_demo(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_change_of_version_is_a_reason() -> None:
+    before = Record({}, {}, {}, "0.1.0")
+    assert decide(Record({}, {}, {}, "0.2.0"), before) == (
+        "it was made by minewatch 0.1.0, and this is 0.2.0"
+    )
