@@ -159,7 +159,7 @@ def count_density(counts: IntArray, grid: FloatArray, *, adjust: float = 1.0) ->
     >>> counts = np.zeros(100, dtype=int)
     >>> counts[[40, 50, 60]] = 10, 30, 10
     >>> count_density(counts, np.linspace(30, 70, 5)).round(3)
-    array([0.   , 0.011, 0.062, 0.011, 0.   ])
+    array([0.   , 0.028, 0.082, 0.028, 0.   ])
     """
     width = scott_bandwidth_dn(counts) * adjust
     if not width > 0:

@@ -114,8 +114,9 @@ def _project(vectors: _Vectors) -> FloatArray:
 def _compare(vectors: _Vectors, pairs: IntArray) -> tuple[FloatArray, FloatArray]:
     """Give each pair's root mean square difference, and the correlation of their patterns."""
     pattern = vectors - vectors.mean(axis=(2, 3), keepdims=True)
-    flat = vectors.reshape(len(vectors), -1)
-    pattern = pattern.reshape(len(vectors), -1)
+    n_values = vectors[:1].size or 1
+    flat = vectors.reshape(-1, n_values)
+    pattern = pattern.reshape(-1, n_values)
     norm = np.sqrt(np.square(pattern, dtype=np.float64).sum(axis=1))
     difference = np.empty(len(pairs))
     product = np.empty(len(pairs))

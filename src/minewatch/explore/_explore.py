@@ -66,7 +66,7 @@ def explore(
     >>> valley = toy.Valley(seed=1)
     >>> sites = valley.sites(n_mining=8, n_background=12)
     >>> dataset = patches.write_patches(
-    ...     mkdtemp() + "/toy", sites, valley.pixels(sites), level="L2A"
+    ...     mkdtemp() + "/toy", sites, valley.pixels(sites), bands="l2a-12", level="L2A"
     ... )
     >>> findings = explore(dataset)
     >>> print(findings["overview"].seen.replace(chr(0x202F), " "))

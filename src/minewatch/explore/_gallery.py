@@ -76,6 +76,8 @@ def class_distances(statistics: PatchStatistics) -> "pd.Series[float]":
     """
     means = statistics.mean[by_wavelength(statistics.bands)].dropna().sort_index()
     classes = statistics.classes.loc[means.index]
+    if means.empty:
+        return pd.Series(dtype="float64", name="distance")
     values = means.to_numpy()
     spread = _NORMAL_MAD * np.median(np.abs(values - np.median(values, axis=0)), axis=0)
     spread[~(spread > 0)] = 1.0

@@ -132,7 +132,7 @@ def summarise_patches(
     >>> valley = toy.Valley(seed=1)
     >>> sites = valley.sites(n_mining=3, n_background=5)
     >>> dataset = patches.write_patches(
-    ...     mkdtemp() + "/toy", sites, valley.pixels(sites), level="L2A"
+    ...     mkdtemp() + "/toy", sites, valley.pixels(sites), bands="l2a-12", level="L2A"
     ... )
     >>> statistics = summarise_patches(dataset)
     >>> int(statistics.counts.sum()) == 8 * 12 * 48 * 48
