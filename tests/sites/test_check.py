@@ -156,7 +156,7 @@ def test_the_summary_holds_the_numbers(line: gpd.GeoDataFrame) -> None:
         "1 pair of sites with different labels in one patch",
         "62.600° W",
         "Faults: 2",
-        "row 1 (a): mining shares a patch with site no mining: b (row 2), 200 m away",
+        "row 1 (a): it is mining, but in one patch with it, 200 m away, b (row 2) is no mining",
     ):
         assert part in text
 

@@ -161,7 +161,7 @@ def test_the_nearest_of_several_conflicts_is_named(make_sites: MakeSites) -> Non
     sites = make_sites([(-62.6, 5.4), (-62.6, 5.4015), (-62.6, 5.4005)], [1, 0, 0])
     detail = find_faults(sites)["detail"].iloc[0]
     assert detail == (
-        "mining shares a patch with 2 sites, the nearest no mining: s002 (row 3), 55 m away"
+        "it is mining, but in one patch with it, 55 m away, s002 (row 3) is no mining (and 1 more)"
     )
 
 

@@ -3,13 +3,13 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from minewatch.sites._schema import CLASS_NAMES
+from minewatch.sites._schema import CLASS_NAMES, UNLABELLED
 from minewatch.sites._validate import describe_fault
 
 if TYPE_CHECKING:
     from minewatch.sites._check import SitesCheck
 
-_MOST_ROWS = 10
+_MOST_ROWS = 3
 
 
 def summarize_check(check: "SitesCheck") -> str:
@@ -74,8 +74,8 @@ def _degrees(value: float, letters: str) -> str:
 
 def _distances(check: "SitesCheck") -> str:
     table = check.distances
-    if len(_placed_classes(check)) < 2:
-        table = table[table["of"] == "all"]
+    both = set(CLASS_NAMES.values()) <= _placed_classes(check)
+    table = table[(table["of"] == "all") | (both & (table[["of", "to"]] != UNLABELLED).all(axis=1))]
     rows = [
         [
             "any site" if row["of"] == "all" else f"{row['of']} to {_target(row)}",

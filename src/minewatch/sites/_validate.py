@@ -306,10 +306,10 @@ def _of_conflicts(sites: gpd.GeoDataFrame, grid: PatchGrid) -> Iterator[_Found]:
     positions, first, counts = np.unique(both[order, 0], return_index=True, return_counts=True)
     for position, at, count in zip(positions, first, counts, strict=True):
         other = both[order[at], 1]
-        others = "site" if count == 1 else f"{count} sites, the nearest"
+        more = f" (and {count - 1} more)" if count > 1 else ""
         detail = (
-            f"{CLASS_NAMES[int(labels[position])]} shares a patch with {others} "
-            f"{CLASS_NAMES[int(labels[other])]}: {sites.index[other]} (row {other + 1}), "
-            f"{np.tile(apart, 2)[order[at]]:.0f} m away"
+            f"it is {CLASS_NAMES[int(labels[position])]}, but in one patch with it, "
+            f"{np.tile(apart, 2)[order[at]]:.0f} m away, {sites.index[other]} (row {other + 1}) is "
+            f"{CLASS_NAMES[int(labels[other])]}{more}"
         )
         yield _Found("conflicting labels", detail, int(position))
