@@ -99,7 +99,8 @@ def _grain(key: int, cells: Cells, factor: int, band: str) -> FloatArray:
         return bell_cells(key, columns, rows)
     left, top = columns[0], rows[0]
     grain = bell_cells(key, np.arange(left, columns[-1] + 1), np.arange(top, rows[-1] + 1))
-    return grain[rows - top][:, columns - left]
+    repeated: FloatArray = grain[rows - top][:, columns - left]
+    return repeated
 
 
 def inside(extent: Extent, cells: Cells) -> BoolArray:

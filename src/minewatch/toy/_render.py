@@ -319,7 +319,7 @@ def reflectance_of(
     """
     view = look(land, cells.grown(1), opened)
     light = 0.76 + 0.2 * view.noise("light", 38.0) + 0.28 * view.noise("grain", 13.0)
-    light += 0.9 * view.slope("hills", 700.0, 40.0) + 0.45 * view.slope("gullies", 260.0, 20.0)
+    light += 1.5 * view.slope("hills", 700.0, 40.0) + 0.5 * view.slope("gullies", 260.0, 20.0)
     table = spectra(bands)
     seen: dict[str, FloatArray] = {}
     sharp = {name: _spread(share * light) for name, share in view.shares.items()}
@@ -332,8 +332,9 @@ def reflectance_of(
         coarse = {name: block_mean(share, factor) for name, share in sharp.items()}
         for i in wanted:
             total = np.zeros((cells.n_rows // factor, cells.n_columns // factor))
-            for name, share in coarse.items():
-                total += share * float(table[MATERIALS.index(name), i])
+            for number, name in enumerate(MATERIALS):  # always in this order: rounding follows it
+                if name in coarse:
+                    total += coarse[name] * float(table[number, i])
             seen[bands[i]] = total
     return seen
 

@@ -1,4 +1,48 @@
-"""What things reflect: surface reflectance of each material in Sentinel-2's twelve L2A bands."""
+"""What things reflect: surface reflectance of each material in Sentinel-2's twelve L2A bands.
+
+The numbers are round values of our own, chosen to lie where the literature puts such surfaces and
+to rise and fall with wavelength as it says; they are no measurement of any one place.
+
+* Leaves, soils, roofs and roads: the kinds of spectra collected in the ECOSTRESS library [1]_ and,
+  for building materials, in KLUM [2]_.
+* Red tropical soil: iron oxides keep blue and green low and the curve rises into the short-wave
+  infrared, as in an Oxisol of Colombia [3]_; pale sandy soil is brighter throughout, as in tropical
+  sandy soils of Brazil [4]_.
+* Wet sand is darker than dry sand at all wavelengths and most so in the short-wave infrared [5]_.
+* Water: reflectance in the red grows with suspended sediment, which gold mining multiplies [6]_
+  [7]_; in very turbid water the visible saturates and the near infrared goes on rising [8]_; the
+  short-wave infrared stays near zero. The colours of ponds follow from how much sediment, algae
+  and dissolved matter they hold.
+* Alluvial mines in Sentinel-2: bare sediment beside ponds of different turbidity [9]_.
+
+References
+----------
+.. [1] Meerdink, S. K., Hook, S. J., Roberts, D. A., & Abbott, E. A. (2019). The ECOSTRESS spectral
+   library version 1.0. Remote Sensing of Environment, 230, 111196.
+.. [2] KLUM: An urban VNIR and SWIR spectral library consisting of building materials (2019). Remote
+   Sensing, 11(18), 2149. https://doi.org/10.3390/rs11182149
+.. [3] Martín-López, J. M., & Quintero-Arias, G. (2017). Effect of soil use and coverage on the
+   spectral response of an Oxisol in the VIS-NIR-MIR region. Journal of Imaging, 3(1), 10.
+   https://doi.org/10.3390/jimaging3010010
+.. [4] Di Raimo, L. A. D. L., et al. (2022). Characterizing and modeling tropical sandy soils
+   through VisNIR-SWIR, MIR spectroscopy, and X-ray fluorescence. Remote Sensing, 14(19), 4823.
+   https://doi.org/10.3390/rs14194823
+.. [5] Nolet, C., Poortinga, A., Roosjen, P., Bartholomeus, H., & Ruessink, G. (2014). Measuring and
+   modeling the effect of surface moisture on the spectral reflectance of coastal beach sand. PLoS
+   ONE. https://doi.org/10.1371/journal.pone.0112151
+.. [6] Lobo, F. L., Costa, M. P. F., & Novo, E. M. L. M. (2015). Time-series analysis of
+   Landsat-MSS/TM/OLI images over Amazonian waters impacted by gold mining activities. Remote
+   Sensing of Environment, 157, 170–184.
+.. [7] Lobo, F. de L., Costa, M., Novo, E. M. L. de M., & Telmer, K. (2017). Effects of small-scale
+   gold mining tailings on the underwater light field in the Tapajós River basin, Brazilian Amazon.
+   Remote Sensing, 9(8), 861. https://doi.org/10.3390/rs9080861
+.. [8] Novoa, S., et al. (2017). Atmospheric corrections and multi-conditional algorithm for
+   multi-sensor remote sensing of suspended particulate matter in low-to-high turbidity levels
+   coastal waters. Remote Sensing, 9(1), 61. https://doi.org/10.3390/rs9010061
+.. [9] Lobo, F. de L., Souza-Filho, P. W. M., Novo, E. M. L. de M., Carlos, F. M., & Barbosa,
+   C. C. F. (2018). Mapping mining areas in the Brazilian Amazon using MSI/Sentinel-2 imagery
+   (2017). Remote Sensing, 10(8), 1178. https://doi.org/10.3390/rs10081178
+"""
 
 from typing import Final
 

@@ -340,8 +340,8 @@ def _centres(geobox: GeoBox) -> dict[str, tuple[str, FloatArray]]:
     """Give the eastings and northings of a geobox's pixels, metres."""
     transform = geobox.transform
     rows, columns = geobox.shape.yx
-    northings: FloatArray = transform.f + transform.e * (np.arange(rows) + 0.5)
-    eastings: FloatArray = transform.c + transform.a * (np.arange(columns) + 0.5)
+    northings = transform.f + transform.e * (np.arange(rows, dtype=np.float64) + 0.5)
+    eastings = transform.c + transform.a * (np.arange(columns, dtype=np.float64) + 0.5)
     return {"y": ("y", northings), "x": ("x", eastings)}
 
 
