@@ -304,3 +304,10 @@ def test_files_with_different_columns_are_joined(tmp_path: Path) -> None:
     assert list(sites.columns) == ["label", "source", "geometry", "river", "year"]
     assert sites["river"].isna().sum() == 3
     assert len(sites) == 6
+
+
+def test_a_source_in_the_file_is_kept_as_text(tmp_path: Path) -> None:
+    file = write_table(tmp_path / "a.csv", "lon,lat,source\n1,2,2020\n1,3,2021\n")
+    assert read_sites(file)["source"].tolist() == ["2020", "2021"]
+    file = write_table(tmp_path / "b.csv", "lon,lat,source\n1,2,2020\n1,3,\n")
+    assert read_sites(file)["source"].tolist() == ["b", "b"]

@@ -196,7 +196,9 @@ def _read_one(file: Path, source: str, options: ReadOptions) -> gpd.GeoDataFrame
         table = _points_from_columns(raw, file.name, options)
     blank = [name for name in table if str(name).lower() in ID_COLUMNS and is_blank(table[name])]
     table = table.drop(columns=[name for name in blank if name != SITE_ID])
-    if "source" not in table or table["source"].isna().any():
+    if "source" in table and table["source"].notna().all():
+        table["source"] = table["source"].astype("str")
+    else:
         table["source"] = pd.Series(source, index=table.index, dtype="str")
     return table
 
