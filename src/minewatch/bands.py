@@ -20,6 +20,11 @@ SCALE_FACTOR: Final = 1e-4
 NO_DATA: Final = 0
 """The digital number that means that nothing is known about a pixel."""
 MAX_DN: Final = 65_535
+OFFSET_BASELINE: Final = (4, 0)
+"""First processing baseline whose products hold `BASELINE_OFFSET_DN` (from January 2022)."""
+BASELINE_OFFSET_DN: Final = -1000
+"""What must be added to the numbers of products from that baseline on (ESA's BOA and radiometric
+ADD_OFFSET), so that dark pixels are not cut at zero."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,68 @@ def reflectance_from_dn(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     reflectance[numbers == NO_DATA] = np.nan
     reflectance *= np.float32(SCALE_FACTOR)
     return reflectance
+
+
+def baseline_offset_dn(baseline: str) -> int:
+    """Tell what must be added to the numbers of a product as ESA delivers it.
+
+    The baseline decides, never the date: old acquisitions are processed again.
+
+    Parameters
+    ----------
+    baseline
+        Processing baseline as products write it: ``"05.10"``, ``"0510"`` or ``"N0510"``.
+
+    Returns
+    -------
+    int
+        -1000 from baseline 04.00 on, else 0.
+
+    Raises
+    ------
+    BandError
+        If it is not a baseline.
+
+    Examples
+    --------
+    >>> baseline_offset_dn("02.12"), baseline_offset_dn("04.00"), baseline_offset_dn("N0511")
+    (0, -1000, -1000)
+    """
+    digits = baseline.strip().upper().removeprefix("N").replace(".", "")
+    if len(digits) != 4 or not digits.isdecimal():
+        raise BandError(f"{baseline!r} is not a processing baseline; expected one like '05.10'")
+    version = int(digits[:2]), int(digits[2:])
+    return BASELINE_OFFSET_DN if version >= OFFSET_BASELINE else 0
+
+
+def add_offset(numbers: npt.NDArray[np.uint16], offset_dn: int) -> npt.NDArray[np.uint16]:
+    """Bring a product's digital numbers to reflectance × 10,000, no data staying 0.
+
+    A pixel that was measured stays at least 1, so that darkness is never taken for no data.
+
+    Parameters
+    ----------
+    numbers
+        uint16, any shape, as in the file; ``0`` means no data.
+    offset_dn
+        What to add: 0 or -1000.
+
+    Returns
+    -------
+    ndarray of uint16
+        The same shape, 1 to 65535; 0 where there is no data. For an offset of 0 the array itself.
+
+    Examples
+    --------
+    >>> add_offset(np.array([0, 1, 999, 1001, 5000], dtype="uint16"), -1000)
+    array([   0,    1,    1,    1, 4000], dtype=uint16)
+    """
+    if offset_dn == 0:
+        return numbers
+    wide = numbers.astype(np.int32) + offset_dn
+    np.clip(wide, 1, MAX_DN, out=wide)
+    wide[numbers == NO_DATA] = NO_DATA
+    return wide.astype(np.uint16)
 
 
 def available_indices(bands: Iterable[str]) -> tuple[str, ...]:

@@ -36,6 +36,10 @@ class LevelError(InputError):
     """Two processing levels (L1C, L2A) were about to be mixed, or none was named."""
 
 
+class SceneError(InputError):
+    """A scene of a catalogue cannot be used: something that its pixels need is not said."""
+
+
 class PlacementError(InputError):
     """Rows of pixels cannot be tied to places without guessing."""
 
@@ -70,6 +74,10 @@ class LockedError(MinewatchError, TimeoutError):
 
 class MissingExtraError(MinewatchError, ImportError):
     """A part of minewatch needs a package that is not installed; the message names the extra."""
+
+
+class ImageryError(MinewatchError, ConnectionError):
+    """A source of imagery did not answer, or not with what was asked, after every retry."""
 
 
 class IncompleteError(MinewatchError):
