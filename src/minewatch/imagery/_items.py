@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from minewatch.bands import SCALE_FACTOR
+from minewatch.errors import SceneError
+from minewatch.imagery import _assets, _facts
+from minewatch.imagery._offsets import Claims, decide_offset
 from minewatch.types import Level
 
 if TYPE_CHECKING:
@@ -75,12 +79,33 @@ class Scene:
     """Files by ESA's band name."""
     mask: BandAsset | None
     """The scene classification (SCL), 20 m; None if there is none (L1C)."""
+    doubtful_offset: bool = False
+    """True where the metadata on the offset is at times wrong, so that dark pixels may decide."""
     decisions: tuple[str, ...] = ()
     """Every rule that decided something, in words."""
 
+    @property
+    def offset_dn(self) -> int:
+        """What has to be added to the numbers of every band: 0 or -1000."""
+        return next(iter(self.bands.values())).offset_dn
 
-def read_scene(item: Mapping[str, Any] | SupportsToDict, *, collection: str | None = None) -> Scene:
+    @property
+    def date(self) -> dt.date:
+        """Day on which it was sensed, UTC."""
+        return self.datetime.date()
+
+
+def read_scene(
+    item: Mapping[str, Any] | SupportsToDict,
+    *,
+    collection: str | None = None,
+    base_href: str | None = None,
+) -> Scene:
     """Understand one STAC item of Sentinel-2.
+
+    Items of Earth Search (v1: ``sentinel-2-l2a``, ``sentinel-2-c1-l2a``, ``sentinel-2-l1c``; v0),
+    of the Planetary Computer, and of any catalogue that names its assets by band are read. Nothing
+    is opened or downloaded.
 
     Parameters
     ----------
@@ -88,10 +113,63 @@ def read_scene(item: Mapping[str, Any] | SupportsToDict, *, collection: str | No
         A STAC item, as JSON or as a pystac object.
     collection
         The collection it belongs to, if the item does not say so.
+    base_href
+        Where the item was read from, to resolve relative links; else its ``self`` link.
 
     Raises
     ------
     SceneError
         If something that its pixels need is missing; the message names all of it.
     """
-    raise NotImplementedError
+    content = item if isinstance(item, Mapping) else item.to_dict()
+    facts = _facts.read_facts(content, collection=collection)
+    files = _assets.find_assets(content, base_href=base_href)
+    faults = [*facts.faults, *files.faults]
+    if faults:
+        raise SceneError(f"{facts.id}: {'; '.join(faults)}")
+    claims = Claims(facts.baseline, facts.properties, files.offsets, facts.collection)
+    offset = decide_offset(claims, scene_id=facts.id)
+    bands = {
+        name: BandAsset(
+            href=found.href,
+            resolution_m=found.resolution_m,
+            transform=found.transform,
+            shape=found.shape,
+            scale=SCALE_FACTOR,
+            offset_dn=offset.dn,
+            nodata=found.nodata,
+        )
+        for name, found in files.bands.items()
+    }
+    return Scene(
+        id=facts.id,
+        collection=facts.collection,
+        datetime=facts.datetime,
+        platform=facts.platform,
+        level=facts.level,
+        baseline=facts.baseline,
+        tile=facts.tile,
+        orbit=facts.orbit,
+        datatake=facts.datatake,
+        datastrip=facts.datastrip,
+        generated=facts.generated,
+        epsg=facts.epsg,
+        cloud_percent=facts.cloud_percent,
+        footprint=facts.footprint,
+        bands=bands,
+        mask=None if files.mask is None else _mask_asset(files.mask),
+        doubtful_offset=offset.doubtful,
+        decisions=(offset.words,),
+    )
+
+
+def _mask_asset(found: "_assets.FoundAsset") -> BandAsset:
+    return BandAsset(
+        href=found.href,
+        resolution_m=found.resolution_m,
+        transform=found.transform,
+        shape=found.shape,
+        scale=1.0,
+        offset_dn=0,
+        nodata=0,
+    )

@@ -26,7 +26,7 @@ class SceneQuery(Settings):
     bands: tuple[str, ...] = PRESETS["l2a-12"]
     """Bands in the order of the result: any spelling or preset in, ESA's names kept."""
     clear_threshold: float = Field(default=0.75, ge=0, le=1)
-    """A pixel is clear where its clear score is at least this; each mask says what that score is."""
+    """A pixel is clear where its clear score is at least this; each mask has its own score."""
     max_cloud_percent: float = Field(default=100.0, ge=0, le=100)
     """Scenes cloudier than this by their own metadata are not read; unknown cloud is not cloudy."""
     method: Literal["median", "least_cloudy"] = "median"
