@@ -1,6 +1,5 @@
 """Distributions: densities of all pixels by class and band, quantiles, spectral signatures."""
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -77,7 +76,7 @@ def describe_distributions(statistics: PatchStatistics, settings: ExploreSetting
     .. [1] Scott, D. W. (1992). Multivariate Density Estimation. Wiley.
     """
     counts = known_counts(statistics.counts)
-    curves = list(_curves(counts, statistics.bands, settings))
+    curves = class_curves(counts, statistics.bands, settings)
     if not curves:
         return Section.left_out(
             KEY,
@@ -103,20 +102,29 @@ def describe_distributions(statistics: PatchStatistics, settings: ExploreSetting
     )
 
 
-def _curves(
+def class_curves(
     counts: IntArray, bands: tuple[str, ...], settings: ExploreSettings
-) -> Iterator[_Curve]:
-    """Give each band and class that has pixels, with the axis its classes share."""
+) -> list[_Curve]:
+    """Give each band and class that has pixels, with the axis that the band's classes share.
+
+    Parameters
+    ----------
+    counts
+        ``(label, band, dn)``: known pixels by class, band and DN.
+    """
     tail = settings.robust_percent / 100.0
     ends = count_quantiles(counts, [tail, 1.0 - tail])
+    curves = []
     for position, name in enumerate(bands):
         if np.isfinite(ends[:, position]).any():
             low = float(np.nanmin(ends[:, position, 0]))
-            high = float(np.nanmax(ends[:, position, 1]))
-            for label, class_name in enumerate(CLASSES):
-                if counts[label, position].any():
-                    found = counts[label, position]
-                    yield _Curve(name, class_name, found, low, max(high, low + 1.0))
+            high = max(float(np.nanmax(ends[:, position, 1])), low + 1.0)
+            curves += [
+                _Curve(name, class_name, counts[label, position], low, high)
+                for label, class_name in enumerate(CLASSES)
+                if counts[label, position].any()
+            ]
+    return curves
 
 
 def density_table(curves: list[_Curve], settings: ExploreSettings) -> pd.DataFrame:
