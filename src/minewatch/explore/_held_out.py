@@ -1,11 +1,13 @@
 """Two simple models, and the scores they give to sites that they have not seen."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
 from minewatch.explore._rows import by_wavelength
 from minewatch.explore._statistics import PatchStatistics
@@ -20,6 +22,12 @@ _CLIP: Final = 5.0
 
 ScoreHeldOut = Callable[[FloatArray, BoolArray, FloatArray], FloatArray]
 """From training features, training labels and test features to test scores, 0 to 1."""
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keep linear algebra on one thread: with matrices so small, more of them only wait."""
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def score_by_neighbours(
