@@ -108,7 +108,7 @@ def digest_file(path: StrPath) -> str:
 
 def digest_bytes(content: bytes | AnyArray) -> str:
     """Give the SHA-256 of bytes, or of the bytes of a contiguous array, as ``sha256:…``."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return f"sha256:{hashlib.sha256(memoryview(content)).hexdigest()}"
 
 
 def digest_value(value: Any) -> str:
