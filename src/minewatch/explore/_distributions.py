@@ -32,6 +32,8 @@ _UNIT: Final = 0.05
 0.05 is 4.7 bandwidths out, but for one of 100 digital numbers would be only 2.6."""
 _MAX_REFINEMENT: Final = 64
 
+_SAME_MEDIAN: Final = 0.005
+"""Medians, in reflectance, nearer than this are called about the same."""
 _WEAK_GAP: Final = 0.2
 _STRONG_GAP: Final = 0.5
 
@@ -269,7 +271,7 @@ def _seen(quantiles: pd.DataFrame, gaps: pd.DataFrame) -> str:
     best = gaps.iloc[0]
     first, second = best["mining_median"], best["no_mining_median"]
     side = "brighter than" if first > second else "darker than"
-    side = "as bright as" if first == second else side
+    side = "about as bright as" if abs(first - second) < _SAME_MEDIAN else side
     known = f"{best['band']} ({band(best['band']).description})"
     among = f"In {known}"
     if len(gaps) > 1:
