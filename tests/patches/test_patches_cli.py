@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -93,7 +94,9 @@ def test_an_existing_dataset_is_another_exit_code(files, capsys):
 
 def test_what_was_changed_on_import_is_told(files, capsys):
     np.savez(files / "chips.npz", t0=np.full((5, 8, 8, 3), 0.12344, "f4"))
-    assert imported(files, "--scale", "reflectance") == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as outside the tests
+        assert imported(files, "--scale", "reflectance") == 0
     assert "warning: chips.npz: of 960 values, 960 were rounded" in capsys.readouterr().err
 
 
