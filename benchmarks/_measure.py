@@ -21,14 +21,16 @@ class Measured:
     """Time of the work itself, without starting Python and importing libraries."""
     process_s: float
     """Time of the whole process."""
+    cpu_s: float
+    """Processor time of the whole process, all threads: what a busy machine does not blur."""
     peak_mb: float
     """Most memory that the process held at once (resident set), megabytes."""
 
     def line(self) -> str:
         """Say it in one line."""
         return (
-            f"{self.name:<46} {self.seconds:9.2f} s   (process {self.process_s:7.2f} s)   "
-            f"peak {self.peak_mb:6.0f} MB"
+            f"{self.name:<46} {self.seconds:9.2f} s   (process {self.process_s:7.2f} s, "
+            f"processor {self.cpu_s:7.2f} s)   peak {self.peak_mb:6.0f} MB"
         )
 
 
@@ -48,8 +50,9 @@ def measure(script: str, part: str, *arguments: str, name: str | None = None) ->
     if child.returncode:
         sys.exit(f"{' '.join(command)} ended with exit code {child.returncode}")
     seconds = float(json.loads(output.splitlines()[-1])["seconds"])
+    cpu_s = usage.ru_utime + usage.ru_stime
     peak_mb = usage.ru_maxrss * _BYTES_PER_MAXRSS / 1e6
-    return Measured(name or part, seconds, elapsed, peak_mb)
+    return Measured(name or part, seconds, elapsed, cpu_s, peak_mb)
 
 
 def report(work: Callable[[], object]) -> None:
