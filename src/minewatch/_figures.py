@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -177,22 +178,18 @@ def render_figure(
         "Description": description,
         "Source": json.dumps(provenance, sort_keys=True, allow_nan=False),
     }
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine(None)
-    png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(
-        png,
-        format="png",
-        dpi=PNG_DPI,
-        metadata=words | {"Software": "minewatch"},
-        pil_kwargs={"compress_level": 3},
-    )
-    figure.savefig(
-        svg, format="svg", dpi=200, metadata=words | {"Creator": "minewatch", "Date": None}
-    )
-    return png.getvalue(), svg.getvalue()
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(PNG_DPI)
+    _settle_layout(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
+    svg = io.BytesIO()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        png = pool.submit(_encode_png, pixels, words, compress_level=3, dpi=PNG_DPI)
+        figure.savefig(
+            svg, format="svg", dpi=200, metadata=words | {"Creator": "minewatch", "Date": None}
+        )
+    return png.result(), svg.getvalue()
 
 
 def render_image(pixels: AnyArray) -> bytes:
@@ -203,15 +200,32 @@ def render_image(pixels: AnyArray) -> bytes:
     pixels
         uint8 (y, x, rgb), 0 to 255.
     """
+    return _encode_png(np.ascontiguousarray(pixels), {}, compress_level=6, dpi=None)
+
+
+def _settle_layout(figure: Figure) -> None:
+    """Lay a figure out once, so that it is not done again for each file."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
+def _encode_png(
+    pixels: AnyArray, words: Mapping[str, str], *, compress_level: int, dpi: int | None
+) -> bytes:
+    """Write uint8 (y, x, rgb or rgba) as PNG, with words in its text chunks."""
     from matplotlib.image import imsave
 
     png = io.BytesIO()
     imsave(
         png,
-        np.ascontiguousarray(pixels),
+        pixels,
         format="png",
-        metadata={"Software": "minewatch"},
-        pil_kwargs={"compress_level": 6},
+        origin="upper",
+        dpi=dpi if dpi is not None else 100,
+        metadata={**words, "Software": "minewatch"},
+        pil_kwargs={"compress_level": compress_level},
     )
     return png.getvalue()
 

@@ -108,7 +108,8 @@ def digest_file(path: StrPath) -> str:
 
 def digest_bytes(content: bytes | AnyArray) -> str:
     """Give the SHA-256 of bytes, or of the bytes of a contiguous array, as ``sha256:…``."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+    buffer = content if isinstance(content, bytes) else content.data
+    return f"sha256:{hashlib.sha256(buffer).hexdigest()}"
 
 
 def digest_value(value: Any) -> str:

@@ -38,7 +38,7 @@ def make_towns(n_towns=40, n_each=6, *, by_town: bool, seed=0) -> gpd.GeoDataFra
 def make_statistics(
     sites: gpd.GeoDataFrame, *, bands="l2a-12", signal=0.0, seed=0
 ) -> PatchStatistics:
-    """Make band means from three hidden causes, and `signal` standard deviations in B11 by class."""
+    """Make band means from three causes; B11 is `signal` standard deviations higher in mining."""
     names = band_names(bands)
     order = {name: i for i, name in enumerate(band_names("l2a-12"))}
     rng = np.random.default_rng(seed)

@@ -125,3 +125,12 @@ def test_advice_follows_how_far_classes_lie_apart(make_dataset, shift, words):
     if shift:
         assert "in B03 (green): pixels of mining patches are darker than the others" in section.seen
         assert section.tables["gaps"]["band"].iloc[0] == "B03"
+
+
+def test_equal_medians_are_not_called_brighter(make_dataset):
+    random = np.random.default_rng(9)
+    numbers = np.concatenate(
+        [random.normal(5000, spread, (10, 3, 24, 24)) for spread in (200, 900)]
+    ).astype(np.uint16)
+    section = distributions(make_dataset(numbers, [1] * 10 + [0] * 10))
+    assert "pixels of mining patches are about as bright as the others" in section.seen

@@ -17,7 +17,7 @@ BLOCK_M = 10_000
 
 @pytest.fixture(scope="module")
 def sites() -> gpd.GeoDataFrame:
-    return toy.Valley(seed=1).sites(130, 260)
+    return toy.Valley(seed=1).sites(110, 220)
 
 
 @pytest.fixture(scope="module")

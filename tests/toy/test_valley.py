@@ -262,6 +262,20 @@ def test_sites_without_a_point_are_refused_by_name(small_sites: gpd.GeoDataFrame
         SMALL.pixels(bare)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_smallest_valleys_have_mines_and_pictures(seed: int) -> None:
+    valley = toy.Valley(seed=seed, width_m=6_000, height_m=6_000)
+    pixels = valley.pixels(valley.sites(2, 4), bands="rgb").to_numpy()
+    assert len(valley.mines) > 0
+    assert pixels.min() > 0
+
+
+def test_more_sites_than_there_is_room_for_are_refused() -> None:
+    valley = toy.Valley(seed=3, width_m=6_000, height_m=6_000)
+    with pytest.raises(InputError, match="no room"):
+        valley.sites(100_000, 0)
+
+
 @pytest.mark.parametrize("arguments", [{"n_mining": -1}, {"label_noise": 1.5}])
 def test_sites_out_of_range_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(InputError, match="expected"):

@@ -66,8 +66,8 @@ def _show_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    _file: TextIO | None = None,
-    _line: str | None = None,
+    file: TextIO | None = None,  # noqa: ARG001 - Python calls it with these
+    line: str | None = None,  # noqa: ARG001
 ) -> None:
     """Print a warning of ours as one line; any other with the place that it comes from."""
     if issubclass(category, errors.MinewatchWarning):

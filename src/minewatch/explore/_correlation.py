@@ -235,7 +235,7 @@ def _seen(
     names = correlation.index
     shares = components.explained
     first = " and ".join(
-        f"PC{k + 1} {format_percent(shares[k], decimals=0)}" for k in range(min(2, len(shares)))
+        f"{format_percent(shares[k], decimals=0)} in PC{k + 1}" for k in range(min(2, len(shares)))
     )
     middle = f"median |r| between bands is {format_number(_median_r(r), decimals=2)}"
     if within is not None:
@@ -243,8 +243,8 @@ def _seen(
         middle += f" over all patches and {value} within classes"
     left_out = f" ({format_count(n_left_out)} with an unknown band left out)" if n_left_out else ""
     return (
-        f"Over {format_count(len(components.scores))} patches{left_out}, {first} of the variance "
-        f"of {len(r)} standardised band means are explained; {middle}, and the closest pair is "
+        f"Over {format_count(len(components.scores))} patches{left_out}, the variance of "
+        f"{len(r)} standardised band means lies to {first}; {middle}, and the closest pair is "
         f"{names[i[top]]} and {names[j[top]]} (r = {format_number(r[i[top], j[top]], decimals=2)})."
     )
 

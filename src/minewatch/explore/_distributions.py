@@ -1,6 +1,5 @@
 """Distributions: densities of all pixels by class and band, quantiles, spectral signatures."""
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -33,6 +32,8 @@ _UNIT: Final = 0.05
 0.05 is 4.7 bandwidths out, but for one of 100 digital numbers would be only 2.6."""
 _MAX_REFINEMENT: Final = 64
 
+_SAME_MEDIAN: Final = 0.005
+"""Medians, in reflectance, nearer than this are called about the same."""
 _WEAK_GAP: Final = 0.2
 _STRONG_GAP: Final = 0.5
 
@@ -77,7 +78,7 @@ def describe_distributions(statistics: PatchStatistics, settings: ExploreSetting
     .. [1] Scott, D. W. (1992). Multivariate Density Estimation. Wiley.
     """
     counts = known_counts(statistics.counts)
-    curves = list(_curves(counts, statistics.bands, settings))
+    curves = class_curves(counts, statistics.bands, settings)
     if not curves:
         return Section.left_out(
             KEY,
@@ -103,20 +104,29 @@ def describe_distributions(statistics: PatchStatistics, settings: ExploreSetting
     )
 
 
-def _curves(
+def class_curves(
     counts: IntArray, bands: tuple[str, ...], settings: ExploreSettings
-) -> Iterator[_Curve]:
-    """Give each band and class that has pixels, with the axis its classes share."""
+) -> list[_Curve]:
+    """Give each band and class that has pixels, with the axis that the band's classes share.
+
+    Parameters
+    ----------
+    counts
+        ``(label, band, dn)``: known pixels by class, band and DN.
+    """
     tail = settings.robust_percent / 100.0
     ends = count_quantiles(counts, [tail, 1.0 - tail])
+    curves = []
     for position, name in enumerate(bands):
         if np.isfinite(ends[:, position]).any():
             low = float(np.nanmin(ends[:, position, 0]))
-            high = float(np.nanmax(ends[:, position, 1]))
-            for label, class_name in enumerate(CLASSES):
-                if counts[label, position].any():
-                    found = counts[label, position]
-                    yield _Curve(name, class_name, found, low, max(high, low + 1.0))
+            high = max(float(np.nanmax(ends[:, position, 1])), low + 1.0)
+            curves += [
+                _Curve(name, class_name, counts[label, position], low, high)
+                for label, class_name in enumerate(CLASSES)
+                if counts[label, position].any()
+            ]
+    return curves
 
 
 def density_table(curves: list[_Curve], settings: ExploreSettings) -> pd.DataFrame:
@@ -261,7 +271,7 @@ def _seen(quantiles: pd.DataFrame, gaps: pd.DataFrame) -> str:
     best = gaps.iloc[0]
     first, second = best["mining_median"], best["no_mining_median"]
     side = "brighter than" if first > second else "darker than"
-    side = "as bright as" if first == second else side
+    side = "about as bright as" if abs(first - second) < _SAME_MEDIAN else side
     known = f"{best['band']} ({band(best['band']).description})"
     among = f"In {known}"
     if len(gaps) > 1:

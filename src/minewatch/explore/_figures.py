@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pandas as pd
+
 from minewatch.explore import _captions as say
 from minewatch.explore._figures_bands import draw_densities, draw_ranking, draw_signatures
 from minewatch.explore._figures_correlation import (
@@ -14,6 +16,13 @@ from minewatch.explore._figures_labels import draw_doubts
 from minewatch.explore._figures_overview import draw_checks, draw_class_balance
 from minewatch.explore._figures_space import draw_leakage, draw_map, draw_nearest, draw_variogram
 from minewatch.explore._plates import Plate
+from minewatch.explore._report_tables import TableView
+
+
+def _is_known(matrix: pd.DataFrame) -> bool:
+    """Say whether anything but NaN stands in a matrix of bands."""
+    return bool(matrix.drop(columns="band").notna().to_numpy().any())
+
 
 _OVERVIEW: Final = (
     Plate(
@@ -33,6 +42,7 @@ _INTEGRITY: Final = (
         draw=draw_checks,
         caption=say.checks,
         alt=say.checks_alt,
+        is_worth=lambda checks: bool(checks["n_patches"].any()),
     ),
 )
 _DISTRIBUTIONS: Final = (
@@ -81,6 +91,7 @@ _CORRELATION: Final = (
         draw=draw_inner_correlation,
         caption=say.inner_correlation,
         alt=say.inner_correlation_alt,
+        is_worth=lambda partial, within: within is not None or _is_known(partial),
     ),
     Plate(
         name="components",
@@ -119,6 +130,7 @@ _SPACE: Final = (
         draw=draw_leakage,
         caption=say.leakage,
         alt=say.leakage_alt,
+        is_worth=lambda leakage: bool(leakage["auc"].notna().any()),
         has_intervals=True,
         is_key=True,
     ),
@@ -137,6 +149,7 @@ _SPACE: Final = (
         draw=draw_nearest,
         caption=say.nearest,
         alt=say.nearest_alt,
+        is_worth=lambda nearest, _: bool(nearest["median_m"].notna().any()),
     ),
     Plate(
         name="variogram",
@@ -158,27 +171,50 @@ PLATES: Final[dict[str, tuple[Plate, ...]]] = {
 }
 """The figures of each section, in the order in which the report shows them."""
 
-ROWS_SHOWN: Final[dict[tuple[str, str], int]] = {
-    ("distributions", "densities"): 0,
-    ("distributions", "axes"): 0,
-    ("distributions", "quantiles"): 26,
-    ("distributions", "signatures"): 0,
-    ("correlation", "correlation"): 0,
-    ("correlation", "within_class"): 0,
-    ("correlation", "partial"): 0,
-    ("correlation", "loadings"): 0,
-    ("correlation", "scores"): 0,
-    ("correlation", "redundancy"): 13,
-    ("correlation", "explained"): 0,
-    ("correlation", "extremes"): 12,
-    ("gallery", "chosen"): 0,
-    ("integrity", "checks"): 13,
-    ("integrity", "values"): 13,
-    ("overview", "dataset"): 0,
-    ("distributions", "gaps"): 13,
-    ("space", "sites"): 0,
-    ("space", "variogram"): 0,
-    ("space", "leakage"): 22,
-    ("overview", "bands"): 13,
+_ONLY_NAMED: Final = TableView(n_rows=0)
+TABLE_VIEWS: Final[dict[tuple[str, str], TableView]] = {
+    ("overview", "dataset"): _ONLY_NAMED,
+    ("overview", "bands"): TableView(13),
+    ("overview", "baseline"): TableView(
+        note="What a model scores that gives every patch the same answer; F1 is of mining."
+    ),
+    ("integrity", "checks"): TableView(13),
+    ("integrity", "values"): TableView(
+        13, note="Shares of all pixels; least and greatest reflectance."
+    ),
+    ("distributions", "densities"): _ONLY_NAMED,
+    ("distributions", "axes"): _ONLY_NAMED,
+    ("distributions", "signatures"): _ONLY_NAMED,
+    ("distributions", "quantiles"): TableView(26, note="Reflectance of all known pixels, exact."),
+    ("distributions", "gaps"): TableView(
+        13,
+        note="KS: largest distance between the classes’ cumulative distributions, 0 to 1.",
+    ),
+    ("separability", "ranking"): TableView(
+        note="AUC with its interval over independent places; KS: largest distance between the "
+        "cumulative distributions, 0 to 1; JM: Jeffries–Matusita distance, 0 to 2; MI: mutual "
+        "information with the class, at most 1 bit."
+    ),
+    ("correlation", "correlation"): _ONLY_NAMED,
+    ("correlation", "within_class"): _ONLY_NAMED,
+    ("correlation", "partial"): _ONLY_NAMED,
+    ("correlation", "loadings"): _ONLY_NAMED,
+    ("correlation", "scores"): _ONLY_NAMED,
+    ("correlation", "explained"): _ONLY_NAMED,
+    ("correlation", "redundancy"): TableView(
+        13, note="Bands of one group have at least this absolute correlation with each other."
+    ),
+    ("correlation", "extremes"): TableView(12),
+    ("space", "sites"): _ONLY_NAMED,
+    ("space", "variogram"): _ONLY_NAMED,
+    ("space", "leakage"): TableView(24),
+    ("space", "autocorrelation"): TableView(
+        note="Moran’s I over the nearest neighbours of each site: about 0 without "
+        "autocorrelation, towards 1 where near sites are alike."
+    ),
+    ("labels", "doubts"): TableView(
+        15, note="Margin: probability of the given label minus that of the other, −1 to 1."
+    ),
+    ("gallery", "chosen"): _ONLY_NAMED,
 }
-"""How many rows of a table the page shows, where that is not the usual number; 0 is none."""
+"""How the page shows a table, where that is not the usual way."""

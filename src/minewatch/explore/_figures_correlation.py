@@ -68,7 +68,8 @@ def draw_inner_correlation(
         title: table for title, table in tables.items()
         if table is not None and table.drop(columns="band").notna().to_numpy().any()
     }  # fmt: skip
-    figure = new_figure(1.0 + 3.3 * max(len(there), 1), 3.5)
+    side_in = 1.2 + 0.175 * len(partial)
+    figure = new_figure(1.0 + side_in * max(len(there), 1), 0.2 + side_in)
     panels = figure.subplots(1, max(len(there), 1), squeeze=False)[0]
     for axes, (title, table) in zip(panels, there.items(), strict=False):
         image = _draw_matrix(axes, table, whole=False)

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from minewatch._figures import INK, class_style, format_count, house_style, new_figure, quiet_axes
 
@@ -37,6 +38,7 @@ def draw_doubts(doubts: pd.DataFrame, noise: pd.DataFrame) -> Figure:
         counts = f"{format_count(len(part))} sites, {format_count(len(flagged))} doubted"
         axes.set_title(f"Labelled {name}: {counts}")
         axes.set_ylabel("sites")
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         quiet_axes(axes)
     # The other label is reached left of 1 − its threshold in the first panel, right in the second.
     for axes, place in zip(

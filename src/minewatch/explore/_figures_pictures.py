@@ -35,7 +35,8 @@ def draw_pictures(rows: Mapping[str, xr.DataArray], classes: Mapping[str, str]) 
     lines = [(title, start) for title, images in rows.items()
              for start in range(0, images.sizes["site"], _N_COLUMNS)]  # fmt: skip
     height_in = len(lines) * (_CELL_IN * (1 + _GAP) + _NAME_IN + _TITLE_IN) + 0.1
-    width_in = _N_COLUMNS * _CELL_IN * (1 + _GAP)
+    longest = max(images.sizes["site"] for images in rows.values())
+    width_in = max(2.6, min(longest, _N_COLUMNS) * _CELL_IN * (1 + _GAP) + _MARGIN_IN)
     figure = new_figure(width_in, height_in)
     figure.set_layout_engine(None)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))

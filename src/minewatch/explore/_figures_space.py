@@ -1,12 +1,13 @@
 """Figures of places: the leakage audit, the map, distances, and how far patches resemble."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from minewatch._figures import (
     FAINT,
@@ -20,6 +21,7 @@ from minewatch._figures import (
     new_figure,
     quiet_axes,
 )
+from minewatch.types import FloatArray
 
 COORDINATES: Final = "coordinates only"
 MODEL_STYLES: Final = {
@@ -33,6 +35,10 @@ _SCHEME_TITLES: Final = {
 }
 _MAX_VECTOR_POINTS: Final = 3000
 """With more points than this a scatter is drawn as an image inside the SVG."""
+_MANY_TICKS: Final = 500.0
+"""Ratio of the longest to the shortest length from which only powers of ten are ticks."""
+_STRIP: Final = 0.06
+"""Share of the map's height kept free for the scale bar."""
 _CHANCE: Final = "#7a1f5c"
 _ROW_HEIGHTS: Final = {"coordinates only": -0.135, "spectra": -0.21}
 
@@ -160,13 +166,14 @@ def draw_map(sites: pd.DataFrame) -> Figure:
 
 
 def _frame(sites: pd.DataFrame) -> tuple[float, float, float, float]:
-    """Give west, east, south and north with a margin; no side is shorter than 2 km."""
+    """Give west, east, south and north with a margin, and room for the scale bar in the south."""
     ends = []
     for column in ("longitude", "latitude"):
         low, high = float(sites[column].min()), float(sites[column].max())
         half = max(0.56 * (high - low), 0.01)
         ends += [(low + high) / 2.0 - half, (low + high) / 2.0 + half]
     west, east, south, north = ends
+    south -= _STRIP * (north - south)
     return west, east, max(south, -89.0), min(north, 89.0)
 
 
@@ -184,7 +191,7 @@ def _add_scale_bar(axes: Axes, cosine: float) -> None:
     power = 10.0 ** np.floor(np.log10(longest))
     length_km = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= longest)
     left = west + 0.03 * (east - west)
-    height = south + 0.04 * (north - south)
+    height = south + 0.03 * (north - south)
     axes.plot(
         [left, left + length_km / degree_km], [height, height], color=INK, linewidth=2.5,
         solid_capstyle="butt", zorder=5,
@@ -227,9 +234,7 @@ def draw_nearest(nearest: pd.DataFrame, overlaps: pd.DataFrame) -> Figure:
         f"side of a patch, {format_length(side_m)}", (side_m, 1.0), (4, 2), fontsize=8,
         xycoords=("data", "axes fraction"), textcoords="offset points",
     )  # fmt: skip
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: format_length(value))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _scale_by_length(axes, [side_m, *metres.ravel()])
     axes.set_yticks(
         range(len(rows)),
         [f"{a} → {b}" for a, b in zip(rows["class"], rows["nearest"], strict=True)],
@@ -238,6 +243,16 @@ def draw_nearest(nearest: pd.DataFrame, overlaps: pd.DataFrame) -> Figure:
     axes.set_xlabel("distance to the nearest other site")
     quiet_axes(axes, grid="x")
     return figure
+
+
+def _scale_by_length(axes: Axes, metres: Sequence[float] | FloatArray) -> None:
+    """Make the horizontal axis logarithmic, with round lengths as ticks."""
+    low, high = float(np.min(metres)), float(np.max(metres))
+    steps = (1.0, 2.0, 5.0) if high < _MANY_TICKS * low else (1.0,)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(10.0, subs=steps))
+    axes.xaxis.set_major_formatter(lambda value, _: format_length(value))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 @house_style()
@@ -268,12 +283,10 @@ def draw_variogram(variogram: pd.DataFrame, model: pd.DataFrame) -> Figure:
                 f"range {format_length(range_m)}", (range_m, 0.02), (4, 0), fontsize=8,
                 xycoords=("data", "axes fraction"), textcoords="offset points", color="#005a8f",
             )  # fmt: skip
-    axes.set_xscale("log")
+    _scale_by_length(axes, distance_m)
     axes.set_ylim(0.0, max(1.15, 1.1 * float(variogram["semivariance"].max())))
-    axes.xaxis.set_major_formatter(lambda value, _: format_length(value))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("distance between two sites")
     axes.set_ylabel("semivariance of PC1")
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.08))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     quiet_axes(axes)
     return figure

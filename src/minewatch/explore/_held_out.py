@@ -1,11 +1,13 @@
 """Two simple models, and the scores they give to sites that they have not seen."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
 from minewatch.explore._rows import by_wavelength
 from minewatch.explore._statistics import PatchStatistics
@@ -15,11 +17,16 @@ N_NEIGHBOURS: Final = 5
 """Neighbours that the model of coordinates asks."""
 MAX_TRAINING_SITES: Final = 10_000
 """Sites that the spectral model learns from at most; more hardly change a model so simple."""
-_INVERSE_REGULARISATION: Final = 0.1
 _CLIP: Final = 5.0
 
 ScoreHeldOut = Callable[[FloatArray, BoolArray, FloatArray], FloatArray]
 """From training features, training labels and test features to test scores, 0 to 1."""
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keep linear algebra on one thread: with matrices so small, more of them only wait."""
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def score_by_neighbours(
@@ -43,8 +50,8 @@ def score_by_spectra(train: FloatArray, is_mining: BoolArray, test: FloatArray) 
 
     Features are centred on the training sites' median, divided by their interquartile range (as
     standard deviations) and clipped at ±5, for ratios of bands have long tails; what is not known
-    becomes the median. The regression is penalised (L2, C = 0.1). From more than 10,000 training
-    sites, that many are drawn.
+    becomes the median. The regression is penalised as scikit-learn does by default (L2, C = 1), for
+    nothing is tuned here. From more than 10,000 training sites, that many are drawn.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ def score_by_spectra(train: FloatArray, is_mining: BoolArray, test: FloatArray) 
     low, centre, high = _quartiles(train)
     scale = (high - low) / 1.349
     scale[~(scale > 0)] = np.inf
-    model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
+    model = LogisticRegression(max_iter=1000)
     model.fit(_standardise(train, centre, scale), is_mining)
     probability: FloatArray = model.predict_proba(_standardise(test, centre, scale))[:, 1]
     return probability

@@ -254,7 +254,7 @@ def _advice(counts: Mapping[str, int]) -> str:
     if copies:
         steps.append("keep one patch of each group of copies, or keep a group within one fold")
     if counts["zero_bands"] + counts["constant_bands"]:
-        steps.append("find out why whole bands hold nothing before a model learns from that")
+        steps.append("find out why whole bands hold a single value before a model learns from that")
     if counts["no_data"] > counts["empty"]:
         steps.append("treat zero as unknown, never as dark")
     if counts["saturated"]:

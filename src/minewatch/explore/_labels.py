@@ -9,7 +9,12 @@ import pandas as pd
 
 from minewatch._figures import format_count, format_length, format_percent
 from minewatch.explore._folds import why_not_folds
-from minewatch.explore._held_out import score_by_spectra, score_held_out, spectral_features
+from minewatch.explore._held_out import (
+    one_thread,
+    score_by_spectra,
+    score_held_out,
+    spectral_features,
+)
 from minewatch.explore._leakage import draw_repeats
 from minewatch.explore._pictures import picture_sites
 from minewatch.explore._places import (
@@ -41,7 +46,7 @@ class Doubts:
     margin: FloatArray
     """``(site,)``: probability of the given label minus that of the other; −1 to 1."""
     is_flagged: BoolArray
-    """``(site,)``: the other label is the confident one."""
+    """``(site,)``: the other label is the confident and the more probable one."""
     noise: pd.DataFrame
     """By given label: ``n_sites``, ``threshold``, ``n_flagged``, ``expected_wrong``."""
 
@@ -51,9 +56,12 @@ def find_doubts(is_mining: BoolArray, probability: FloatArray) -> Doubts:
 
     A label is confidently j where the probability of j reaches the mean that sites labelled j get
     (of two such, the more probable). The counts of given against confident labels, scaled by row to
-    the counts of given labels, estimate how many labels of each class are wrong [1]_. Written out
-    here, for with two classes it is a few lines, where the cleanlab package would bring its own
-    dependencies; it gives the same answers.
+    the counts of given labels, estimate how many labels of each class are wrong [1]_. A label is
+    flagged if the other is the confident one, and the more probable.
+
+    It is written out here, for with two classes it takes a few lines, and cleanlab would bring
+    dependencies of its own; the flags and their order are those of cleanlab 2.9
+    (``filter_by="confident_learning"``, ``"normalized_margin"``).
 
     Parameters
     ----------
@@ -83,7 +91,9 @@ def find_doubts(is_mining: BoolArray, probability: FloatArray) -> Doubts:
     counts = np.zeros((2, 2))
     np.add.at(counts, (given[is_confident], confident[is_confident]), 1.0)
     off_share = np.array([counts[0, 1], counts[1, 0]]) / np.maximum(counts.sum(axis=1), 1.0)
-    is_flagged = is_confident & (confident != given)
+    rows = np.arange(len(given))
+    margin = both[rows, given] - both[rows, 1 - given]
+    is_flagged = is_confident & (confident != given) & (margin < 0)
     n_sites = np.bincount(given, minlength=2)
     noise = pd.DataFrame(
         {
@@ -95,8 +105,7 @@ def find_doubts(is_mining: BoolArray, probability: FloatArray) -> Doubts:
             "expected_share": off_share[::-1],
         }
     )
-    rows = np.arange(len(given))
-    return Doubts(both[rows, given] - both[rows, 1 - given], is_flagged, noise)
+    return Doubts(margin, is_flagged, noise)
 
 
 def doubt_labels(
@@ -141,7 +150,8 @@ def doubt_labels(
     groups, distance_m = _groups(sites, is_mining, settings)
     features = spectral_features(statistics).loc[sites.index].to_numpy(dtype=np.float64)
     drawings = draw_repeats(is_mining, groups, settings)
-    scores = [score_held_out(score_by_spectra, features, is_mining, x) for x in drawings]
+    with one_thread():
+        scores = [score_held_out(score_by_spectra, features, is_mining, x) for x in drawings]
     probability = np.mean(scores, axis=0)
     auc = measure_auc(probability, is_mining, groups)
     n_alone = int((~is_placed(sites)).sum())

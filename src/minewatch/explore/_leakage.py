@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from minewatch.explore._folds import draw_folds, why_not_folds
 from minewatch.explore._held_out import (
     ScoreHeldOut,
+    one_thread,
     score_by_neighbours,
     score_by_spectra,
     score_held_out,
@@ -95,6 +96,14 @@ def audit_leakage(
        large-scale ecological mapping models. Nature Communications 11, 4540.
     .. [2] Roberts, D. R. et al. (2017). Cross-validation strategies for data with temporal,
        spatial, hierarchical, or phylogenetic structure. Ecography 40, 913–929.
+
+    Examples
+    --------
+    >>> from minewatch.toy import Valley
+    >>> audit = audit_leakage(Valley(seed=1).sites(n_mining=60, n_background=140))
+    >>> audit.loc[audit["folds"] == "random", ["model", "auc", "n_sites"]].round(2)
+                  model   auc  n_sites
+    0  coordinates only  0.84      200
     """
     kept = in_order(sites[is_placed(sites) & sites["label"].notna().to_numpy(dtype=np.bool_)])
     is_mining = labels_as_float(kept["label"]) == 1.0
@@ -108,8 +117,9 @@ def audit_leakage(
         spectra = features.loc[kept.index].to_numpy(dtype=np.float64)
         models.append((SPECTRA, spectra, score_by_spectra))
     rows = []
-    for scheme in _schemes(kept, settings):
-        rows += _audit_scheme(scheme, models, coordinates_m, is_mining, settings)
+    with one_thread():
+        for scheme in _schemes(kept, settings):
+            rows += _audit_scheme(scheme, models, coordinates_m, is_mining, settings)
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     order = [name for name, _, _ in models]
     return table.sort_values("model", key=lambda x: x.map(order.index), kind="stable").reset_index(

@@ -32,6 +32,8 @@ class Plate:
     """The section's images given after all tables, or None where they are not there."""
     has_intervals: bool = False
     """Whether the caption must say what share of cases its intervals cover."""
+    is_worth: Callable[..., bool] = lambda *_: True
+    """Whether these arguments hold anything to be drawn; if not, the figure is left out."""
     is_key: bool = False
     """Whether the report sets the figure apart, because the reader must not miss it."""
 
@@ -66,7 +68,7 @@ def draw_plates(
     """
     for plate in plates:
         arguments = plate.arguments(section)
-        if arguments is None:
+        if arguments is None or not plate.is_worth(*arguments):
             continue
         caption = plate.caption(*arguments)
         if plate.has_intervals and confidence is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from minewatch._figures import render_figure
 from minewatch._progress import Progress, silent
 from minewatch._store import write_text, writing_folder
-from minewatch.explore._figures import PLATES, ROWS_SHOWN
+from minewatch.explore._figures import PLATES, TABLE_VIEWS
 from minewatch.explore._figures_pictures import draw_pictures
 from minewatch.explore._plates import Drawn, draw_plates
 from minewatch.explore._report_files import (
@@ -85,7 +85,7 @@ def write_report(
         progress(STEP, total - 1, total)
         write_tables(findings, folder)
         write_findings(findings, {key: _stems(page) for key, page in shown.items()}, folder)
-        write_text(folder / "report.html", build_page(findings, shown, ROWS_SHOWN))
+        write_text(folder / "report.html", build_page(findings, shown, TABLE_VIEWS))
         write_manifest(findings, folder)
         progress(STEP, total, total)
     return final / "report.html"

@@ -11,7 +11,7 @@ from minewatch import __version__
 from minewatch._figures import MISSING, format_count, format_length
 from minewatch.explore._report_files import plain
 from minewatch.explore._report_tables import (
-    N_ROWS_SHOWN,
+    TableView,
     data_uri,
     page_images,
     page_table,
@@ -82,7 +82,7 @@ class PageSection:
 def build_page(
     findings: Findings,
     shown: Mapping[str, PageSection],
-    shown_rows: Mapping[tuple[str, str], int],
+    views: Mapping[tuple[str, str], TableView],
 ) -> str:
     """Put the page together.
 
@@ -90,9 +90,8 @@ def build_page(
     ----------
     shown
         For each section's key its figures and thumbnails, in order.
-    shown_rows
-        For (section, table) how many rows the page shows, where that is not the usual number; with
-        0 the table is only named.
+    views
+        For (section, table) how the page shows it, where that is not the usual way.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
@@ -103,7 +102,7 @@ def build_page(
     )
     header = plain(findings.header)
     sections = [
-        _page_section(section, number, shown.get(section.key, PageSection()), shown_rows)
+        _page_section(section, number, shown.get(section.key, PageSection()), views)
         for number, section in enumerate(findings.sections, start=1)
     ]
     return environment.get_template("report.html.j2").render(
@@ -172,10 +171,10 @@ def _page_section(
     section: Section,
     number: int,
     shown: PageSection,
-    shown_rows: Mapping[tuple[str, str], int],
+    views: Mapping[tuple[str, str], TableView],
 ) -> dict[str, Any]:
     tables = [
-        page_table(section, name, shown_rows.get((section.key, name), N_ROWS_SHOWN))
+        page_table(section, name, views.get((section.key, name), TableView()))
         for name in section.tables
     ]
     return {

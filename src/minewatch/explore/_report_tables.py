@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -12,8 +13,6 @@ from minewatch._figures import MISSING, format_cell, format_count, format_number
 from minewatch.explore._report_files import flat_table, table_stem
 from minewatch.explore._section import Section
 
-N_ROWS_SHOWN: Final = 10
-"""Rows of a table that the page shows if nothing else is said."""
 LONG_TEXT: Final = 40
 """From so many characters on a cell may break its line."""
 _TITLES: Final = {
@@ -38,11 +37,21 @@ COMPOSITES: Final = ("true_colour", "false_colour", "grey")
 """Beginnings of the names of thumbnails that differ in the bands they show."""
 
 
-def page_table(section: Section, name: str, n_rows: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class TableView:
+    """How the page shows a table."""
+
+    n_rows: int = 10
+    """How many rows; with 0 the table is only named."""
+    note: str = ""
+    """What its columns mean, where their names do not say it."""
+
+
+def page_table(section: Section, name: str, view: TableView) -> dict[str, Any]:
     """Prepare the first rows of a table for the page."""
     table = section.tables[name]
     whole, alike = set_aside_constants(flat_table(table))
-    flat = join_intervals(whole.head(n_rows))
+    flat = join_intervals(whole.head(view.n_rows))
     return {
         "id": f"table-{section.key}-{name}",
         "title": column_title(name).capitalize(),
@@ -55,14 +64,16 @@ def page_table(section: Section, name: str, n_rows: int) -> dict[str, Any]:
             [_cell(value, column) for value, column in zip(row, flat.columns, strict=True)]
             for row in flat.astype(object).itertuples(index=False, name=None)
         ],
-        "alike": ", ".join(
-            f"{column_title(column)} {format_cell(value, column)}"
-            for column, value in alike.items()
-        ),
+        "notes": [view.note, _alike_note(alike)],
         "n_shown": len(flat),
         "n_rows": len(table),
         "n_rows_text": format_count(len(table)),
     }
+
+
+def _alike_note(alike: Mapping[str, Any]) -> str:
+    words = ", ".join(f"{column_title(name)} {format_cell(alike[name], name)}" for name in alike)
+    return f"In every row: {words}." if alike else ""
 
 
 def set_aside_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -79,7 +90,7 @@ def set_aside_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, An
     alike = {
         column: table[column].iloc[0]
         for column in table.columns
-        if column.startswith("n_") and table[column].nunique(dropna=False) == 1
+        if column.startswith("n_") and (table[column] == table[column].iloc[0]).all()
     }
     return table.drop(columns=list(alike)), alike
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata, t
 
-from minewatch._figures import format_interval
+from minewatch._figures import format_interval, format_number
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
@@ -64,7 +64,20 @@ class Auc:
 
     def in_words(self, confidence: float) -> str:
         """Write the area with its interval."""
-        return format_interval(self.value, *self.interval(confidence))
+        return auc_words(self.value, *self.interval(confidence))
+
+
+def auc_words(value: float, low: float, high: float) -> str:
+    """Write an area with its interval, or say that there is none.
+
+    Examples
+    --------
+    >>> auc_words(0.654, 0.301, 0.892), auc_words(0.654, float("nan"), float("nan"))
+    ('0.65 (0.30–0.89)', '0.65 (no interval: a class lies in one place)')
+    """
+    if np.isnan(low):
+        return f"{format_number(value, decimals=2)} (no interval: a class lies in one place)"
+    return format_interval(value, low, high)
 
 
 def measure_auc(scores: FloatArray, is_mining: BoolArray, places: AnyArray) -> Auc:

@@ -12,7 +12,6 @@ from scipy.spatial import cKDTree
 
 from minewatch._figures import (
     format_count,
-    format_interval,
     format_length,
     format_number,
     format_percent,
@@ -29,6 +28,7 @@ from minewatch.explore._places import (
     is_placed,
     labels_as_float,
 )
+from minewatch.explore._roc import auc_words
 from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
@@ -37,6 +37,7 @@ from minewatch.sites import nearest_distance_m
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "space", "Space"
+_TELLING_AUC: Final = 0.7
 _QUANTILES: Final = {"p5_m": 0.05, "p25_m": 0.25, "median_m": 0.5, "p75_m": 0.75, "p95_m": 0.95}
 
 
@@ -259,9 +260,7 @@ def _scores(leakage: pd.DataFrame, folds: str, distance_m: float | None = None) 
     """Write what both models score under some folds, as far as it was measured."""
     rows = [_row(leakage, model, folds, distance_m) for model in (COORDINATES, SPECTRA)]
     return [
-        format_interval(row["auc"], row["auc_low"], row["auc_high"])
-        for row in rows
-        if row is not None
+        auc_words(row["auc"], row["auc_low"], row["auc_high"]) for row in rows if row is not None
     ]
 
 
@@ -269,7 +268,7 @@ def _advice(leakage: pd.DataFrame) -> str:
     random, far = _row(leakage, COORDINATES, RANDOM), _farthest(leakage)
     if random is None:
         return "Label places of both classes, far apart from each other, to audit what folds leak."
-    if not random["auc_low"] > 0.5:
+    if not _tells(random):
         return (
             "Location alone cannot be told from chance here, so random folds give little away "
             "through it; hold out whole places all the same, for near patches are not independent."
@@ -293,8 +292,9 @@ def _advice(leakage: pd.DataFrame) -> str:
         if side_m is not None
         else "hold out clusters at least so far apart"
     )
+    still = "still tells" if far["auc_low"] > 0.5 else "may still tell"
     return (
-        f"{free}; location still tells the class from {format_length(far['distance_m'])} away, so "
+        f"{free}; location {still} the class from {format_length(far['distance_m'])} away, so "
         f"{wide}, and show the model of coordinates beside every score."
     )
 
@@ -323,8 +323,17 @@ def _farthest(leakage: pd.DataFrame) -> "pd.Series | None":
 
 def _enough(rows: pd.DataFrame) -> float | None:
     """Give the least distance from which on location no longer tells the class."""
-    tells = (rows["auc_low"] > 0.5).to_numpy()
-    if rows.empty or tells[-1]:
+    tells = [_tells(row) for _, row in rows.iterrows()]
+    if not tells or tells[-1]:
         return None
-    first = int(np.flatnonzero(tells)[-1]) + 1 if tells.any() else 0
+    first = len(tells) - tells[::-1].index(True) if any(tells) else 0
     return float(rows["distance_m"].iloc[first])
+
+
+def _tells(row: "pd.Series") -> bool:
+    """Say whether location tells the class.
+
+    Few groups make an interval so wide that it holds 0.5 whatever the score, and a single one makes
+    none; so a high score is taken to tell even then.
+    """
+    return bool(row["auc_low"] > 0.5 or row["auc"] >= _TELLING_AUC)

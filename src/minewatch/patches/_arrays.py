@@ -107,14 +107,10 @@ def import_arrays(
         table = _in_order(
             read_table(sites, settings), rows, settings, rows_follow_sites=rows_follow_sites
         )
-    warn_unplaced(
-        table,
-        "no table of sites was given" if sites is None else "the table has no coordinates for them",
-    )
     inputs = digests(Path(path) for path in (array, sites) if isinstance(path, str | PathLike))
     if isinstance(array, np.ndarray):
         inputs["array"] = _store.digest_bytes(np.ascontiguousarray(array))
-    return import_rows(
+    dataset = import_rows(
         out,
         table,
         rows,
@@ -124,6 +120,11 @@ def import_arrays(
         overwrite=overwrite,
         progress=progress,
     )
+    warn_unplaced(
+        dataset.sites,
+        "no table of sites was given" if sites is None else "the table has no coordinates for them",
+    )
+    return dataset
 
 
 def _read(path: Path, key: str | None) -> tuple[AnyArray, str]:
@@ -134,7 +135,7 @@ def _read(path: Path, key: str | None) -> tuple[AnyArray, str]:
         if path.suffix == ".npy":
             mapped: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
             return mapped, path.name
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return archive[_pick_key(archive.files, key, path)], path.name
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
         if isinstance(error, InputError):

@@ -42,8 +42,8 @@ class PatchDataset:
     """
 
     path: Path
-    header: DatasetHeader
-    sites: gpd.GeoDataFrame
+    header: DatasetHeader = field(repr=False)
+    sites: gpd.GeoDataFrame = field(repr=False)
     _arrays: dict[str, Any] = field(repr=False)
 
     @classmethod
@@ -112,7 +112,7 @@ class PatchDataset:
             "source": header.source,
             "scaling": header.source_values and header.source_values.model_dump(),
             "saturation_dn": header.saturation_dn,
-            "changed_values": header.conversion,
+            "changed_values": {key: round(n, 4) for key, n in header.conversion.items()},
             "clear_counts": header.has_clear_counts,
             "minewatch": header.minewatch,
             "digest": header.digest,

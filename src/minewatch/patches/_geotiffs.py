@@ -138,7 +138,6 @@ def import_geotiffs(
     images = _look_at(Path(folder), progress)
     settings = _with_what_files_say(images, settings)
     table = _table(images, settings, sites, classes)
-    warn_unplaced(table, "their files carry no CRS or transform")
     files = [image.path for image in images]
     if isinstance(sites, str | Path):
         files.append(Path(sites))
@@ -149,7 +148,7 @@ def import_geotiffs(
         np.dtype(images[0].dtype),
         lambda start, stop: np.stack([_read(image) for image in images[start:stop]]),
     )
-    return import_rows(
+    dataset = import_rows(
         out,
         table,
         rows,
@@ -159,6 +158,8 @@ def import_geotiffs(
         overwrite=overwrite,
         progress=progress,
     )
+    warn_unplaced(dataset.sites, "their files carry no CRS or transform")
+    return dataset
 
 
 def _look_at(folder: Path, progress: Progress) -> list[_Image]:

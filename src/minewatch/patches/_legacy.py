@@ -137,15 +137,9 @@ def import_legacy(
         for pair, rows in zip(pairs, sources, strict=True)
     ]
     table = _join(pairs, tables)
-    warn_unplaced(
-        table,
-        "legacy pickles carry no ids, and their rows are in the order of download; give an order "
-        "(order=, --order), or state that rows follow the point file (rows_follow_points=True, "
-        "--rows-follow-points)",
-    )
     files = [(pair.arrays, pair.labels, pair.points, pair.order) for pair in pairs]
     used = [file for group in files for file in group if file is not None]
-    return import_rows(
+    dataset = import_rows(
         out,
         table,
         _join_rows(sources),
@@ -155,6 +149,13 @@ def import_legacy(
         overwrite=overwrite,
         progress=progress,
     )
+    warn_unplaced(
+        dataset.sites,
+        "legacy pickles carry no ids, and their rows are in the order of download; give an order "
+        "(order=, --order), or state that rows follow the point file (rows_follow_points=True, "
+        "--rows-follow-points)",
+    )
+    return dataset
 
 
 def legacy_companions(path: StrPath | Sequence[StrPath]) -> list[Path]:

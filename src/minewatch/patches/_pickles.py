@@ -52,6 +52,7 @@ _MAX_EXPANSION: Final = 16
 """An array of numbers may take this many times the bytes of its pickle, and no more: a number takes
 at least one byte to write and at most 16 to hold."""
 _SLACK_BYTES: Final = 1 << 20
+_REFERENCE_BYTES: Final = 8
 
 
 def load_pickle(path: StrPath) -> Plain:
@@ -302,7 +303,7 @@ def _resolve(value: object, budget: _Budget, depth: int = 0) -> Plain:
     """Turn stand-ins into arrays, throughout lists and tuples."""
     if depth > _MAX_DEPTH:
         raise InputError(f"{budget.name} nests lists deeper than {_MAX_DEPTH}")
-    budget.spend(1)
+    budget.spend(_REFERENCE_BYTES)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, bytes | bytearray):

@@ -24,7 +24,7 @@ SHARD_SITES: Final = 1024
 """Patches in one shard, the unit of writing."""
 REFLECTANCE: Final = "reflectance"
 CLEAR_COUNT: Final = "clear_count"
-_CACHE_BYTES: Final = 64 << 20
+_CACHE_BYTES: Final = 4 << 20
 _LIBRARIES: Final = ("numpy", "zarr", "tensorstore")
 
 
@@ -164,7 +164,7 @@ def _create_array(
         dtype="uint16",
         chunks=(1, *shape[1:]),
         shards=(SHARD_SITES, *shape[1:]),
-        compressors=[BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=2)],
+        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=2)],
         fill_value=NO_DATA,
         dimension_names=list(dims),
         attributes=dict(attributes),

@@ -268,8 +268,8 @@ class _Journal:
 def _open_journal(partial: Path, plan: Plan, *, start_over: bool) -> _Journal:
     """Take up the journal of the same request, or begin one."""
     path = partial / _JOURNAL_NAME
-    lines = list(_journal_lines(path))
-    if lines and lines[0].get("request") == plan.key():
+    lines, key = list(_journal_lines(path)), plan.key()
+    if lines and lines[0].get("request") == key:
         shards = {int(str(line.pop("shard"))): line for line in lines[1:] if "shard" in line}
         done = {shard: entry for shard, entry in shards.items() if _is_there(partial, plan, shard)}
         return _Journal(path, done)
@@ -288,7 +288,7 @@ def _open_journal(partial: Path, plan: Plan, *, start_over: bool) -> _Journal:
         level=plan.level,
         with_clear_counts=plan.has_clear_counts,
     )
-    _store.write_text(path, json.dumps({"request": plan.key()}) + "\n")
+    _store.write_text(path, json.dumps({"request": key}) + "\n")
     return _Journal(path, {})
 
 
@@ -353,6 +353,8 @@ def _finish(partial: Path, plan: Plan, journal: _Journal) -> None:
             "digest": _store.digest_value(content),
         }
     )
+    for leftover in (partial / PIXELS_NAME).rglob("*.__lock"):
+        leftover.unlink()  # a shard that tensorstore was writing when the process was killed
     write_header(partial, header)
     journal.path.unlink()
 

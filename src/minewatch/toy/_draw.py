@@ -24,6 +24,8 @@ NEIGHBOURS = 0.6
 """How often a background site is looked for beside another, whatever is there."""
 KEEP_APART = 0.9
 """How often a site is passed over because another is near."""
+MAX_MISSES = 5_000
+"""After so many tries without a site, there is no room for another."""
 BACKGROUND_MIX = (
     ("forest", 20), ("pasture", 24), ("stream", 14), ("village", 11), ("pond", 13),
     ("sandbar", 9), ("river", 5), ("road", 4),
@@ -77,9 +79,9 @@ def draw_mining(land: Landscape, n_sites: int) -> Drawn:
     """Draw sites on mines, several on the larger ones."""
     drawn, chance = Drawn(), Chance(land.seed, "mining sites")
     opened = np.ones(len(land.mines), dtype=np.bool_)
-    for _ in range(500 + 400 * n_sites):
-        if len(drawn.points) == n_sites:
-            return drawn
+    misses = 0
+    while len(land.mines) and len(drawn.points) < n_sites and misses < MAX_MISSES:
+        misses += 1
         west, south, east, north = land.mines.bounds[chance.integer(len(land.mines))]
         point = (
             chance.uniform(float(west), float(east)),
@@ -92,10 +94,8 @@ def draw_mining(land: Landscape, n_sites: int) -> Drawn:
             continue
         if _is_mining(land.mines, cell, opened):
             drawn.add(cell, _cover_at(land, cell))
-    raise InputError(
-        f"this valley has no room for {n_sites} mining sites: found {len(drawn.points)}; "
-        "ask for fewer or for a larger valley"
-    )
+            misses = 0
+    return _full(drawn, n_sites, "mining")
 
 
 def _is_mining(mines: Polygons, cell: tuple[int, int], opened: BoolArray) -> bool:
@@ -109,13 +109,15 @@ def draw_background(land: Landscape, n_sites: int) -> Drawn:
     drawn, chance = Drawn(), Chance(land.seed, "background sites")
     wanted = [cover for cover, share in BACKGROUND_MIX for _ in range(share)]
     makers = _makers(land, chance)
-    for _ in range(100 + 20 * n_sites):
-        if len(drawn.points) == n_sites:
-            return drawn
+    misses = 0
+    while len(drawn.points) < n_sites and misses < MAX_MISSES // 10:
+        misses += 1
         if drawn.points and chance.happens(NEIGHBOURS):
             origin = chance.choice(drawn.points)
-            sought = [chance.choice(wanted)] * 8
-            any(_try_background(land, drawn, _beside(chance, origin), cover) for cover in sought)
+            cover = chance.choice(wanted)
+            tries = (_beside(chance, origin) for _ in range(8))
+            if any(_try_background(land, drawn, point, cover) for point in tries):
+                misses = 0
             continue
         cover = chance.choice(wanted)
         apart = chance.happens(KEEP_APART)
@@ -124,22 +126,29 @@ def draw_background(land: Landscape, n_sites: int) -> Drawn:
             if apart and point is not None and drawn.crowds(cell_at(point)):
                 continue
             if _try_background(land, drawn, point, cover):
+                misses = 0
                 break
-    raise InputError(
-        f"this valley has no room for {n_sites} background sites: found {len(drawn.points)}; "
-        "ask for fewer or for a larger valley"
-    )
+    return _full(drawn, n_sites, "background")
 
 
-def _try_background(land: Landscape, drawn: Drawn, point: Point | None, cover: str | None) -> bool:
-    """Keep a background site if no mine is near and the wanted cover is there (None: any)."""
+def _full(drawn: Drawn, n_sites: int, kind: str) -> Drawn:
+    if len(drawn.points) < n_sites:
+        raise InputError(
+            f"this valley has no room for {n_sites} {kind} sites: found {len(drawn.points)}; "
+            "ask for fewer or for a larger valley"
+        )
+    return drawn
+
+
+def _try_background(land: Landscape, drawn: Drawn, point: Point | None, cover: str) -> bool:
+    """Keep a background site if no mine is near and the wanted cover is there."""
     if point is None or not land.extent.holds(point, MARGIN_M):
         return False
     cell = cell_at(point)
     if cell in drawn.taken or len(land.mines.touching(patch_of(cell).bounds)):
         return False
     found = _cover_at(land, cell)
-    if cover not in (None, found):
+    if found != cover:
         return False
     drawn.add(cell, found)
     return True

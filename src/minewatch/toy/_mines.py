@@ -40,7 +40,7 @@ def dig_mines(seed: int, extent: Extent, streams: Streams) -> Mines:
     area_km2 = extent.width_m * extent.height_m / 1e6
     n_reaches = max(4, round(area_km2 / 38.0))
     taken: list[Point] = []
-    for _ in range(n_reaches * 12):
+    for _ in range(max(600, n_reaches * 12)):
         if len(mines.reaches) == n_reaches:
             break
         number = chance.integer(len(streams.lines))

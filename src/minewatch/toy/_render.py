@@ -285,6 +285,8 @@ def _paint_mines(view: View) -> None:
         "dry sand": fine * (1.0 - damp) * pale * 0.4,
     }
     view.paint(inside * 1.0, soil)
+    if not len(land.mine_ponds):
+        return
     flooded = view.opened[land.mine_pond_mine]
     pond = land.mine_ponds.burn(view.cells, flooded)
     _paint_water(view, (pond >= 0) & inside, land.mine_pond_colours[pond])

@@ -1,0 +1,72 @@
+"""Run one part of a benchmark in a process of its own, and take its time and its peak memory."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_BYTES_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one part took."""
+
+    name: str
+    seconds: float
+    """Time of the work itself, without starting Python and importing libraries."""
+    process_s: float
+    """Time of the whole process."""
+    cpu_s: float
+    """Processor time of the whole process, all threads: what a busy machine does not blur."""
+    peak_mb: float
+    """Most memory that the process held at once (resident set), megabytes."""
+
+    def line(self) -> str:
+        """Say it in one line."""
+        return (
+            f"{self.name:<46} {self.seconds:9.2f} s   (process {self.process_s:7.2f} s, "
+            f"processor {self.cpu_s:7.2f} s)   peak {self.peak_mb:6.0f} MB"
+        )
+
+
+def measure(script: str, part: str, *arguments: str, name: str | None = None) -> Measured:
+    """Run ``script --part part arguments…`` with this Python; it must end with `report`.
+
+    The caller's own memory must be small: a child's peak begins with what it is forked from.
+    """
+    command = [sys.executable, script, "--part", part, *arguments]
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    elapsed = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{' '.join(command)} ended with exit code {child.returncode}")
+    seconds = float(json.loads(output.splitlines()[-1])["seconds"])
+    cpu_s = usage.ru_utime + usage.ru_stime
+    peak_mb = usage.ru_maxrss * _BYTES_PER_MAXRSS / 1e6
+    return Measured(name or part, seconds, elapsed, cpu_s, peak_mb)
+
+
+def report(work: Callable[[], object]) -> None:
+    """Do the work of a part and tell `measure` how long it took; last line of the output."""
+    start = time.perf_counter()
+    work()
+    print(json.dumps({"seconds": time.perf_counter() - start}))
+
+
+def machine() -> str:
+    """Name what the numbers were taken on."""
+    model = "unknown processor"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    return f"{os.cpu_count()} cores of {model}, Python {sys.version.split()[0]}"

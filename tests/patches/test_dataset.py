@@ -1,0 +1,257 @@
+import json
+import pickle
+import shutil
+import tempfile
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minewatch.bands import reflectance_from_dn
+from minewatch.errors import (
+    AlreadyThereError,
+    BandError,
+    DatasetError,
+    InputError,
+    LevelError,
+    NotThereError,
+    PlacementError,
+    SitesError,
+)
+from minewatch.grid import PatchGrid
+from minewatch.patches import PatchDataset, write_patches
+
+
+def test_digital_numbers_come_back_as_they_were_written(dataset, numbers):
+    assert np.array_equal(dataset.digital_numbers().to_numpy(), numbers)
+
+
+def test_pixels_are_reflectance_and_nan_where_nothing_is_known(dataset, numbers):
+    pixels = dataset.pixels()
+    assert pixels.dtype == np.float32
+    np.testing.assert_array_equal(pixels.to_numpy(), reflectance_from_dn(numbers))
+    assert np.isnan(pixels.to_numpy()[numbers == 0]).all()
+
+
+def test_sites_come_in_the_order_asked_and_as_often(dataset, numbers):
+    asked = ["s5", "s0", "s5", "s2"]
+    pixels = dataset.digital_numbers(asked)
+    assert pixels["site"].to_numpy().tolist() == asked
+    assert np.array_equal(pixels.to_numpy(), numbers[[5, 0, 5, 2]])
+
+
+@pytest.mark.parametrize("spelling", [["B02", "B04"], ["blue", "red"], "B2,B4"])
+def test_bands_come_in_the_order_asked_in_any_spelling(dataset, numbers, spelling):
+    pixels = dataset.digital_numbers(["s3", "s1"], bands=spelling)
+    assert pixels["band"].to_numpy().tolist() == ["B02", "B04"]
+    assert np.array_equal(pixels.to_numpy(), numbers[[3, 1]][:, [2, 0]])
+
+
+def test_asking_for_no_site_gives_no_patch(dataset):
+    assert dataset.pixels([]).shape == (0, 3, 8, 8)
+
+
+def test_unknown_sites_are_named(dataset):
+    with pytest.raises(InputError, match="'s9', 'nowhere' not among the 7 sites"):
+        dataset.pixels(["s1", "s9", "nowhere"])
+
+
+def test_bands_that_are_not_there_are_named(dataset):
+    with pytest.raises(BandError, match="B08"):
+        dataset.pixels(bands=["B08"])
+
+
+@pytest.mark.parametrize("n_sites", [1, 3, 7, 1024])
+def test_blocks_hold_every_patch_once_in_stored_order(dataset, numbers, n_sites):
+    blocks = list(dataset.blocks(n_sites))
+    assert [site for block in blocks for site in block["site"].to_numpy()] == list(
+        dataset.sites.index
+    )
+    assert np.array_equal(np.concatenate([block.to_numpy() for block in blocks]), numbers)
+
+
+def test_clear_counts_are_kept_or_known_to_be_unknown(tmp_path, dataset, make_sites, make_numbers):
+    counts = make_numbers(7, 8, 8, seed=1)
+    counted = write_patches(
+        tmp_path / "counted",
+        make_sites(7),
+        make_numbers(7, 3, 8, 8),
+        bands="rgb",
+        level="L2A",
+        clear_count=counts,
+    )
+    assert np.array_equal(counted.clear_counts(["s4", "s1"]).to_numpy(), counts[[4, 1]])
+    assert dataset.clear_counts() is None
+
+
+def test_plain_xarray_opens_it_decoded_and_without_a_warning(dataset):
+    with xr.open_zarr(dataset.path / "patches.zarr") as opened:
+        pixels = opened["reflectance"].sel(site=["s4", "s1"], band="B03").to_numpy()
+    mine = dataset.pixels(["s4", "s1"], bands=["B03"]).to_numpy()[:, 0]
+    np.testing.assert_allclose(pixels, mine, rtol=1e-6)
+
+
+def test_the_footprints_are_the_geometry_that_gis_programs_see(dataset):
+    table = gpd.read_parquet(dataset.path / "sites.parquet")
+    assert table.active_geometry_name == "footprint"
+    assert table["footprint"].dropna().geom_type.eq("Polygon").all()
+    assert table["footprint"].isna().to_list() == [row == 2 for row in range(7)]
+
+
+def test_a_patch_lies_on_the_grid_of_its_point(dataset):
+    site = dataset.sites.loc["s6"]
+    grid = PatchGrid(size_px=8)
+    assert dataset.geobox("s6") == grid.geobox(site["longitude"], site["latitude"])
+    assert site["footprint"].covers(site["geometry"])
+    assert {dataset.sites["crs"].iloc[0], dataset.sites["crs"].iloc[-1]} == {
+        "EPSG:32619",
+        "EPSG:32620",
+    }
+
+
+def test_a_patch_cut_at_its_point_is_centred_on_it(tmp_path, make_sites, numbers):
+    made = write_patches(
+        tmp_path / "d", make_sites(7), numbers, bands="rgb", level="L2A", cut="point"
+    )
+    for site in made.sites.itertuples():
+        assert shapely.distance(site.footprint.centroid, site.geometry) < 1e-6
+    assert set(made.sites["origin"]) == {"point"}
+
+
+def test_unplaced_sites_have_no_grid(dataset):
+    site = dataset.sites.loc["s2"]
+    assert site["origin"] == "unplaced"
+    assert np.isnan(site["longitude"])
+    with pytest.raises(PlacementError, match="s2"):
+        dataset.geobox("s2")
+
+
+def test_further_columns_and_dates_of_the_sites_are_kept(tmp_path, make_sites, numbers):
+    sites = make_sites(7).assign(start="2021-01-05", cover=list("abcdefg"))
+    made = write_patches(tmp_path / "d", sites, numbers, bands="rgb", level="L2A")
+    assert made.sites["cover"].to_list() == list("abcdefg")
+    assert set(made.sites["start"]) == {"2021-01-05"}
+    assert made.sites["label"].dtype == "Int8"
+
+
+def test_an_opened_dataset_can_be_sent_to_another_process(dataset, numbers):
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert np.array_equal(sent.digital_numbers(["s6"]).to_numpy()[0], numbers[6])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.permutations(range(5)), st.permutations(range(4)))
+def test_the_order_of_sites_and_bands_changes_no_pixel(make_sites, make_numbers, sites, bands):
+    names = np.array(["B02", "B03", "B04", "B08"])
+    numbers, table = make_numbers(5, 4, 2, 2), make_sites(5)
+    with tempfile.TemporaryDirectory() as folder:
+        made = write_patches(
+            Path(folder, "d"),
+            table.iloc[list(sites)],
+            numbers[list(sites)][:, list(bands)],
+            bands=list(names[list(bands)]),
+            level="L2A",
+        )
+        read = made.digital_numbers(table.index, bands=list(names)).to_numpy()
+    assert np.array_equal(read, numbers)
+
+
+# What cannot be written ---------------------------------------------------------------------------
+
+
+def test_another_dataset_is_not_overwritten_unless_asked(tmp_path, make_sites, numbers, dataset):
+    with pytest.raises(AlreadyThereError):
+        write_patches(dataset.path, make_sites(7), numbers, bands="rgb", level="L2A")
+    again = write_patches(
+        dataset.path, make_sites(7), numbers + 1, bands="rgb", level="L2A", overwrite=True
+    )
+    assert np.array_equal(again.digital_numbers().to_numpy(), numbers + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"bands": ["B02", "B03"]}, InputError, r"\(7, 3, 8, 8\); expected \(7, 2, 8, 8\)"),
+        ({"level": "L3"}, LevelError, "L3"),
+        ({"bands": "B02,B02,B03"}, BandError, "more than once"),
+        ({"read_rows": np.zeros((6, 3, 8, 8), "u2")}, InputError, "6 patches and 7 sites"),
+        ({"read_rows": np.zeros((7, 3, 8, 8))}, InputError, "float64"),
+        ({"read_rows": np.full((7, 3, 8, 8), -1)}, InputError, "-1 to -1"),
+    ],
+)
+def test_what_contradicts_itself_is_not_written(tmp_path, make_sites, numbers, change, error, says):
+    given = {"read_rows": numbers, "bands": "rgb", "level": "L2A"} | change
+    with pytest.raises(error, match=says):
+        write_patches(tmp_path / "d", make_sites(7), **given)
+    assert not (tmp_path / "d").exists()
+
+
+def test_pixels_whose_sites_are_in_another_order_are_refused(tmp_path, make_sites, numbers):
+    sites = make_sites(7)
+    pixels = xr.DataArray(
+        numbers, dims=("site", "band", "y", "x"), coords={"site": list(sites.index[::-1])}
+    )
+    with pytest.raises(InputError, match="one order"):
+        write_patches(tmp_path / "d", sites, pixels, bands="rgb", level="L2A")
+
+
+def test_faults_of_the_sites_are_named_together(tmp_path, make_sites, numbers):
+    sites = make_sites(7).set_axis([*"aabcde", ""], axis=0)
+    with pytest.raises(SitesError) as caught:
+        write_patches(tmp_path / "d", sites, numbers, bands="rgb", level="L2A")
+    assert len(caught.value.faults) == 2
+
+
+# What cannot be opened ----------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_there_is_told_from_one_that_is_no_dataset(tmp_path):
+    with pytest.raises(NotThereError):
+        PatchDataset.open(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match=r"dataset\.json"):
+        PatchDataset.open(tmp_path)
+
+
+def _edit_header(folder: Path, **changes: object) -> None:
+    path = folder / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda d: _edit_header(d, format_version=2), "version 2"),
+        (lambda d: _edit_header(d, size_px=9), "header says"),
+        (lambda d: _edit_header(d, levle="L1C"), "levle"),
+        (lambda d: (d / "dataset.json").write_text("{"), "JSON"),
+        (lambda d: (d / "sites.parquet").unlink(), "sites.parquet is missing"),
+        (lambda d: (d / "sites.parquet").write_bytes(b"PAR1"), "GeoParquet"),
+        (lambda d: (d / "patches.zarr/reflectance/c/0/0/0/0").unlink(), "lacks shards 0"),
+        (lambda d: shutil.rmtree(d / "patches.zarr/reflectance"), "reflectance"),
+        (lambda d: shutil.rmtree(d / "patches.zarr/site"), "site"),
+    ],
+)
+def test_what_is_damaged_is_named_when_it_is_opened(dataset, damage, says):
+    damage(dataset.path)
+    with pytest.raises(DatasetError, match=says):
+        PatchDataset.open(dataset.path)
+
+
+def test_a_table_of_other_sites_is_not_joined_to_the_pixels(dataset):
+    path = dataset.path / "sites.parquet"
+    table = gpd.read_parquet(path)
+    table.iloc[::-1].to_parquet(path)
+    with pytest.raises(DatasetError, match="different sites"):
+        PatchDataset.open(dataset.path)
+
+
+def test_damaged_pixels_are_an_error_when_they_are_read(dataset):
+    shard = dataset.path / "patches.zarr/reflectance/c/0/0/0/0"
+    shard.write_bytes(shard.read_bytes()[:-30])
+    with pytest.raises(DatasetError, match="damaged"):
+        PatchDataset.open(dataset.path).pixels()
