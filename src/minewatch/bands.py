@@ -4,6 +4,7 @@ A band's name is ESA's: ``B01`` … ``B12`` and ``B8A``. Every public function a
 Engine's spelling (``B4``) and the common names of STAC catalogues (``red``), and gives ESA's back.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -235,11 +236,10 @@ def baseline_offset_dn(baseline: str) -> int:
     >>> baseline_offset_dn("02.12"), baseline_offset_dn("04.00"), baseline_offset_dn("N0511")
     (0, -1000, -1000)
     """
-    digits = baseline.strip().upper().removeprefix("N").replace(".", "")
-    if len(digits) != 4 or not digits.isdecimal():
+    digits = re.fullmatch(r"N?(\d{2})\.?(\d{2})", baseline.strip())
+    if digits is None:
         raise BandError(f"{baseline!r} is not a processing baseline; expected one like '05.10'")
-    version = int(digits[:2]), int(digits[2:])
-    return BASELINE_OFFSET_DN if version >= OFFSET_BASELINE else 0
+    return BASELINE_OFFSET_DN if (int(digits[1]), int(digits[2])) >= OFFSET_BASELINE else 0
 
 
 def add_offset(numbers: npt.NDArray[np.uint16], offset_dn: int) -> npt.NDArray[np.uint16]:

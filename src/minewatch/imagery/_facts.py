@@ -22,6 +22,7 @@ _DATASTRIP: Final = re.compile(r"_S(\d{8}T\d{6})_N(\d{2})\.(\d{2})")
 _DATATAKE: Final = re.compile(r"^G(S2[A-D])_(\d{8}T\d{6})_")
 
 
+_BASELINE: Final = re.compile(r"^N?(\d{2})\.?(\d{2})$")
 _NEVER: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -65,7 +66,7 @@ def _product(item: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str
     for name in (
         properties.get("s2:product_uri"),
         properties.get("sentinel:product_id"),
-        item["id"],
+        item.get("id"),
     ):
         if match := _PRODUCT.search(str(name or "")):
             return {key: value for key, value in match.groupdict().items() if value}
@@ -114,9 +115,9 @@ def _baseline(said: Mapping[str, Any], product: Mapping[str, str]) -> str | None
     names = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
     stated = next((str(said[name]) for name in names if said.get(name)), None)
     match = _DATASTRIP.search(str(said.get("s2:datastrip_id") or ""))
-    found = stated or product.get("baseline") or ("".join(match.groups()[1:]) if match else None)
-    digits = (found or "").upper().removeprefix("N").replace(".", "")
-    return f"{digits[:2]}.{digits[2:]}" if len(digits) == 4 and digits.isdecimal() else None
+    found = stated or product.get("baseline") or (f"{match[2]}.{match[3]}" if match else "")
+    digits = _BASELINE.match(found)
+    return f"{digits[1]}.{digits[2]}" if digits else None
 
 
 def _read_times(facts: Facts, product: Mapping[str, str]) -> None:
