@@ -1,0 +1,178 @@
+"""A picture of a composite: true colour, false colour, and how many clear views stand behind it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from minewatch import _figures
+from minewatch._store import refuse_existing, writing_file
+from minewatch.imagery._catalogues import attribution
+from minewatch.imagery._source import check_composite
+from minewatch.types import StrPath
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PREVIEW_BANDS: Final = ("B02", "B03", "B04", "B08", "B11")
+"""The bands that both pictures need."""
+PICTURES: Final = {
+    "true colour": (("B04",), ("B03",), ("B02",)),
+    "false colour": (("B11", "B12"), ("B08", "B8A"), ("B04",)),
+}
+"""For red, green and blue the bands that may be shown, the first that is there."""
+STRETCH_PERCENT: Final = 2.0
+"""Percent of the known pixels that are shown as black, and as full colour, in each band."""
+
+
+def write_preview(
+    composite: xr.Dataset, out: StrPath, *, title: str, overwrite: bool = False
+) -> Path:
+    """Draw a composite and write it as one PNG file.
+
+    Parameters
+    ----------
+    composite
+        What a source gave.
+    out
+        The file, .png.
+    title
+        What is shown: a place, a period.
+    overwrite
+        Replace the file if it is there.
+
+    Returns
+    -------
+    Path
+        The file. Its text chunks hold the title, the attribution and the attributes.
+
+    Raises
+    ------
+    AlreadyThereError
+        If the file is there and `overwrite` is not set.
+    InputError
+        If it is not a composite.
+    """
+    file = Path(out)
+    refuse_existing(file, overwrite=overwrite)
+    figure = draw_preview(composite, title=title)
+    png, _ = _figures.render_figure(
+        figure, title=title, description=_credit(composite), provenance=_provenance(composite)
+    )
+    with writing_file(file) as aside:
+        aside.write_bytes(png)
+    return file
+
+
+@_figures.house_style()
+def draw_preview(composite: xr.Dataset, *, title: str) -> "Figure":
+    """Draw a composite in true colour and in false colour, with its count of clear views.
+
+    False colour shows short-wave infrared, near infrared and red as red, green and blue: bare
+    ground and mines stand out pink to white, plants green, water dark. A picture whose bands are
+    missing is left out. Pixels without data are white.
+
+    Parameters
+    ----------
+    composite
+        What a source gave.
+    title
+        What is shown: a place, a period.
+
+    Raises
+    ------
+    InputError
+        If it is not a composite.
+    """
+    check_composite(composite)
+    bands = [str(name) for name in composite["band"].to_numpy()]
+    pictures = {
+        name: chosen
+        for name, channels in PICTURES.items()
+        if (chosen := _choose_bands(channels, bands)) is not None
+    }
+    figure = _figures.new_figure(3.1 * (len(pictures) + 1), 3.9)
+    axes = figure.subplots(1, len(pictures) + 1, squeeze=False)[0]
+    for own, (name, chosen) in zip(axes, pictures.items(), strict=False):
+        own.imshow(_stretch(composite["reflectance"].sel(band=list(chosen)).to_numpy()))
+        own.set_title(f"{name.capitalize()}: {', '.join(chosen)}")
+    _draw_counts(figure, axes[-1], composite["clear_count"].to_numpy())
+    for own in axes:
+        own.set_xticks([])
+        own.set_yticks([])
+        for spine in own.spines.values():
+            spine.set_visible(False)
+    figure.suptitle(f"{title}\n{_summary(composite)}", x=0.01, ha="left", fontsize=9.0)
+    figure.supxlabel(_credit(composite), x=0.01, ha="left", fontsize=7.0, color=_figures.FAINT)
+    return figure
+
+
+def _choose_bands(
+    channels: Sequence[Sequence[str]], bands: Sequence[str]
+) -> tuple[str, ...] | None:
+    chosen = [next((name for name in options if name in bands), None) for options in channels]
+    return None if None in chosen else tuple(name for name in chosen if name is not None)
+
+
+def _stretch(reflectance: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Stretch (band, y, x) reflectance to an opaque picture (y, x, rgba), clear where unknown."""
+    known = np.isfinite(reflectance).all(axis=0)
+    picture = np.zeros((*known.shape, 4), dtype=np.uint8)
+    if not known.any():
+        return picture
+    ends = [STRETCH_PERCENT, 100.0 - STRETCH_PERCENT]
+    low, high = np.percentile(reflectance[:, known], ends, axis=1)
+    width = np.maximum(high - low, 1e-3)
+    scaled = np.clip((reflectance[:, known] - low[:, None]) / width[:, None], 0.0, 1.0)
+    picture[known, :3] = np.rint(scaled.T * 255.0)
+    picture[known, 3] = 255
+    return picture
+
+
+def _draw_counts(figure: "Figure", axes: "Axes", counts: npt.NDArray[np.uint16]) -> None:
+    image = axes.imshow(counts, cmap=_figures.SEQUENTIAL, vmin=0, vmax=max(int(counts.max()), 1))
+    axes.set_title("Clear views")
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
+    bar.locator = _whole_numbers()
+    bar.outline.set_visible(False)
+    bar.update_ticks()
+
+
+def _whole_numbers() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=5, integer=True)
+
+
+def _summary(composite: xr.Dataset) -> str:
+    scenes = composite.attrs["scenes"]
+    counts = composite["clear_count"].to_numpy()
+    dates = sorted({str(scene["date"])[:10] for scene in scenes})
+    if not dates:
+        return f"{composite.attrs['level']}, no scene"
+    span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return (
+        f"{composite.attrs['level']} {composite.attrs['method']}, {len(scenes)} scenes of {span}, "
+        f"median {np.median(counts):g} clear views"
+    )
+
+
+def _credit(composite: xr.Dataset) -> str:
+    years = [int(str(scene["date"])[:4]) for scene in composite.attrs["scenes"]]
+    return f"{attribution(years)}. Source: {composite.attrs['source']}."
+
+
+def _provenance(composite: xr.Dataset) -> Mapping[str, Any]:
+    return {key: _plain(value) for key, value in composite.attrs.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)

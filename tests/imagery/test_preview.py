@@ -1,0 +1,98 @@
+"""The picture of a composite."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+
+from minewatch.errors import AlreadyThereError, InputError
+from minewatch.imagery._preview import PREVIEW_BANDS, _stretch, draw_preview, write_preview
+
+
+def make_composite(bands: tuple[str, ...] = PREVIEW_BANDS, *, empty: bool = False) -> xr.Dataset:
+    numbers = np.random.default_rng(0).integers(100, 4000, (len(bands), 12, 12)).astype(np.float32)
+    counts = np.full((12, 12), 7, dtype=np.uint16)
+    numbers[:, :2] = np.nan
+    counts[:2] = 0
+    if empty:
+        numbers[:] = np.nan
+        counts[:] = 0
+    days = [] if empty else ["2022-12-30", "2023-01-09"]
+    scenes = [{"id": day, "date": day, "baseline": "05.09", "offset_dn": 0} for day in days]
+    return xr.Dataset(
+        {
+            "reflectance": (("band", "y", "x"), numbers * np.float32(1e-4)),
+            "clear_count": (("y", "x"), counts),
+        },
+        coords={"band": list(bands)},
+        attrs={
+            "level": "L2A",
+            "source": "the toy archive",
+            "scenes": scenes,
+            "mask": "SCL",
+            "method": "median",
+            "versions": {"minewatch": "0"},
+        },
+    )
+
+
+def words(composite: xr.Dataset) -> str:
+    figure = draw_preview(composite, title="A river")
+    axes = [part.get_title(loc="left") for part in figure.axes]
+    return "\n".join([figure.get_suptitle(), figure.get_supxlabel(), *axes])
+
+
+def test_it_says_where_when_on_what_and_whose() -> None:
+    text = words(make_composite())
+    assert "A river" in text
+    assert "2 scenes of 2022-12-30 to 2023-01-09" in text
+    assert "median 7 clear views" in text
+    assert "Contains modified Copernicus Sentinel data 2022–2023" in text
+    assert "Source: the toy archive" in text
+    assert "L2A" in text
+
+
+def test_both_pictures_and_the_counts_are_drawn() -> None:
+    text = words(make_composite())
+    for title in ("True colour: B04, B03, B02", "False colour: B11, B08, B04", "Clear views"):
+        assert title in text
+
+
+def test_a_picture_without_its_bands_is_left_out() -> None:
+    text = words(make_composite(("B02", "B03", "B04")))
+    assert "True colour" in text
+    assert "False colour" not in text
+
+
+def test_a_place_without_scenes_is_drawn_and_says_so() -> None:
+    assert "no scene" in words(make_composite(empty=True))
+
+
+def test_pixels_without_data_are_clear_and_never_a_colour() -> None:
+    picture = _stretch(make_composite()["reflectance"].to_numpy()[:3])
+    assert (picture[:2, :, 3] == 0).all()
+    assert (picture[2:, :, 3] == 255).all()
+
+
+def test_the_file_is_whole_and_the_same_every_time(tmp_path: Path) -> None:
+    first = write_preview(make_composite(), tmp_path / "a.png", title="A river")
+    second = write_preview(make_composite(), tmp_path / "b.png", title="A river")
+    assert first.read_bytes() == second.read_bytes()
+    with Image.open(first) as image:
+        assert "Copernicus Sentinel data 2022–2023" in image.info["Description"]
+        assert '"2023-01-09"' in image.info["Source"]
+
+
+def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_text("mine")
+    with pytest.raises(AlreadyThereError):
+        write_preview(make_composite(), file, title="A river")
+    assert file.read_text() == "mine"
+
+
+def test_what_is_no_composite_is_refused() -> None:
+    with pytest.raises(InputError, match="not a composite"):
+        draw_preview(make_composite().drop_attrs(), title="A river")
