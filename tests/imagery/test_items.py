@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import shapely
+from pyproj import Transformer
 
 from minewatch.errors import SceneError
 from minewatch.grid import PatchGrid
@@ -174,6 +175,22 @@ def test_every_real_item_gives_its_bands_mask_and_ground(shared_data: Path) -> N
             assert asset.transform is not None
             assert asset.shape is not None
             assert asset.shape[0] * asset.resolution_m == 109_800
+
+
+@pytest.mark.real
+def test_real_footprints_leave_out_what_has_no_data(shared_data: Path) -> None:
+    """Products say how much of their tile has no data; footprints agree within a hundredth."""
+    n_said = 0
+    for item in read_items(shared_data):
+        empty_percent = item["properties"].get("s2:nodata_pixel_percentage")
+        if empty_percent is None:
+            continue
+        scene = read_scene(item)
+        project = Transformer.from_crs("EPSG:4326", f"EPSG:{scene.epsg}", always_xy=True)
+        outline = shapely.transform(scene.footprint, project.transform, interleaved=False)
+        assert outline.area / 109_800**2 == pytest.approx(1 - empty_percent / 100, abs=0.01)
+        n_said += 1
+    assert n_said == 14
 
 
 @pytest.mark.real

@@ -36,7 +36,11 @@ CATALOGUES: Final = {
         Catalogue(
             name="earth-search",
             url="https://earth-search.aws.element84.com/v1",
-            collections=(("sentinel-2-c1-l2a", "L2A"), ("sentinel-2-l2a", "L2A")),
+            collections=(
+                ("sentinel-2-c1-l2a", "L2A"),
+                ("sentinel-2-l2a", "L2A"),
+                ("sentinel-2-pre-c1-l2a", "L2A"),
+            ),
             sign=None,
             host="Element 84, on AWS Open Data",
         ),
