@@ -22,6 +22,8 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.MissingExtraError, 8),
     (errors.IncompleteError, 9),
     (errors.DatasetError, 10),
+    (errors.ImageryError, 11),
+    (errors.CredentialsError, 12),
     (errors.InputError, 3),
     (errors.MinewatchError, 1),
     (KeyboardInterrupt, 130),

@@ -93,10 +93,10 @@ def judge_scenes(scenes: Iterable[Scene], geobox: GeoBox, query: SceneQuery) -> 
     in_order = sorted(_once(scenes), key=lambda scene: (scene.datetime, scene.id))
     if len({scene.level for scene in in_order}) > 1:
         raise LevelError("scenes of L1C and L2A were given together; they are never mixed")
-    fitting, dropped = _drop_unfit(in_order, place_polygon(geobox), query)
+    ground = _Ground(geobox)
+    fitting, dropped = _drop_unfit(in_order, ground.polygon, query)
     newest, older = _newest_versions(fitting)
     dropped += older
-    ground = _Ground(geobox)
     views = []
     for together in _passes(newest):
         view, hidden = _order_view(together, ground)

@@ -1,5 +1,6 @@
 """Footprints and places as polygons in degrees, whole on both sides of the date line."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -77,11 +78,16 @@ def place_polygon(geobox: GeoBox, *, margin_m: float = 0.0) -> BaseGeometry:
     outline = shapely.segmentize(outline, longest / EDGE_POINTS)
     if geobox.crs is None:
         raise InputError("the place has no CRS; give a GeoBox that has one")
-    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), "EPSG:4326", always_xy=True)
+    to_degrees = _to_degrees(geobox.crs.to_wkt())
     degrees = shapely.transform(
         outline, lambda points: np.column_stack(to_degrees.transform(points[:, 0], points[:, 1]))
     )
     return cut_at_date_line(degrees)
+
+
+@lru_cache(maxsize=128)
+def _to_degrees(crs: str) -> Transformer:
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
 
 def _unwrap(part: BaseGeometry) -> BaseGeometry:
