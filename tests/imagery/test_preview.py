@@ -1,13 +1,18 @@
 """The picture of a composite."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import xarray as xr
+from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from minewatch.errors import AlreadyThereError, InputError
+from minewatch.grid import PatchGrid
+from minewatch.imagery import SceneQuery
 from minewatch.imagery._preview import PREVIEW_BANDS, _stretch, draw_preview, write_preview
 
 
@@ -76,21 +81,39 @@ def test_pixels_without_data_are_clear_and_never_a_colour() -> None:
     assert (picture[2:, :, 3] == 255).all()
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """A source that gives the bands it is asked for, and remembers nothing."""
+
+    level: Literal["L1C", "L2A"] = "L2A"
+
+    def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
+        return make_composite(query.bands)
+
+
+def write(file: Path, *, overwrite: bool = False) -> Path:
+    query = SceneQuery(start="2023-01-01", end="2023-12-31", bands="rgb")
+    place = PatchGrid(size_px=12).geobox(-63.5, 4.9)
+    composite = write_preview(Fixed(), place, query, file, title="A river", overwrite=overwrite)
+    assert tuple(composite["band"].to_numpy()) == PREVIEW_BANDS
+    return file
+
+
 def test_the_file_is_whole_and_the_same_every_time(tmp_path: Path) -> None:
-    first = write_preview(make_composite(), tmp_path / "a.png", title="A river")
-    second = write_preview(make_composite(), tmp_path / "b.png", title="A river")
+    first, second = write(tmp_path / "a.png"), write(tmp_path / "b.png")
     assert first.read_bytes() == second.read_bytes()
     with Image.open(first) as image:
         assert "Copernicus Sentinel data 2022–2023" in image.info["Description"]
         assert '"2023-01-09"' in image.info["Source"]
 
 
-def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_kept_unless_it_may_go(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_text("mine")
     with pytest.raises(AlreadyThereError):
-        write_preview(make_composite(), file, title="A river")
+        write(file)
     assert file.read_text() == "mine"
+    assert write(file, overwrite=True).read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_is_no_composite_is_refused() -> None:

@@ -1,6 +1,21 @@
-"""Imagery: from a place and a period to a composite without clouds, whatever the source."""
+"""Imagery: from a place and a period to a composite without clouds, whatever the source.
 
+A `SceneQuery` says what is asked, an `ImagerySource` gives it as an `xarray.Dataset`:
+``reflectance`` (band, y, x), ``clear_count`` (y, x) and, in its attributes, the scenes that it was
+made from. `list_scenes` says which scenes a place has and why some are not used; `write_preview`
+draws the composite.
+"""
+
+from minewatch.imagery._list import list_scenes
+from minewatch.imagery._preview import write_preview
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._source import BatchSource, ImagerySource, check_composite
 
-__all__ = ["BatchSource", "ImagerySource", "SceneQuery", "check_composite"]
+__all__ = [
+    "BatchSource",
+    "ImagerySource",
+    "SceneQuery",
+    "check_composite",
+    "list_scenes",
+    "write_preview",
+]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from odc.geo.geobox import GeoBox
 
 from minewatch import _figures
 from minewatch._store import refuse_existing, writing_file
 from minewatch.imagery._catalogues import attribution
-from minewatch.imagery._source import check_composite
+from minewatch.imagery._query import SceneQuery
+from minewatch.imagery._source import ImagerySource, check_composite
 from minewatch.types import StrPath
 
 if TYPE_CHECKING:
@@ -30,16 +32,27 @@ STRETCH_PERCENT: Final = 2.0
 
 
 def write_preview(
-    composite: xr.Dataset, out: StrPath, *, title: str, overwrite: bool = False
-) -> Path:
-    """Draw a composite and write it as one PNG file.
+    source: ImagerySource,
+    geobox: GeoBox,
+    query: SceneQuery,
+    out: StrPath,
+    *,
+    title: str,
+    overwrite: bool = False,
+) -> xr.Dataset:
+    """Load the composite of a place and draw it, as one PNG file.
 
     Parameters
     ----------
-    composite
-        What a source gave.
+    source
+        Where the imagery comes from.
+    geobox
+        The place.
+    query
+        What is asked; its bands are replaced by those that the pictures need.
     out
-        The file, .png.
+        The file, .png. Its text chunks hold the title, the attribution and the composite's
+        attributes.
     title
         What is shown: a place, a period.
     overwrite
@@ -47,25 +60,30 @@ def write_preview(
 
     Returns
     -------
-    Path
-        The file. Its text chunks hold the title, the attribution and the attributes.
+    Dataset
+        The composite that was drawn, as `ImagerySource.load` gives it.
 
     Raises
     ------
     AlreadyThereError
-        If the file is there and `overwrite` is not set.
-    InputError
-        If it is not a composite.
+        If the file is there and `overwrite` is not set; nothing is loaded then.
+    ImageryError
+        If the source does not answer.
     """
-    file = Path(out)
-    refuse_existing(file, overwrite=overwrite)
+    refuse_existing(Path(out), overwrite=overwrite)
+    composite = source.load(geobox, query.model_copy(update={"bands": PREVIEW_BANDS}))
+    save_preview(composite, out, title=title)
+    return composite
+
+
+def save_preview(composite: xr.Dataset, out: StrPath, *, title: str) -> None:
+    """Draw a composite and write it as one PNG file, replacing what bears its name."""
     figure = draw_preview(composite, title=title)
     png, _ = _figures.render_figure(
         figure, title=title, description=_credit(composite), provenance=_provenance(composite)
     )
-    with writing_file(file) as aside:
+    with writing_file(out) as aside:
         aside.write_bytes(png)
-    return file
 
 
 @_figures.house_style()
