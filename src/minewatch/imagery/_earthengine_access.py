@@ -1,7 +1,10 @@
 """Who asks Earth Engine, where, and over which connections."""
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from minewatch.errors import CredentialsError, NotThereError
@@ -26,6 +29,9 @@ class Access:
 def find_credentials(access: Access) -> object:
     """Give what Google's client takes as credentials; nothing is asked of a server.
 
+    A service account's key that the environment names (``GOOGLE_APPLICATION_CREDENTIALS``) is taken
+    unless `earthengine authenticate` was run: Google's client would leave out what it is for.
+
     Raises
     ------
     NotThereError
@@ -35,18 +41,31 @@ def find_credentials(access: Access) -> object:
     """
     if access.credentials is not None:
         return access.credentials
-    if access.service_account is None:
+    key = access.service_account or _key_of_environment()
+    if key is None:
         return "persistent"
     import ee
 
     try:
-        return ee.ServiceAccountCredentials(None, key_file=access.service_account)
+        return ee.ServiceAccountCredentials(None, key_file=key)
     except FileNotFoundError as error:
-        raise NotThereError(f"no service account's key at {access.service_account}") from error
+        raise NotThereError(f"no service account's key at {key}") from error
     except (ValueError, KeyError) as error:
-        raise CredentialsError(
-            f"{access.service_account} is no service account's key (JSON): {error}"
-        ) from error
+        raise CredentialsError(f"{key} is no service account's key (JSON): {error}") from error
+
+
+def _key_of_environment() -> str | None:
+    import ee
+
+    key = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if not key or Path(ee.oauth.get_credentials_path()).exists():
+        return None
+    try:
+        content = json.loads(Path(key).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # Google's client says what is wrong with it
+    is_key = isinstance(content, dict) and content.get("type") == "service_account"
+    return key if is_key else None
 
 
 class Transport:

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -388,6 +389,7 @@ class EarthEngine(ThreadingHTTPServer):
     def forget(self) -> None:
         self.archive = ARCHIVE
         self.asked: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+        self.tokens: list[dict[str, str]] = []
         self.fault: Callable[[str, dict[str, Any]], Reply | None] = lambda _method, _body: None
 
     def plain(self, query: SceneQuery, archive: tuple[Made, ...] | None = None) -> Any:
@@ -400,6 +402,7 @@ class EarthEngine(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait for each other
     server: EarthEngine
 
     def log_message(self, *_: object) -> None:
@@ -411,7 +414,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send(reply or Reply(200, body=self.server.documents[name]))
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/token":
+            token = {"access_token": "a-fresh-token", "expires_in": 3600}
+            self.server.tokens.append(dict(parse_qsl(content.decode())))
+            self.send(Reply(200, body=json.dumps(token).encode()))
+            return
+        body = json.loads(content)
         method = self.path.split("?")[0].rsplit(":", 1)[1]
         with self.server.lock:
             self.server.asked.append((method, body, {**self.headers, "path": self.path}))
@@ -459,3 +468,22 @@ def earth_engine(_earth_engine: EarthEngine, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(EarthEngineClient, "_open_access", None)
     _earth_engine.forget()
     return _earth_engine
+
+
+@pytest.fixture
+def open_source(earth_engine: EarthEngine) -> Callable[..., Any]:
+    """Make sources that ask the server, and write down how long they would have waited."""
+    from google.oauth2.credentials import Credentials
+
+    from minewatch.imagery._earthengine import EarthEngineSource
+    from minewatch.imagery._earthengine_client import Patience
+
+    def make(*, retries: int = 4, **given: Any) -> EarthEngineSource:
+        settings = {"credentials": Credentials("a-token"), "url": earth_engine.url, **given}
+        patience = Patience(retries=retries, first_wait_s=1, longest_wait_s=60)
+        source = EarthEngineSource("a-project", patience=patience, **settings)
+        source.waits = []
+        source._client._sleep = source.waits.append
+        return source
+
+    return make

@@ -14,25 +14,6 @@ YEAR = SceneQuery(start="2023-01-01", end="2023-12-31", bands="legacy-12")
 RED_GREEN = SceneQuery(start="2023-01-01", end="2023-12-31", bands="B04,B03")
 
 
-@pytest.fixture
-def open_source(earth_engine: Any) -> Any:
-    """Make sources that ask the server, never wait, and carry a token that costs nothing."""
-    from google.oauth2.credentials import Credentials
-
-    from minewatch.imagery._earthengine_client import Patience
-
-    def make(**given: Any) -> EarthEngineSource:
-        settings = {
-            "credentials": Credentials("a-token"),
-            "url": earth_engine.url,
-            "patience": Patience(first_wait_s=0),
-            **given,
-        }
-        return EarthEngineSource("a-project", **settings)
-
-    return make
-
-
 def functions(body: dict[str, Any]) -> list[dict[str, Any]]:
     """List every call of a serialised expression, wherever it hangs."""
     found = []

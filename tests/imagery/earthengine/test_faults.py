@@ -1,41 +1,20 @@
 """Earth Engine's bad days: quotas, limits, faults of the network, no access."""
 
-import builtins
 import json
 import threading
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from minewatch.errors import CredentialsError, ImageryError, MissingExtraError, NotThereError
+from minewatch.errors import ImageryError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery, check_composite
-from minewatch.imagery._earthengine import EarthEngineSource
 from minewatch.types import Failure
 
 QUERY = SceneQuery(start="2023-01-01", end="2023-12-31", bands="B04,B03,B02")
 MEMORY = "User memory limit exceeded."
-
-
-@pytest.fixture
-def open_source(earth_engine: Any) -> Any:
-    """Make sources that ask the server and write down how long they would have waited."""
-    from google.oauth2.credentials import Credentials
-
-    from minewatch.imagery._earthengine_client import Patience
-
-    def make(*, retries: int = 4, **given: Any) -> EarthEngineSource:
-        settings = {"credentials": Credentials("a-token"), "url": earth_engine.url, **given}
-        patience = Patience(retries=retries, first_wait_s=1, longest_wait_s=60)
-        source = EarthEngineSource("a-project", patience=patience, **settings)
-        source.waits = []
-        source._client._sleep = source.waits.append
-        return source
-
-    return make
 
 
 def in_turn(*replies: Any, method: str = "computePixels") -> Any:
@@ -272,82 +251,3 @@ def test_places_are_not_asked_for_long_before_they_are_taken(
     next(results)
     results.close()
     assert len(earth_engine.bodies("computePixels")) <= 4
-
-
-def test_the_project_and_the_token_go_with_every_request(
-    earth_engine: Any, open_source: Any
-) -> None:
-    open_source().load(earth_engine.place, QUERY)
-    assert len(earth_engine.asked) == 2
-    for method, _, headers in earth_engine.asked:
-        assert headers["path"].startswith("/v1/projects/a-project/")
-        assert headers["path"].split("?")[0].endswith(f":{method}")
-        assert headers["authorization"] == "Bearer a-token"
-
-
-def test_access_refused_says_how_to_get_it(earth_engine: Any, open_source: Any) -> None:
-    message = "Caller does not have required permission to use project a-project."
-    earth_engine.fault = in_turn(earth_engine.reply(403, message), method="compute")
-    source = open_source()
-    with pytest.raises(CredentialsError, match="earthengine authenticate") as caught:
-        source.load(earth_engine.place, QUERY)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert source.waits == []
-
-
-def test_an_earth_engine_that_is_away_ends_with_an_error_and_not_with_failures(
-    earth_engine: Any, open_source: Any
-) -> None:
-    earth_engine.fault = in_turn(*[earth_engine.reply(503, "away")] * 9, method="discovery")
-    with pytest.raises(ImageryError, match="a connection, asked 3 times"):
-        list(open_source(retries=2).load_many({"a": earth_engine.place}, QUERY))
-
-
-def test_no_credentials_is_one_clear_line(
-    earth_engine: Any, open_source: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth looks for a cloud machine otherwise
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    source = open_source(credentials=None)
-    with pytest.raises(CredentialsError, match="run `earthengine authenticate`") as caught:
-        source.load(earth_engine.place, QUERY)
-    assert "\n" not in str(caught.value)
-    assert source.waits == []
-
-
-def test_no_project_is_one_clear_line(earth_engine: Any) -> None:
-    from google.oauth2.credentials import Credentials
-
-    source = EarthEngineSource(credentials=Credentials("a-token"), url=earth_engine.url)
-    with pytest.raises(CredentialsError, match="name a Google Cloud project") as caught:
-        source.load(earth_engine.place, QUERY)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_service_accounts_key_is_looked_at_before_anything_is_asked(
-    earth_engine: Any, tmp_path: Path
-) -> None:
-    missing = EarthEngineSource("p", service_account=tmp_path / "no.json", url=earth_engine.url)
-    with pytest.raises(NotThereError, match=r"no\.json"):
-        missing.load(earth_engine.place, QUERY)
-    (tmp_path / "key.json").write_text('{"type": "nothing"}', encoding="utf-8")
-    broken = EarthEngineSource("p", service_account=tmp_path / "key.json", url=earth_engine.url)
-    with pytest.raises(CredentialsError, match="no service account's key"):
-        broken.load(earth_engine.place, QUERY)
-    assert earth_engine.asked == []
-
-
-def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "ee":
-            raise ImportError(name)
-        return honest(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"pip install 'minewatch\[ee\]'"):
-        EarthEngineSource("p").load(PatchGrid().geobox(-62.6, 5.4), QUERY)
