@@ -1,10 +1,11 @@
 """A made-up valley with gold mines, the same for the same seed on every machine.
 
 It stands in for the world wherever an example, a test or a benchmark needs sites and imagery whose
-truth is known: see `Valley`.
+truth is known: see `Valley`, and `write_archive` for a year of its satellite images.
 """
 
+from minewatch.toy._archive import archive_area, write_archive
 from minewatch.toy._render import COVERS
 from minewatch.toy._valley import Valley
 
-__all__ = ["COVERS", "Valley"]
+__all__ = ["COVERS", "Valley", "archive_area", "write_archive"]

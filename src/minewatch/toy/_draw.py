@@ -10,7 +10,11 @@ from minewatch.toy._landscape import Landscape
 from minewatch.toy._noise import Chance
 from minewatch.toy._render import COVERS, cover_of
 from minewatch.toy._shapes import CELL_M, Cells, Point, Polygons
-from minewatch.types import BoolArray
+from minewatch.types import BoolArray, IntArray
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north, metres."""
+Vertices = tuple[tuple[Point, ...], ...]
 
 PATCH_CELLS = 48
 MIN_MINE_CELLS = 24
@@ -75,25 +79,69 @@ def patch_of(cell: tuple[int, int]) -> Cells:
     return Cells(left, top, PATCH_CELLS, PATCH_CELLS)
 
 
-def draw_mining(land: Landscape, n_sites: int) -> Drawn:
+@dataclass(frozen=True)
+class Field:
+    """Where sites are looked for, and on which day."""
+
+    land: Landscape
+    opened: BoolArray
+    """Which mines are open."""
+    within: Bounds | None = None
+    """Patches must lie in here, metres; None: anywhere in the valley."""
+
+    def holds(self, point: Point) -> bool:
+        """Say whether a site there would have its patch inside."""
+        if not self.land.extent.holds(point, MARGIN_M):
+            return False
+        return self.within is None or _lies_in(patch_of(cell_at(point)).bounds, self.within)
+
+    def touching(self, polygons: Polygons) -> IntArray:
+        """Find the polygons that sites may lie in."""
+        if self.within is None:
+            return np.arange(len(polygons), dtype=np.int64)
+        return polygons.touching(self.within)
+
+    def vertices(self, lines: Vertices) -> Vertices:
+        """Keep the lines' vertices that sites may lie at."""
+        if self.within is None:
+            return lines
+        west, south, east, north = self.within
+        kept = (
+            tuple(point for point in line if west < point[0] < east and south < point[1] < north)
+            for line in lines
+        )
+        return tuple(line for line in kept if line)
+
+
+def _lies_in(inner: Bounds, outer: Bounds) -> bool:
+    return (
+        inner[0] >= outer[0]
+        and inner[1] >= outer[1]
+        and inner[2] <= outer[2]
+        and inner[3] <= outer[3]
+    )
+
+
+def draw_mining(field: Field, n_sites: int) -> Drawn:
     """Draw sites on mines, several on the larger ones."""
+    land, opened = field.land, field.opened
     drawn, chance = Drawn(), Chance(land.seed, "mining sites")
-    opened = np.ones(len(land.mines), dtype=np.bool_)
+    candidates = field.touching(land.mines)
     misses = 0
-    while len(land.mines) and len(drawn.points) < n_sites and misses < MAX_MISSES:
+    while len(candidates) and len(drawn.points) < n_sites and misses < MAX_MISSES:
         misses += 1
-        west, south, east, north = land.mines.bounds[chance.integer(len(land.mines))]
+        west, south, east, north = land.mines.bounds[candidates[chance.integer(len(candidates))]]
         point = (
             chance.uniform(float(west), float(east)),
             chance.uniform(float(south), float(north)),
         )
         cell = cell_at(point)
-        if cell in drawn.taken or not land.extent.holds(point, MARGIN_M):
+        if cell in drawn.taken or not field.holds(point):
             continue
         if drawn.crowds(cell) and chance.happens(KEEP_APART):
             continue
         if _is_mining(land.mines, cell, opened):
-            drawn.add(cell, _cover_at(land, cell))
+            drawn.add(cell, _cover_at(field, cell))
             misses = 0
     return _full(drawn, n_sites, "mining")
 
@@ -104,11 +152,11 @@ def _is_mining(mines: Polygons, cell: tuple[int, int], opened: BoolArray) -> boo
     return int(inside.sum()) >= MIN_MINE_CELLS and bool(inside[middle, middle].any())
 
 
-def draw_background(land: Landscape, n_sites: int) -> Drawn:
-    """Draw sites whose patches hold no mine, of every cover, often near one another."""
-    drawn, chance = Drawn(), Chance(land.seed, "background sites")
-    wanted = [cover for cover, share in BACKGROUND_MIX for _ in range(share)]
-    makers = _makers(land, chance)
+def draw_background(field: Field, n_sites: int) -> Drawn:
+    """Draw sites whose patches never hold a mine, of every cover, often near one another."""
+    drawn, chance = Drawn(), Chance(field.land.seed, "background sites")
+    makers = _makers(field, chance)
+    wanted = [cover for cover, share in BACKGROUND_MIX if cover in makers for _ in range(share)]
     misses = 0
     while len(drawn.points) < n_sites and misses < MAX_MISSES // 10:
         misses += 1
@@ -116,16 +164,16 @@ def draw_background(land: Landscape, n_sites: int) -> Drawn:
             origin = chance.choice(drawn.points)
             cover = chance.choice(wanted)
             tries = (_beside(chance, origin) for _ in range(8))
-            if any(_try_background(land, drawn, point, cover) for point in tries):
+            if any(_try_background(field, drawn, point, cover) for point in tries):
                 misses = 0
             continue
         cover = chance.choice(wanted)
         apart = chance.happens(KEEP_APART)
         for _ in range(30):
             point = makers[cover]()
-            if apart and point is not None and drawn.crowds(cell_at(point)):
+            if apart and drawn.crowds(cell_at(point)):
                 continue
-            if _try_background(land, drawn, point, cover):
+            if _try_background(field, drawn, point, cover):
                 misses = 0
                 break
     return _full(drawn, n_sites, "background")
@@ -134,29 +182,28 @@ def draw_background(land: Landscape, n_sites: int) -> Drawn:
 def _full(drawn: Drawn, n_sites: int, kind: str) -> Drawn:
     if len(drawn.points) < n_sites:
         raise InputError(
-            f"this valley has no room for {n_sites} {kind} sites: found {len(drawn.points)}; "
-            "ask for fewer or for a larger valley"
+            f"there is no room for {n_sites} {kind} sites: found {len(drawn.points)}; ask for "
+            "fewer, or for a larger valley or area"
         )
     return drawn
 
 
-def _try_background(land: Landscape, drawn: Drawn, point: Point | None, cover: str) -> bool:
+def _try_background(field: Field, drawn: Drawn, point: Point, cover: str) -> bool:
     """Keep a background site if no mine is near and the wanted cover is there."""
-    if point is None or not land.extent.holds(point, MARGIN_M):
+    if not field.holds(point):
         return False
     cell = cell_at(point)
-    if cell in drawn.taken or len(land.mines.touching(patch_of(cell).bounds)):
+    if cell in drawn.taken or len(field.land.mines.touching(patch_of(cell).bounds)):
         return False
-    found = _cover_at(land, cell)
+    found = _cover_at(field, cell)
     if found != cover:
         return False
     drawn.add(cell, found)
     return True
 
 
-def _cover_at(land: Landscape, cell: tuple[int, int]) -> str:
-    opened = np.ones(len(land.mines), dtype=np.bool_)
-    return COVERS[int(cover_of(land, Cells(*cell, 1, 1), opened)[0, 0])]
+def _cover_at(field: Field, cell: tuple[int, int]) -> str:
+    return COVERS[int(cover_of(field.land, Cells(*cell, 1, 1), field.opened)[0, 0])]
 
 
 def _beside(chance: Chance, point: Point) -> Point:
@@ -165,35 +212,53 @@ def _beside(chance: Chance, point: Point) -> Point:
     return point[0] + east * away, point[1] + north * away
 
 
-def _makers(land: Landscape, chance: Chance) -> dict[str, Callable[[], Point | None]]:
+def _makers(field: Field, chance: Chance) -> dict[str, Callable[[], Point]]:
+    """Give, for each cover that is to be found, what proposes places for it."""
+    land = field.land
     extent = land.extent
+    if field.within is None:
+        west, south, width_m, height_m = extent.west, extent.south, extent.width_m, extent.height_m
+    else:
+        west, south = field.within[:2]
+        width_m, height_m = field.within[2] - west, field.within[3] - south
+    makers: dict[str, Callable[[], Point]] = {}
 
     def anywhere() -> Point:
-        return (
-            extent.west + chance.uniform() * extent.width_m,
-            extent.south + chance.uniform() * extent.height_m,
-        )
+        return west + chance.uniform() * width_m, south + chance.uniform() * height_m
 
-    def in_one_of(polygons: Polygons) -> Point | None:
-        if not len(polygons):
-            return None
-        west, south, east, north = polygons.bounds[chance.integer(len(polygons))]
-        return chance.uniform(float(west), float(east)), chance.uniform(float(south), float(north))
+    def in_one_of(cover: str, polygons: Polygons) -> None:
+        candidates = field.touching(polygons)
 
-    def along(lines: tuple[tuple[Point, ...], ...], aside_m: float) -> Point:
-        east, north = chance.choice(chance.choice(lines))
-        return east + chance.uniform(-aside_m, aside_m), north + chance.uniform(-aside_m, aside_m)
+        def propose() -> Point:
+            left, bottom, right, top = polygons.bounds[candidates[chance.integer(len(candidates))]]
+            return (
+                chance.uniform(float(left), float(right)),
+                chance.uniform(float(bottom), float(top)),
+            )
 
-    return {
-        "forest": anywhere,
-        "pasture": lambda: in_one_of(land.pastures),
-        "stream": lambda: along(land.streams.lines, 8.0),
-        "village": lambda: in_one_of(land.villages),
-        "pond": lambda: in_one_of(land.ponds),
-        "sandbar": lambda: in_one_of(land.sandbars),
-        "river": lambda: along(land.river.lines, 90.0),
-        "road": lambda: along(land.roads.lines, 5.0),
-    }
+        if len(candidates):
+            makers[cover] = propose
+
+    def along(cover: str, lines: Vertices, aside_m: float) -> None:
+        reachable = field.vertices(lines)
+
+        def propose() -> Point:
+            east, north = chance.choice(chance.choice(reachable))
+            east += chance.uniform(-aside_m, aside_m)
+            return east, north + chance.uniform(-aside_m, aside_m)
+
+        if reachable:
+            makers[cover] = propose
+
+    makers["forest"] = anywhere
+    in_one_of("pasture", land.pastures)
+    along("stream", land.streams.lines, 8.0)
+    in_one_of("village", land.villages)
+    in_one_of("pond", land.ponds)
+    in_one_of("sandbar", land.sandbars)
+    along("river", land.river.lines, 90.0)
+    along("road", land.roads.lines, 5.0)
+    return makers
 
 
 def flip_labels(seed: int, labels: list[int], share: float) -> Iterator[int]:

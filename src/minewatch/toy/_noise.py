@@ -163,6 +163,59 @@ def smooth_noise(
     return upper
 
 
+def turned_noise(
+    key: int,
+    eastings: FloatArray,
+    northings: FloatArray,
+    scales_m: tuple[float, float],
+    along: tuple[float, float],
+) -> FloatArray:
+    """Evaluate smooth noise whose lattice is turned and may be longer than broad.
+
+    It takes about ten times as long as `smooth_noise`, and shows no squares.
+
+    Parameters
+    ----------
+    key
+        Which noise (`key_of`).
+    eastings, northings
+        Centres of the grid's columns and rows, metres.
+    scales_m
+        Spacing of the lattice's nodes along and across, metres.
+    along
+        Unit vector of the lattice's first axis.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape ``(len(northings), len(eastings))``, values from 0 to 1, mean about 0.5.
+    """
+    east, north = along
+    forth = (eastings * (east / scales_m[0]))[None, :] + (northings * (north / scales_m[0]))[
+        :, None
+    ]
+    aside = (northings * (east / scales_m[1]))[:, None] - (eastings * (north / scales_m[1]))[
+        None, :
+    ]
+    across, weight_across = _lattice(forth, 1.0)
+    down, weight_down = _lattice(aside, 1.0)
+    first_column, first_row = int(across.min()), int(down.min())
+    columns = np.arange(first_column, int(across.max()) + 2)
+    rows = np.arange(first_row, int(down.max()) + 2)
+    nodes = (hash_cells(key, columns, rows) >> _U11).astype(np.float64) * _UNIT
+    index = (down - first_row) * len(columns) + (across - first_column)
+    flat = nodes.ravel()
+    upper: FloatArray = flat[index]
+    upper += (flat[index + 1] - upper) * weight_across
+    index += len(columns)
+    lower: FloatArray = flat[index]
+    lower += (flat[index + 1] - lower) * weight_across
+    lower -= upper
+    lower *= weight_down
+    lower += upper
+    return lower
+
+
 def _lattice(positions: FloatArray, scale_m: float) -> tuple[npt.NDArray[np.int64], FloatArray]:
     scaled = positions / scale_m
     nodes = np.floor(scaled)

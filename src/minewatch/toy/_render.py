@@ -5,9 +5,10 @@ ground looks the same through any of them.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from minewatch.bands import band as band_named
 from minewatch.toy._landscape import Landscape
@@ -31,6 +32,8 @@ COVERS: Final[dict[int, str]] = {
 """What the numbers of `Valley.land_cover` stand for."""
 
 CODES: Final = {name: code for code, name in COVERS.items()}
+Numbers = TypeVar("Numbers", FloatArray, npt.NDArray[np.float32])
+
 LINE_SHARE: Final = 0.3
 """A road or stream names a cell from this share of it on: most are narrower than a cell."""
 
@@ -45,6 +48,8 @@ class View:
     """Which mines are open on the day that is shown."""
     cover_only: bool = False
     """Say what covers the cells and leave out what they are made of, which takes longer."""
+    wet: bool = False
+    """Show the wet season, when the river stands high, rather than the dry."""
 
     def __post_init__(self) -> None:
         self.cover = np.full(self.cells.shape, CODES["forest"], dtype=np.uint8)
@@ -85,9 +90,16 @@ class View:
         self.cover[where] = CODES[cover]
 
 
-def look(land: Landscape, cells: Cells, opened: BoolArray, *, cover_only: bool = False) -> View:
+def look(
+    land: Landscape,
+    cells: Cells,
+    opened: BoolArray,
+    *,
+    cover_only: bool = False,
+    wet: bool = False,
+) -> View:
     """Paint the whole landscape, layer over layer, over some cells."""
-    view = View(land, cells, opened, cover_only)
+    view = View(land, cells, opened, cover_only, wet)
     _paint_forest(view)
     _paint_pastures(view)
     _paint_villages(view)
@@ -257,6 +269,9 @@ def _paint_river(view: View) -> None:
             "young forest": plants,
         }
         view.paint(bar * 1.0, sand)
+        if view.wet:
+            flooded = bar * (1.0 - 0.8 * plants) * (0.9 - 0.5 * dry)
+            view.paint(flooded, {"river water": 1.0})
 
 
 def _paint_mines(view: View) -> None:
@@ -298,7 +313,12 @@ def cover_of(land: Landscape, cells: Cells, opened: BoolArray) -> AnyArray:
 
 
 def reflectance_of(
-    land: Landscape, cells: Cells, opened: BoolArray, bands: tuple[str, ...]
+    land: Landscape,
+    cells: Cells,
+    opened: BoolArray,
+    bands: tuple[str, ...],
+    *,
+    wet: bool = False,
 ) -> dict[str, FloatArray]:
     """Give what each band sees of some cells, each at its own resolution.
 
@@ -312,6 +332,8 @@ def reflectance_of(
         Which mines are open.
     bands
         ESA's names.
+    wet
+        Show the height of the wet season: greener, moister, the river high.
 
     Returns
     -------
@@ -319,10 +341,10 @@ def reflectance_of(
         For each band its surface reflectance, noise-free, float64, on pixels of its native 10, 20
         or 60 m that fill the same rectangle.
     """
-    view = look(land, cells.grown(1), opened)
+    view = look(land, cells.grown(1), opened, wet=wet)
     light = 0.76 + 0.2 * view.noise("light", 38.0) + 0.28 * view.noise("grain", 13.0)
     light += 1.5 * view.slope("hills", 700.0, 40.0) + 0.5 * view.slope("gullies", 260.0, 20.0)
-    table = spectra(bands)
+    table = spectra(bands, wet=wet)
     seen: dict[str, FloatArray] = {}
     sharp = {name: _spread(share * light) for name, share in view.shares.items()}
     for factor in (1, 2, 6):
@@ -348,14 +370,14 @@ def _spread(shares: FloatArray) -> FloatArray:
     return blurred
 
 
-def block_mean(values: FloatArray, factor: int) -> FloatArray:
+def block_mean(values: Numbers, factor: int) -> Numbers:
     """Average square blocks of `factor` × `factor` pixels, added up in a fixed order."""
     if factor == 1:
         return values
-    across = values[:, 0::factor].copy()
+    across: Numbers = values[:, 0::factor].copy()
     for i in range(1, factor):
         across += values[:, i::factor]
-    total = across[0::factor].copy()
+    total: Numbers = across[0::factor].copy()
     for i in range(1, factor):
         total += across[i::factor]
     total *= 1.0 / (factor * factor)

@@ -90,7 +90,30 @@ POND_WATERS: Final = (
 """The colours that a pond may have."""
 
 
-def spectra(bands: tuple[str, ...]) -> FloatArray:
+_WET: Final[dict[str, tuple[str, float, float]]] = {
+    "forest": ("young forest", 0.12, 1.0),
+    "young forest": ("green grass", 0.0, 1.04),
+    "green grass": ("young forest", 0.25, 1.02),
+    "dry grass": ("green grass", 0.65, 1.0),
+    "laterite": ("wet sand", 0.0, 0.86),
+    "pale soil": ("wet sand", 0.12, 0.90),
+    "dry sand": ("wet sand", 0.25, 0.95),
+    "gravel": ("wet sand", 0.0, 0.90),
+    "black water": ("brown water", 0.12, 1.0),
+    "river water": ("brown water", 0.5, 1.05),
+}
+"""What the wet season makes of materials: towards which other, by how much, and times what."""
+
+
+def spectra(bands: tuple[str, ...], *, wet: bool = False) -> FloatArray:
     """Give the reflectance of every material in some bands: shape (material, band)."""
     columns = [SPECTRUM_BANDS.index(name) for name in bands]
-    return np.array([_TABLE[name] for name in MATERIALS])[:, columns]
+    return np.array([_spectrum(name, wet=wet) for name in MATERIALS])[:, columns]
+
+
+def _spectrum(name: str, *, wet: bool) -> tuple[float, ...]:
+    if not wet or name not in _WET:
+        return _TABLE[name]
+    other, share, times = _WET[name]
+    pairs = zip(_TABLE[name], _TABLE[other], strict=True)
+    return tuple((here + (there - here) * share) * times for here, there in pairs)

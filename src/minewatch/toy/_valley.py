@@ -18,7 +18,7 @@ from minewatch.bands import BANDS, band_names
 from minewatch.errors import BandError, InputError, SettingsError
 from minewatch.grid import PatchGrid
 from minewatch.toy._camera import cells_of, inside, photograph, see_cover, see_reflectance
-from minewatch.toy._draw import draw_background, draw_mining, flip_labels
+from minewatch.toy._draw import Field, draw_background, draw_mining, flip_labels
 from minewatch.toy._landscape import Landscape, draw_landscape
 from minewatch.toy._mines import FIRST_DAY
 from minewatch.toy._shapes import CELL_M
@@ -122,13 +122,20 @@ class Valley:
         return gpd.GeoDataFrame(columns, geometry=geometry, crs="EPSG:4326", index=index)
 
     def sites(
-        self, n_mining: int = 60, n_background: int = 140, *, label_noise: float = 0.0
+        self,
+        n_mining: int = 60,
+        n_background: int = 140,
+        *,
+        label_noise: float = 0.0,
+        within: GeoBox | None = None,
+        on: date | None = None,
     ) -> gpd.GeoDataFrame:
         """Draw labelled sites.
 
         A mining site has mine on at least 1 % of its default patch (`PatchGrid()`), some of it
         within 100 m of the patch's centre; a background site has none in its patch at all. Both
-        come in clusters, as they do when people look for examples on a map.
+        come in clusters, as they do when people look for examples on a map. A mine that opens
+        after `on` makes no mining site, and no background site either.
 
         Parameters
         ----------
@@ -137,6 +144,11 @@ class Valley:
         label_noise
             Share of the labels that is wrong on purpose, 0 to 1; the column ``true_label`` always
             holds the truth.
+        within
+            Draw only sites whose default patch lies in here; a geobox in EPSG:32620, such as
+            `archive_area` gives. None: anywhere in the valley.
+        on
+            The day on which a mining site's mine is there already. None: any.
 
         Returns
         -------
@@ -148,7 +160,7 @@ class Valley:
         Raises
         ------
         InputError
-            If the valley has no room for so many, or an argument is out of range.
+            If there is no room for so many, or an argument is out of range.
 
         Examples
         --------
@@ -162,8 +174,10 @@ class Valley:
             )
         if not 0.0 <= label_noise <= 1.0:
             raise InputError(f"label_noise is {label_noise}; expected a share from 0 to 1")
-        mining = draw_mining(self._land, n_mining)
-        background = draw_background(self._land, n_background)
+        bounds = None if within is None else cells_of(within)[0].bounds
+        field = Field(self._land, self._opened(on), bounds)
+        mining = draw_mining(field, n_mining)
+        background = draw_background(field, n_background)
         truth = [1] * n_mining + [0] * n_background
         to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
         points = np.array(mining.points + background.points, dtype=np.float64).reshape(-1, 2)
