@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -241,6 +242,29 @@ def test_no_more_requests_are_under_way_than_allowed(earth_engine: Any, open_sou
     found = dict(open_source(max_concurrency=3).load_many(places, QUERY))
     assert not any(isinstance(item, Failure) for item in found.values())
     assert most == 3
+
+
+def test_every_request_takes_one_of_the_slots_whoever_asks(
+    earth_engine: Any, open_source: Any
+) -> None:
+    class Slots:
+        def __init__(self) -> None:
+            self.honest, self.taken = threading.BoundedSemaphore(2), []
+
+        def __enter__(self) -> None:
+            self.honest.acquire()
+            self.taken.append(threading.get_ident())
+
+        def __exit__(self, *_: object) -> None:
+            self.honest.release()
+
+    source = open_source(max_concurrency=2)
+    source.load(earth_engine.place, QUERY)
+    earth_engine.asked.clear()
+    source._client._slots = slots = Slots()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: source.load(earth_engine.place, QUERY), range(4)))
+    assert len(earth_engine.asked) == len(slots.taken) == 8
 
 
 def test_places_are_not_asked_for_long_before_they_are_taken(
