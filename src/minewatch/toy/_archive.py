@@ -26,7 +26,7 @@ from minewatch.toy._archive_plan import Product, plan_products, tile_cells
 from minewatch.toy._archive_scene import BANDS, MASK, swath_of, take_pictures
 from minewatch.toy._camera import EPSG, cells_of, inside
 from minewatch.toy._landscape import Landscape
-from minewatch.toy._shapes import CELL_M, Cells
+from minewatch.toy._shapes import CELL_M, Cells, Polygons
 from minewatch.types import AnyArray, StrPath
 
 if TYPE_CHECKING:
@@ -98,18 +98,27 @@ def _best_corner(land: Landscape, size_m: tuple[float, float]) -> tuple[float, f
 
 def _worth(land: Landscape, window: tuple[float, float, float, float]) -> int:
     """Count what is wholly in a window, up to what is enough of each kind."""
-    kinds = (
-        (land.mines, 30, 1), (land.pastures, 15, 1), (land.villages, 3, 3), (land.ponds, 10, 1),
-        (land.sandbars, 6, 1),
-    )  # fmt: skip
     west, south, east, north = window
     total = 0
-    for polygons, enough, worth in kinds:
+    for number, (polygons, enough, points) in enumerate(_worths(land)):
         bounds = polygons.bounds
         within = (bounds[:, 0] >= west) & (bounds[:, 2] <= east)
         within &= (bounds[:, 1] >= south) & (bounds[:, 3] <= north)
-        total += min(int(within.sum()), enough) * worth
+        total += min(int(within.sum()), enough) * points
+        if number == 0:
+            sizes = (bounds[:, 2] - bounds[:, 0]) * (bounds[:, 3] - bounds[:, 1])
+            total += min(int((sizes * within).max(initial=0.0) * 1e-4), 15)
     return total
+
+
+def _worths(land: Landscape) -> tuple[tuple[Polygons, int, int], ...]:
+    return (
+        (land.mines, 30, 1),
+        (land.pastures, 15, 1),
+        (land.villages, 3, 3),
+        (land.ponds, 10, 1),
+        (land.sandbars, 4, 1),
+    )
 
 
 def write_archive(

@@ -232,7 +232,6 @@ def _asset(name: str, title: str, factor: int, cells: Cells) -> dict[str, Any]:
 def _links(product: Product) -> list[dict[str, str]]:
     up = "../" * len(folder_of(product).split("/"))
     return [
-        {"rel": "self", "type": "application/geo+json", "href": f"./{product.id}.json"},
         {"rel": "parent", "type": "application/json", "href": f"{up}collection.json"},
         {"rel": "collection", "type": "application/json", "href": f"{up}collection.json"},
         {"rel": "root", "type": "application/json", "href": f"{up}../catalog.json"},
