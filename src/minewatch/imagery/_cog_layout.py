@@ -1,0 +1,265 @@
+"""The layout of cloud-optimized GeoTIFFs, and their blocks, from bytes; nothing is read here."""
+
+import io
+import logging
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import tifffile
+from isal import igzip_lib, isal_zlib
+
+from minewatch.imagery._reader import Blocks
+from minewatch.imagery._sampling import RasterGrid
+from minewatch.types import AnyArray
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # garbled bytes are our own matter
+
+MERGED_GAP_BYTES: Final = 65_536
+"""Blocks nearer to each other than this are asked for together."""
+MAX_RANGE_BYTES: Final = 8 << 20
+"""What is asked for at once, unless one block is larger."""
+_UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE, _ZSTD = 1, 8, 32946, 50000
+_KNOWN_COMPRESSION: Final = (_UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE, _ZSTD)
+_FRAME: Final = (b"BLOCK_LEADER=SIZE_AS_UINT4", b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED")
+_FRAME_BYTES: Final = 4
+_GARBLED: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tifffile.TiffFileError,
+)
+"""What tifffile raises on bytes that are not a whole TIFF directory."""
+_UNPACKING_FAILED: Final[tuple[type[Exception], ...]] = (igzip_lib.IsalError, RuntimeError)
+
+
+class GarbledError(ValueError):
+    """Bytes that are not what they should be: damaged on the way, or of another kind."""
+
+
+class TooShortError(GarbledError):
+    """The beginning of a file ends before its directory does."""
+
+    def __init__(self, wanted_bytes: int) -> None:
+        super().__init__(f"its directory reaches to byte {wanted_bytes}")
+        self.wanted_bytes = wanted_bytes
+
+
+@dataclass(frozen=True)
+class CogLayout:
+    """Where the pixels of one file lie, on the ground and among its bytes."""
+
+    grid: RasterGrid
+    blocks: Blocks
+    dtype: np.dtype[Any]
+    """uint8 or uint16, in the file's byte order."""
+    compression: int
+    """TIFF's number: 1 none, 8 and 32946 DEFLATE, 50000 ZSTD."""
+    predictor: int
+    """1: numbers, 2: differences along rows."""
+    offsets: tuple[int, ...]
+    """First byte of each block, row by row."""
+    counts: tuple[int, ...]
+    """Bytes of each block; 0: a block without data."""
+    framed: bool
+    """Whether each block stands between its length and a repetition of its last four bytes."""
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Give the first byte of a block, with its frame, and the byte behind it."""
+        frame = _FRAME_BYTES if self.framed else 0
+        start = self.offsets[number]
+        return start - frame, start + self.counts[number] + frame
+
+    def block_shape(self, number: int) -> tuple[int, int]:
+        """Give the rows and columns of a block that lie in the file."""
+        row, column = divmod(number, self.blocks.across)
+        (rows, columns), (height, width) = self.blocks.shape, self.blocks.block
+        return min(height, rows - row * height), min(width, columns - column * width)
+
+
+def read_layout(body: bytes, total_bytes: int | None, *, smallest: bool = False) -> CogLayout:
+    """Understand the beginning of a file.
+
+    Parameters
+    ----------
+    body
+        Its first bytes.
+    total_bytes
+        Its size; None if not known.
+    smallest
+        Give the layout of its coarsest overview instead, if it has any.
+
+    Raises
+    ------
+    TooShortError
+        If more bytes are needed; it says how many.
+    GarbledError
+        If they are not the beginning of a GeoTIFF of one band of whole numbers.
+    """
+    file = _Beginning(body)
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            page = _smallest_page(tiff) if smallest else tiff.pages.first
+            grid = _read_grid(tiff.pages.first)
+            layout = _read_page(page, tiff.byteorder, body, grid)
+    except _GARBLED as error:
+        if file.wanted_bytes > len(body):
+            raise TooShortError(file.wanted_bytes) from error
+        raise GarbledError(f"not a GeoTIFF of one band of whole numbers ({error})") from error
+    ends = [layout.span(i)[1] for i, count in enumerate(layout.counts) if count]
+    if total_bytes is not None and max(ends, default=0) > total_bytes:
+        raise GarbledError(f"its blocks reach to byte {max(ends)}, but it has {total_bytes}")
+    return layout
+
+
+class _Beginning(io.BytesIO):
+    """The first bytes of a file, noting how many would have been read."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.wanted_bytes = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size >= 0:
+            self.wanted_bytes = max(self.wanted_bytes, self.tell() + size)
+        return super().read(size)
+
+
+def _smallest_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
+    pages = [page for page in tiff.pages if isinstance(page, tifffile.TiffPage)]
+    reduced = [page for page in pages if page.is_reduced]
+    return min(reduced or pages, key=lambda page: page.imagelength)
+
+
+def _read_page(
+    page: tifffile.TiffPage, byte_order: str, body: bytes, grid: RasterGrid
+) -> CogLayout:
+    shape = page.imagelength, page.imagewidth
+    block = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, shape[1])
+    layout = CogLayout(
+        grid=replace(grid, shape=shape, pixel_m=grid.pixel_m * grid.shape[0] / shape[0]),
+        blocks=Blocks(shape, block),
+        dtype=np.dtype(page.dtype).newbyteorder("<" if byte_order == "<" else ">"),
+        compression=int(page.compression),
+        predictor=int(page.predictor),
+        offsets=tuple(page.dataoffsets),
+        counts=tuple(page.databytecounts),
+        framed=all(mark in body[:256] for mark in _FRAME),
+    )
+    faults = list(_faults(page, layout))
+    if faults:
+        raise GarbledError("; ".join(faults))
+    return layout
+
+
+def _faults(page: tifffile.TiffPage, layout: CogLayout) -> Iterator[str]:
+    rows = -(-layout.blocks.shape[0] // max(layout.blocks.block[0], 1))
+    if min(*layout.blocks.shape, *layout.blocks.block) < 1:
+        yield "no pixels"
+    elif not len(layout.offsets) == len(layout.counts) == rows * layout.blocks.across:
+        yield f"{len(layout.offsets)} blocks, expected {rows * layout.blocks.across}"
+    if layout.dtype.newbyteorder("=") not in (np.uint8, np.uint16) or page.samplesperpixel != 1:
+        yield f"{page.samplesperpixel} bands of {layout.dtype}, expected one of uint8 or uint16"
+    if layout.compression not in _KNOWN_COMPRESSION:
+        yield f"compression {layout.compression} is not read by block"
+    if layout.predictor not in (1, 2):
+        yield f"predictor {layout.predictor}"
+
+
+def _read_grid(page: tifffile.TiffPage) -> RasterGrid:
+    geo = page.geotiff_tags
+    if geo is None:
+        raise GarbledError("it says nothing of where it lies")
+    (pixel_m, pixel_y_m, *_), tie = geo["ModelPixelScale"], geo["ModelTiepoint"]
+    if abs(pixel_m - pixel_y_m) > 1e-6 or len(tie) != 6:
+        raise GarbledError(f"pixels of {pixel_m} by {pixel_y_m} m, expected squares")
+    # A grid whose tie points are centres of pixels begins half a pixel earlier.
+    half = 0.5 if int(geo.get("GTRasterTypeGeoKey", 1)) == 2 else 0.0
+    return RasterGrid(
+        epsg=int(geo["ProjectedCSTypeGeoKey"]),
+        left=tie[3] - (tie[0] + half) * pixel_m,
+        top=tie[4] + (tie[1] + half) * pixel_m,
+        pixel_m=float(pixel_m),
+        shape=(page.imagelength, page.imagewidth),
+    )
+
+
+def merge_blocks(layout: CogLayout, numbers: Sequence[int]) -> list[list[int]]:
+    """Put blocks together that are asked for at once: near each other in the file, not too many."""
+    merged: list[list[int]] = []
+    for number in sorted(numbers, key=lambda one: layout.offsets[one]):
+        start, stop = layout.span(number)
+        if merged:
+            first, last = layout.span(merged[-1][0])[0], layout.span(merged[-1][-1])[1]
+            if start - last <= MERGED_GAP_BYTES and stop - first <= MAX_RANGE_BYTES:
+                merged[-1].append(number)
+                continue
+        merged.append([number])
+    return merged
+
+
+def decode_block(layout: CogLayout, number: int, body: bytes | memoryview) -> AnyArray:
+    """Give the pixels of a block, those that lie in the file.
+
+    Parameters
+    ----------
+    layout
+        The file's.
+    number
+        Of the block, row by row.
+    body
+        The bytes of its `span`.
+
+    Raises
+    ------
+    GarbledError
+        If they are not what the layout says, or fail their checksum.
+    """
+    start, stop = layout.span(number)
+    if len(body) != stop - start:
+        raise GarbledError(f"block {number} has {len(body)} bytes, expected {stop - start}")
+    packed = _unframe(layout, number, body) if layout.framed else body
+    height, width = layout.block_shape(number)
+    # Tiles are always whole; the last strip is only as high as the file.
+    tiled = layout.blocks.block[1] != layout.blocks.shape[1]
+    plain = _unpack(layout, number, packed)
+    itemsize = layout.dtype.itemsize
+    stored_width = layout.blocks.block[1]
+    stored_height = len(plain) // (stored_width * itemsize)
+    fits = stored_height * stored_width * itemsize == len(plain)
+    if not fits or stored_height not in ({layout.blocks.block[0]} | (set() if tiled else {height})):
+        raise GarbledError(f"block {number} holds {len(plain)} bytes")
+    numbers = np.frombuffer(plain, dtype=layout.dtype).reshape(stored_height, stored_width)
+    native = numbers.astype(layout.dtype.newbyteorder("="), copy=False)
+    if layout.predictor == 2:
+        native = np.add.accumulate(native, axis=1, dtype=native.dtype)
+    return native[:height, :width]
+
+
+def _unframe(layout: CogLayout, number: int, body: bytes | memoryview) -> bytes | memoryview:
+    said = int.from_bytes(body[:_FRAME_BYTES], "little")
+    packed = body[_FRAME_BYTES:-_FRAME_BYTES]
+    if said != layout.counts[number] or packed[-_FRAME_BYTES:] != body[-_FRAME_BYTES:]:
+        raise GarbledError(f"block {number} does not stand where the directory says")
+    return packed
+
+
+def _unpack(layout: CogLayout, number: int, packed: bytes | memoryview) -> bytes:
+    expected = layout.blocks.block[0] * layout.blocks.block[1] * layout.dtype.itemsize
+    try:
+        if layout.compression in (_DEFLATE, _OLD_DEFLATE):
+            return isal_zlib.decompress(packed, bufsize=expected)
+        if layout.compression == _ZSTD:
+            from numcodecs.zstd import Zstd
+
+            return bytes(Zstd().decode(packed))
+    except _UNPACKING_FAILED as error:
+        raise GarbledError(f"block {number} cannot be unpacked ({error})") from error
+    return bytes(packed)

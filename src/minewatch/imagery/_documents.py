@@ -1,0 +1,130 @@
+"""Items of catalogues that are documents: a folder of items, or files that link to each other."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import urljoin
+
+import numpy as np
+import shapely
+
+from minewatch.errors import NotThereError, SceneError
+from minewatch.imagery._items import Scene, read_scene
+from minewatch.imagery._query import SceneQuery
+from minewatch.imagery._source import SearchResult
+from minewatch.types import Failure
+
+STAGE: Final = "imagery"
+
+Document: TypeAlias = Mapping[str, Any]
+Found: TypeAlias = tuple[str, Document]
+"""Where an item was read from, and the item."""
+
+
+class SceneShelf:
+    """Scenes that are all known, to be searched in memory.
+
+    Parameters
+    ----------
+    found
+        Items with where they were read from, or why a document could not be read.
+    collection
+        Only items of this collection, if they say which they belong to; None for all.
+    """
+
+    def __init__(self, found: Iterable[Found | Failure], *, collection: str | None = None) -> None:
+        scenes: list[Scene] = []
+        unusable: list[Failure] = []
+        for one in found:
+            if isinstance(one, Failure):
+                unusable.append(one)
+            elif collection is None or one[1].get("collection") in (None, collection):
+                understood = understand(one[1], base_href=one[0], collection=collection)
+                (scenes if isinstance(understood, Scene) else unusable).append(understood)  # type: ignore[arg-type]  # each to its own
+        self.scenes = tuple(scenes)
+        self.unusable = tuple(unusable)
+        self._tree = shapely.STRtree([scene.footprint for scene in scenes])
+
+    def search(self, bounds: tuple[float, float, float, float], query: SceneQuery) -> SearchResult:
+        """List the scenes of the period whose footprint may touch a rectangle, in degrees."""
+        hits = np.sort(self._tree.query(shapely.box(*bounds)))
+        scenes = (self.scenes[hit] for hit in hits)
+        return SearchResult(
+            tuple(scene for scene in scenes if query.start <= scene.date <= query.end),
+            self.unusable,
+        )
+
+
+def understand(
+    item: Document, *, base_href: str | None = None, collection: str | None = None
+) -> Scene | Failure:
+    """Give an item as a scene, or why it cannot be one."""
+    try:
+        return read_scene(item, collection=collection, base_href=base_href)
+    except SceneError as error:
+        return Failure(str(item.get("id") or base_href or "an item without id"), STAGE, str(error))
+
+
+def folder_items(folder: Path) -> Iterator[Found | Failure]:
+    """Read every STAC item under a folder, whatever links to it.
+
+    Raises
+    ------
+    NotThereError
+        If there is no such folder, or no item in it.
+    """
+    if not folder.is_dir():
+        raise NotThereError(f"{folder} is not a folder")
+    n_items = 0
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            yield Failure(str(path), STAGE, f"not a JSON document ({error})")
+            continue
+        for item in _items_in(document):
+            n_items += 1
+            yield str(path), item
+    if not n_items:
+        raise NotThereError(f"{folder} holds no STAC items (JSON documents of type Feature)")
+
+
+def linked_items(root: str, read: Callable[[str], Any]) -> Iterator[Found]:
+    """Read every STAC item that a static catalogue leads to.
+
+    Parameters
+    ----------
+    root
+        URL or path of its first document.
+    read
+        Reads a document.
+    """
+    waiting, seen = deque([root]), {root}
+    while waiting:
+        href = waiting.popleft()
+        document = read(href)
+        for item in _items_in(document):
+            yield href, item
+        for link in document.get("links") or () if isinstance(document, Mapping) else ():
+            if link.get("rel") not in ("child", "item", "items") or not link.get("href"):
+                continue
+            target = resolve(href, str(link["href"]))
+            if target not in seen:
+                seen.add(target)
+                waiting.append(target)
+
+
+def resolve(base: str, href: str) -> str:
+    """Give the address of a link in a document."""
+    if "://" in href or href.startswith("/"):
+        return urljoin(base, href) if "://" in base else href
+    return urljoin(base, href) if "://" in base else str((Path(base).parent / href).resolve())
+
+
+def _items_in(document: Any) -> list[Document]:
+    kind = document.get("type") if isinstance(document, Mapping) else None
+    if kind == "FeatureCollection":
+        return [item for item in document.get("features") or () if isinstance(item, Mapping)]
+    return [document] if kind == "Feature" and "assets" in document else []

@@ -1,0 +1,342 @@
+"""A group of places, read together: each file is opened once for all of them.
+
+First the masks: what is clear in which view of which place. Then, band by band, the numbers of the
+views that show something. What is read first never changes what comes out: every number has its
+own slot, by place, band and view.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from odc.geo.geobox import GeoBox
+
+from minewatch.bands import MAX_DN, add_offset
+from minewatch.errors import SceneError
+from minewatch.imagery._clouds import clear_pixels, clear_scores
+from minewatch.imagery._compose import median_of_views
+from minewatch.imagery._items import Scene
+from minewatch.imagery._offsets import DARK_BAND, settle_offset
+from minewatch.imagery._query import SceneQuery
+from minewatch.imagery._reader import Reader
+from minewatch.imagery._sampling import RasterGrid, Sampling, plan_sampling
+from minewatch.types import AnyArray, BoolArray
+
+logger = logging.getLogger(__name__)
+
+BANDS_AHEAD: Final = 2
+"""Bands that are read while another is composed."""
+BYTES_PER_VIEW_PX: Final = 2 * (BANDS_AHEAD + 1) + 2
+"""Most memory that one pixel of one view takes: its numbers in each band, and its masks."""
+
+SceneKey: TypeAlias = tuple[str, str]
+"""Collection and id."""
+
+
+@dataclass
+class Place:
+    """One place, and what is known of it so far."""
+
+    key: str
+    geobox: GeoBox
+    views: "Sequence[View]"
+    """In order of time; after the masks were read, those that are composed."""
+    error: Exception | None = None
+    """Why it failed; None as long as it did not."""
+    samplings: dict[tuple[RasterGrid, bool], Sampling] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        height, width = self.geobox.shape.yx
+        return height, width
+
+    @property
+    def memory_bytes(self) -> int:
+        """Most memory that it takes while it is read."""
+        return len(self.views) * self.shape[0] * self.shape[1] * BYTES_PER_VIEW_PX
+
+    def sampling(self, grid: RasterGrid, *, bilinear: bool = False) -> Sampling:
+        """Say how its pixels are taken from a file."""
+        key = grid, bilinear
+        if key not in self.samplings:
+            self.samplings[key] = plan_sampling(self.geobox, grid, bilinear=bilinear)
+        return self.samplings[key]
+
+
+@dataclass
+class View:
+    """What one pass of a satellite saw of one place."""
+
+    scenes: Sequence[Scene]
+    """Each is filled by the next."""
+    known: BoolArray | None = None
+    """(y, x): where a scene that was read has data; None: none was read."""
+    parts: list[tuple[Scene, BoolArray]] = field(default_factory=list)
+    """Scenes with what is taken of them, (y, x): what is clear and not known from one before."""
+
+    @property
+    def clear_px(self) -> int:
+        """How many pixels are clear."""
+        return sum(int(np.count_nonzero(mask)) for _, mask in self.parts)
+
+    def next_scene(self, depth: int) -> Scene | None:
+        """Give the scene to read next, if there is one and something is still unknown."""
+        if depth >= len(self.scenes) or (self.known is not None and self.known.all()):
+            return None
+        return self.scenes[depth]
+
+    def add(self, scene: Scene, clear: BoolArray, known: BoolArray) -> None:
+        """Fill what is not known yet from a scene."""
+        if self.known is None:
+            mask, self.known = clear, known
+        else:
+            mask, self.known = clear & ~self.known, self.known | known
+        if mask.any():
+            self.parts.append((scene, mask))
+
+
+@dataclass(frozen=True)
+class MaskUse:
+    """A scene's mask is needed for a view of a place."""
+
+    place: Place
+    view: View
+
+
+@dataclass(frozen=True)
+class BandUse:
+    """A scene's numbers are needed for a view of a place."""
+
+    place: Place
+    position: int
+    """Number of the place."""
+    slot: int
+    """Number of the view."""
+    mask: BoolArray
+    """(y, x): where the numbers are taken."""
+
+
+Use = TypeVar("Use", MaskUse, BandUse)
+Stacks: TypeAlias = list[npt.NDArray[np.uint16]]
+"""For each place its numbers in one band, (view, y, x), 0 = no data or not clear."""
+
+
+@dataclass(frozen=True)
+class PlaceComposite:
+    """What was made of one place."""
+
+    place: Place
+    numbers: npt.NDArray[np.uint16]
+    """(band, y, x): digital numbers, 0 = no data."""
+    clear_count: npt.NDArray[np.uint16]
+    """(y, x): clear views with data, of the bands' counts the largest."""
+
+
+class GroupComposer:
+    """Reads and composes a group of places.
+
+    Parameters
+    ----------
+    query
+        What is asked.
+    reader
+        Opens files.
+    pool
+        Where files are read.
+    """
+
+    def __init__(self, query: SceneQuery, reader: Reader, pool: Executor) -> None:
+        self._query = query
+        self._reader = reader
+        self._pool = pool
+        self._settled: dict[SceneKey, Scene] = {}
+
+    def compose(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
+        """Make the composites of places; those that fail get their `error` set and are left out."""
+        self._read_masks(places)
+        for place in places:
+            place.views = _choose_views(place.views, self._query)
+        self._settle_offsets(places)
+        yield from self._compose_bands(places)
+
+    def _read_masks(self, places: Sequence[Place]) -> None:
+        depth = 0
+        while True:
+            uses: dict[SceneKey, tuple[Scene, list[MaskUse]]] = {}
+            for place in places:
+                for view in place.views if place.error is None else ():
+                    scene = view.next_scene(depth)
+                    if scene is not None:
+                        uses.setdefault(_key(scene), (scene, []))[1].append(MaskUse(place, view))
+            if not uses:
+                return
+            wait([self._submit(self._read_mask, scene, own) for scene, own in uses.values()])
+            depth += 1
+
+    def _read_mask(self, scene: Scene, uses: Sequence[MaskUse]) -> None:
+        if scene.mask is None:
+            raise SceneError(f"{scene.id}: it has no scene classification (SCL) to find clouds by")
+        margin = self._query.clear_dilation_px
+        with self._reader.open(scene.mask) as file:
+            samplings = [use.place.sampling(file.grid) for use in uses]
+            found = file.read([sampling.window.grown(margin) for sampling in samplings])
+        for use, sampling, classes in zip(uses, samplings, found, strict=True):
+            clear, known = _judge(classes, self._query)
+            inner = (slice(margin, -margin or None),) * 2
+            use.view.add(scene, sampling.take(clear[inner]), sampling.take(known[inner]))
+
+    def _settle_offsets(self, places: Sequence[Place]) -> None:
+        """Let dark pixels decide on the offsets of scenes whose metadata are wrong at times."""
+        uses: dict[SceneKey, tuple[Scene, list[BandUse]]] = _list_uses(places)
+        doubtful = {
+            key: pair
+            for key, pair in uses.items()
+            if pair[0].doubtful_offset and pair[0].offset_dn and key not in self._settled
+        }
+        wait([self._submit(self._settle_offset, scene, own) for scene, own in doubtful.values()])
+        for place in places:
+            for view in place.views:
+                view.parts = [
+                    (self._settled.get(_key(scene), scene), mask) for scene, mask in view.parts
+                ]
+
+    def _settle_offset(self, scene: Scene, uses: Sequence[BandUse]) -> None:  # noqa: ARG002  # as others
+        with self._reader.open(scene.bands[DARK_BAND]) as file:
+            numbers = file.read_smallest()
+        self._settled[_key(scene)] = settle_offset(scene, numbers)
+
+    def _compose_bands(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
+        n_bands = len(self._query.bands)
+        numbers = [np.zeros((n_bands, *place.shape), dtype=np.uint16) for place in places]
+        counts = [np.zeros(place.shape, dtype=np.uint16) for place in places]
+        for band, stacks in enumerate(self._read_bands(places)):
+            for i, place in enumerate(places):
+                if place.error is None and place.views:
+                    numbers[i][band], count = median_of_views(stacks[i])
+                    np.maximum(counts[i], count, out=counts[i])
+        for i, place in enumerate(places):
+            if place.error is None:
+                yield PlaceComposite(place, numbers[i], counts[i])
+
+    def _read_bands(self, places: Sequence[Place]) -> Iterator[Stacks]:
+        """Give the bands in the order of the query, some read ahead."""
+        uses = _list_uses(places)
+        ahead: deque[tuple[Stacks, list[Future[None]]]] = deque()
+        for band in self._query.bands:
+            stacks = [np.zeros((len(place.views), *place.shape), np.uint16) for place in places]
+            ahead.append((stacks, self._submit_band(band, uses, stacks)))
+            if len(ahead) > BANDS_AHEAD:
+                yield _finished(*ahead.popleft())
+        while ahead:
+            yield _finished(*ahead.popleft())
+
+    def _submit_band(
+        self,
+        band: str,
+        uses: dict[SceneKey, tuple[Scene, list[BandUse]]],
+        stacks: Stacks,
+    ) -> list[Future[None]]:
+        def read(scene: Scene, own: Sequence[BandUse]) -> None:
+            self._read_band(scene, own, band, stacks)
+
+        return [self._submit(read, scene, own) for scene, own in uses.values()]
+
+    def _read_band(self, scene: Scene, uses: Sequence[BandUse], band: str, stacks: Stacks) -> None:
+        asset = scene.bands[band]
+        bilinear = self._query.resampling == "bilinear"
+        with self._reader.open(asset) as file:
+            samplings = [use.place.sampling(file.grid, bilinear=bilinear) for use in uses]
+            found = file.read([sampling.window for sampling in samplings])
+        for use, sampling, raw in zip(uses, samplings, found, strict=True):
+            taken = sampling.take(_to_reflectance_dn(raw, asset.offset_dn))
+            np.copyto(stacks[use.position][use.slot], taken, where=use.mask)
+
+    def _submit(
+        self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
+    ) -> Future[None]:
+        return self._pool.submit(_guarded, work, scene, uses)
+
+
+def _guarded(
+    work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
+) -> None:
+    """Do some work for those places that have not failed; let them fail if it does."""
+    going_on = [use for use in uses if use.place.error is None]
+    if not going_on:
+        return
+    try:
+        work(scene, going_on)
+    except Exception as error:  # the one place where an error becomes a row
+        logger.debug("%s", scene.id, exc_info=error)
+        for use in going_on:
+            use.place.error = error
+
+
+def _finished(stacks: Stacks, futures: Sequence[Future[None]]) -> Stacks:
+    wait(futures)
+    return stacks
+
+
+def _list_uses(places: Sequence[Place]) -> dict[SceneKey, tuple[Scene, list[BandUse]]]:
+    """List for each scene the views of places that need its numbers."""
+    uses: dict[SceneKey, tuple[Scene, list[BandUse]]] = {}
+    for position, place in enumerate(places):
+        for slot, view in enumerate(place.views):
+            for scene, mask in view.parts:
+                own = uses.setdefault(_key(scene), (scene, []))[1]
+                own.append(BandUse(place, position, slot, mask))
+    return uses
+
+
+def _choose_views(views: Sequence[View], query: SceneQuery) -> list[View]:
+    """Keep the views that show something; for `least_cloudy` the clearest, the first of equals."""
+    useful = [view for view in views if view.parts]
+    if query.method == "least_cloudy" and useful:
+        return [max(useful, key=lambda view: view.clear_px)]
+    return useful
+
+
+def _judge(classes: npt.NDArray[np.uint8], query: SceneQuery) -> tuple[BoolArray, BoolArray]:
+    """Tell where a mask is clear and where it is known at all."""
+    clear_of, known_of = _class_tables(query.clear_threshold)
+    clear = (
+        clear_pixels(
+            classes,
+            clear_threshold=query.clear_threshold,
+            dilation_px=query.clear_dilation_px,
+        )
+        if query.clear_dilation_px
+        else clear_of[classes]
+    )
+    return clear, known_of[classes]
+
+
+@lru_cache(maxsize=16)
+def _class_tables(clear_threshold: float) -> tuple[BoolArray, BoolArray]:
+    classes = np.arange(256, dtype=np.uint8)
+    clear = clear_pixels(classes[None], clear_threshold=clear_threshold)[0]
+    return clear, np.isfinite(clear_scores(classes))
+
+
+def _to_reflectance_dn(raw: AnyArray, offset_dn: int) -> npt.NDArray[np.uint16]:
+    if offset_dn == 0:
+        return raw.astype(np.uint16, copy=False)
+    numbers: npt.NDArray[np.uint16] = _offset_table(offset_dn)[raw]
+    return numbers
+
+
+@lru_cache(maxsize=4)
+def _offset_table(offset_dn: int) -> npt.NDArray[np.uint16]:
+    """Give the result of `add_offset` for every number there is: looking up is faster."""
+    return add_offset(np.arange(MAX_DN + 1, dtype=np.uint16), offset_dn)
+
+
+def _key(scene: Scene) -> SceneKey:
+    return scene.collection, scene.id

@@ -1,0 +1,194 @@
+"""Any file that GDAL reads, by rasterio: slower and less strict than reading blocks ourselves."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, TypeVar
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window as RasterioWindow
+
+from minewatch._http import RetryPolicy
+from minewatch.imagery._items import BandAsset
+from minewatch.imagery._reader import Blocks, OpenRaster, ReadError, local_path
+from minewatch.imagery._sampling import RasterGrid, Window
+from minewatch.imagery._signing import Signer, Unsigned
+from minewatch.types import AnyArray
+
+Result = TypeVar("Result")
+
+_LOCAL_OPTIONS: Final = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # ask for the file, not for its neighbours
+}
+_FINAL_WORDS: Final = ("404", "No such file", "not recognized as being in", "does not exist")
+"""In GDAL's messages: asking again is of no use."""
+
+
+class RasterioReader:
+    """Reads blocks of any file that GDAL knows, on a server or on disk.
+
+    GDAL passes over some damage in compressed blocks, and tells nothing of what a server asks for
+    in ``Retry-After``. So this is for files that `CogReader` does not know.
+
+    Parameters
+    ----------
+    policy
+        Time-outs and retries.
+    signer
+        Signs links; None: they are open.
+    """
+
+    def __init__(self, policy: RetryPolicy | None = None, *, signer: Signer | None = None) -> None:
+        self._policy = policy or RetryPolicy()
+        self._signer = signer or Unsigned()
+        self._closed = False
+
+    def open(self, asset: BandAsset) -> AbstractContextManager[OpenRaster]:
+        """Open a file."""
+        return self._open(asset)
+
+    def close(self) -> None:
+        """Let no retry follow."""
+        self._closed = True
+
+    @contextmanager
+    def _open(self, asset: BandAsset) -> Iterator[OpenRaster]:
+        path = local_path(asset.href)
+        if path is not None:
+            with rasterio.Env(**_LOCAL_OPTIONS), _opened(str(path), asset) as dataset:
+                yield _RasterioFile(dataset, asset, self._once)
+            return
+        with rasterio.Env(**self._server_options()):
+            dataset = self._again(lambda: _open_dataset(self._link(asset), asset))
+            with dataset:
+                yield _RasterioFile(dataset, asset, self._again)
+
+    def _link(self, asset: BandAsset) -> str:
+        return f"/vsicurl/{self._signer.sign(asset.href)}"
+
+    def _server_options(self) -> dict[str, object]:
+        return {
+            **_LOCAL_OPTIONS,
+            "GDAL_HTTP_MULTIRANGE": "YES",
+            "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+            "GDAL_HTTP_MAX_RETRY": 0,  # retries are ours
+            "GDAL_HTTP_CONNECTTIMEOUT": self._policy.connect_timeout_s,
+            "GDAL_HTTP_TIMEOUT": self._policy.answer_timeout_s,
+            "GDAL_INGESTED_BYTES_AT_OPEN": 16_384,
+            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/",  # failures must not be remembered
+            "CPL_VSIL_CURL_USE_HEAD": "NO",
+            "VSI_CACHE": "FALSE",
+        }
+
+    def _once(self, action: Callable[[], Result]) -> Result:
+        try:
+            return action()
+        except RasterioError as error:
+            raise ReadError(_words(error)) from error
+
+    def _again(self, action: Callable[[], Result]) -> Result:
+        for attempt in range(1, self._policy.attempts + 1):
+            try:
+                return action()
+            except RasterioError as error:
+                words = _words(error)
+                final = any(one in words for one in _FINAL_WORDS)
+                if final or self._closed or attempt == self._policy.attempts:
+                    raise ReadError(f"{words} ({attempt} attempts)") from error
+                limit = min(
+                    self._policy.first_wait_s * 2.0 ** (attempt - 1), self._policy.longest_wait_s
+                )
+                time.sleep(random.Random(f"{words} {attempt}").uniform(0.0, limit))  # noqa: S311
+        raise ReadError("no attempt was allowed")
+
+
+class _RasterioFile:
+    """One file that is open."""
+
+    def __init__(
+        self,
+        dataset: DatasetReader,
+        asset: BandAsset,
+        attempt: Callable[[Callable[[], AnyArray]], AnyArray],
+    ) -> None:
+        self._dataset = dataset
+        self._attempt = attempt
+        self._dtype = np.dtype(dataset.dtypes[0])
+        self._grid = _read_grid(dataset, asset)
+        self._blocks = Blocks(self._grid.shape, dataset.block_shapes[0])
+        if dataset.count != 1 or self._dtype not in (np.uint8, np.uint16):
+            raise ReadError(
+                f"{asset.href}: {dataset.count} bands of {self._dtype}, expected one of uint8 or "
+                "uint16"
+            )
+
+    @property
+    def grid(self) -> RasterGrid:
+        """Where its pixels lie."""
+        return self._grid
+
+    def read(self, windows: Sequence[Window]) -> list[AnyArray]:
+        """Read rectangles of its pixels; 0 beyond the file."""
+        numbers = self._blocks.needed(windows)
+        found = {number: self._read_block(number) for number in numbers}
+        return self._blocks.cut(windows, found, self._dtype)
+
+    def read_smallest(self) -> AnyArray:
+        """Read its coarsest overview, or the whole file if it has none."""
+        factor = max(self._dataset.overviews(1), default=1)
+        shape = tuple(-(-size // factor) for size in self._grid.shape)
+        return self._attempt(lambda: self._dataset.read(1, out_shape=shape))
+
+    def _read_block(self, number: int) -> AnyArray:
+        height, width = self._blocks.block
+        row, column = divmod(number, self._blocks.across)
+        window = RasterioWindow(
+            column * width,
+            row * height,
+            min(width, self._grid.shape[1] - column * width),
+            min(height, self._grid.shape[0] - row * height),
+        )
+        return self._attempt(lambda: self._dataset.read(1, window=window))
+
+
+def _open_dataset(path: str, asset: BandAsset) -> DatasetReader:
+    dataset = rasterio.open(path)
+    if dataset.driver == "GTiff" and dataset.crs is None:
+        dataset.close()
+        raise ReadError(f"{asset.href}: it says nothing of where it lies")
+    return dataset
+
+
+@contextmanager
+def _opened(path: str, asset: BandAsset) -> Iterator[DatasetReader]:
+    try:
+        dataset = _open_dataset(path, asset)
+    except RasterioError as error:
+        raise ReadError(_words(error)) from error
+    with dataset:
+        yield dataset
+
+
+def _read_grid(dataset: DatasetReader, asset: BandAsset) -> RasterGrid:
+    transform, crs = dataset.transform, dataset.crs
+    epsg = None if crs is None else crs.to_epsg()
+    square = abs(transform.a + transform.e) < 1e-6 and transform.b == transform.d == 0
+    if epsg is None or not square:
+        raise ReadError(f"{asset.href}: its grid is not north up, in squares, in a known CRS")
+    return RasterGrid(
+        epsg=int(epsg),
+        left=float(transform.c),
+        top=float(transform.f),
+        pixel_m=float(transform.a),
+        shape=(int(dataset.height), int(dataset.width)),
+    )
+
+
+def _words(error: Exception) -> str:
+    """Give GDAL's message in one line, without the signature of a link."""
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split()).partition("?")[0]

@@ -1,0 +1,255 @@
+"""Scenes of a STAC catalogue on a server: an API that searches, or documents with links."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlencode
+
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from minewatch._http import HttpError, HttpSession, RetryPolicy, Traffic
+from minewatch._progress import Progress, silent
+from minewatch.bands import check_level
+from minewatch.errors import ImageryError, InputError
+from minewatch.imagery._batch import DEFAULT_MEMORY_MB, DEFAULT_WORKERS, BatchLoader, Bounds
+from minewatch.imagery._documents import SceneShelf, linked_items, understand
+from minewatch.imagery._items import Scene
+from minewatch.imagery._query import SceneQuery
+from minewatch.imagery._reader import Reader
+from minewatch.imagery._reader_cog import CogReader
+from minewatch.imagery._reader_rasterio import RasterioReader
+from minewatch.imagery._signing import CallableSigner, PlanetaryComputerSigner, Signer
+from minewatch.imagery._source import SearchResult
+from minewatch.types import Failure, Level
+
+if TYPE_CHECKING:
+    from pystac_client import Client
+
+PAGE_ITEMS: Final = 200
+"""Items that a search API is asked for at once."""
+
+
+class StacSource:
+    """Composites from the scenes of a STAC catalogue: an API, or a static catalogue.
+
+    Nothing is asked before the first search or load. Files are read by block, over one session
+    that repeats failed requests with an end, and never from the disk.
+
+    Parameters
+    ----------
+    url
+        Root of a STAC API, or the first document of a static catalogue.
+    collection
+        The collection to read.
+    level
+        Its level; scenes of another are left out and said so.
+    sign
+        How links are signed: ``planetary-computer``, a function from link to link, or None where
+        they are open.
+    workers
+        Files that are read at a time.
+    memory_mb
+        Memory that the numbers of places that are read together may take, megabytes.
+    policy
+        Time-outs and retries.
+    reader
+        What reads the files; None for the reader by block, with rasterio for files that are not
+        cloud-optimized GeoTIFFs.
+
+    Raises
+    ------
+    LevelError
+        If the level is neither L1C nor L2A.
+
+    Examples
+    --------
+    >>> source = StacSource(
+    ...     "https://earth-search.aws.element84.com/v1", "sentinel-2-c1-l2a", level="L2A"
+    ... )
+    >>> source.level
+    'L2A'
+    """
+
+    def __init__(
+        self,
+        url: str,
+        collection: str,
+        *,
+        level: Level = "L2A",
+        sign: Literal["planetary-computer"] | Callable[[str], str] | Signer | None = None,
+        workers: int = DEFAULT_WORKERS,
+        memory_mb: int = DEFAULT_MEMORY_MB,
+        policy: RetryPolicy | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        self._url = url
+        self._collection = collection
+        self._session = HttpSession(policy, connections=workers)
+        signer = _signer(sign, self._session)
+        self._loader = BatchLoader(
+            search=self._search,
+            reader=reader
+            or CogReader(
+                self._session, signer=signer, fallback=RasterioReader(policy, signer=signer)
+            ),
+            level=check_level(level),
+            source=f"{collection} of {url}",
+            workers=workers,
+            memory_mb=memory_mb,
+        )
+        self._client: Client | None = None
+        self._shelf: SceneShelf | None = None
+        self._lock = Lock()
+
+    @property
+    def level(self) -> Level:
+        """Processing level of everything that the source gives."""
+        return self._loader.level
+
+    @property
+    def traffic(self) -> Traffic:
+        """Requests and bytes so far."""
+        return self._session.traffic
+
+    def search(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
+        """List the scenes of the period whose footprint may touch a place; nothing is chosen.
+
+        Raises
+        ------
+        ImageryError
+            If the catalogue does not answer, after every retry.
+        """
+        return self._loader.find(geobox, query)
+
+    def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
+        """Load the composite of a place.
+
+        Parameters
+        ----------
+        geobox
+            The place.
+        query
+            Period, bands, and what counts as clear.
+
+        Returns
+        -------
+        Dataset
+            As `minewatch.imagery.ImagerySource` says. In the attributes also ``views`` (how many
+            stand behind it), ``resampling``, ``decisions`` (on offsets), and ``warped_from`` where
+            scenes of another UTM zone were taken.
+
+        Raises
+        ------
+        BandError
+            If no scene has a band.
+        ImageryError
+            If the catalogue or a file could not be read, after every retry.
+        """
+        return self._loader.load(geobox, query)
+
+    def load_many(
+        self, geoboxes: Mapping[str, GeoBox], query: SceneQuery, *, progress: Progress = silent
+    ) -> Iterator[tuple[str, xr.Dataset | Failure]]:
+        """Load many places, those near each other together, each equal to what `load` gives.
+
+        Parameters
+        ----------
+        geoboxes
+            The places by their keys.
+        query
+            Period, bands, and what counts as clear.
+        progress
+            Told how many places are done.
+
+        Yields
+        ------
+        key
+            Of the place.
+        composite
+            What `load` gives, or a `Failure` with the reason.
+        """
+        return self._loader.load_many(geoboxes, query, progress=progress)
+
+    def close(self) -> None:
+        """Give connections back; the source cannot be used any more."""
+        self._loader.reader.close()
+        self._session.close()
+
+    def _search(self, bounds: Bounds, query: SceneQuery) -> SearchResult:
+        try:
+            with self._lock:
+                if self._client is None and self._shelf is None:
+                    self._open()
+            if self._shelf is not None:
+                return self._shelf.search(bounds, query)
+            items = list(self._ask(bounds, query))
+        except HttpError as error:
+            raise ImageryError(f"{self._url} cannot be searched: {error}") from error
+        understood = [understand(item, collection=self._collection) for item in items]
+        return SearchResult(
+            tuple(one for one in understood if isinstance(one, Scene)),
+            tuple(one for one in understood if isinstance(one, Failure)),
+        )
+
+    def _open(self) -> None:
+        """Find out whether the catalogue can search; if not, read all of it."""
+        root = self._session.fetch_json(self._url)
+        if not isinstance(root, Mapping):
+            raise InputError(f"{self._url} is not a STAC catalogue")
+        if any(link.get("rel") == "search" for link in root.get("links") or ()):
+            self._client = open_client(self._url, self._session)
+            return
+        items = linked_items(self._url, self._session.fetch_json)
+        self._shelf = SceneShelf(items, collection=self._collection)
+        if not self._shelf.scenes and not self._shelf.unusable:
+            raise InputError(f"{self._url} is neither a STAC API nor a catalogue with items")
+
+    def _ask(self, bounds: Bounds, query: SceneQuery) -> Iterator[dict[str, Any]]:
+        if self._client is None:
+            return
+        yield from self._client.search(
+            collections=[self._collection],
+            bbox=bounds,
+            datetime=query.interval,
+            limit=PAGE_ITEMS,
+        ).items_as_dicts()
+
+
+def _signer(
+    sign: Literal["planetary-computer"] | Callable[[str], str] | Signer | None,
+    session: HttpSession,
+) -> Signer | None:
+    if sign is None:
+        return None
+    if isinstance(sign, str):
+        if sign != "planetary-computer":
+            raise InputError(f"sign is {sign!r}; expected planetary-computer, a function or None")
+        return PlanetaryComputerSigner(session)
+    return CallableSigner(sign) if callable(sign) else sign
+
+
+def open_client(url: str, session: HttpSession) -> "Client":
+    """Open a STAC API whose every answer comes through a session of ours."""
+    from pystac_client import Client
+    from pystac_client.stac_api_io import StacApiIO
+
+    class SessionIO(StacApiIO):
+        """Asks by our session instead of its own."""
+
+        def request(
+            self,
+            href: str,
+            method: str | None = None,
+            headers: dict[str, str] | None = None,  # noqa: ARG002  # none are needed
+            parameters: dict[str, Any] | None = None,
+        ) -> str:
+            if (method or "GET").upper() == "POST":
+                answer = session.fetch_json(href, post=parameters or {})
+            else:
+                query = urlencode(parameters or {}, doseq=True)
+                answer = session.fetch_json(f"{href}{'?' + query if query else ''}")
+            return json.dumps(answer)
+
+    return Client.open(url, stac_io=SessionIO())
