@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from minewatch import _store
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import DatasetError
+from minewatch.imagery import SceneQuery
 from minewatch.types import Level, Settings
 
 FORMAT_VERSION: Final = 1
@@ -30,6 +31,23 @@ class SourceValues(Settings):
     """Reflectance added after scaling."""
     no_data: float | None = 0.0
     """The source's value for "nothing is known"; None if it has none."""
+
+
+class ImageryFacts(Settings):
+    """What was asked of the source of imagery, and what it said of what it gave."""
+
+    query: SceneQuery
+    """Period, bands, and what counts as a clear view."""
+    asked: str
+    """The source that was asked, as it names itself."""
+    snap_m: float
+    """Spacing of the grid that the patches' corners lie on, metres."""
+    min_clear_views: int
+    """A patch with fewer clear views is marked ``few clear views``."""
+    masks: tuple[str, ...]
+    """How clear views were told, in the source's words."""
+    versions: tuple[str, ...]
+    """Libraries that made the pixels: ``rasterio 1.4.3``."""
 
 
 class DatasetHeader(Settings):
@@ -65,6 +83,8 @@ class DatasetHeader(Settings):
     """Whether the number of clear views of every pixel is stored too."""
     source_values: SourceValues | None = None
     """How an import read its numbers; None if they were digital numbers already."""
+    imagery: ImageryFacts | None = None
+    """How the pixels were asked for; None if they were not built from a source of imagery."""
     conversion: dict[str, float] = Field(default_factory=dict)
     """What the import changed: how many values were clipped, rounded or missing."""
     inputs: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,331 @@
+"""Build a patch dataset from sites and a source of imagery; it can be stopped at any moment."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import geopandas as gpd
+import pandas as pd
+from odc.geo.geobox import GeoBox
+
+from minewatch import _store
+from minewatch._progress import Progress, silent
+from minewatch.errors import IncompleteError, InputError
+from minewatch.grid import PatchGrid
+from minewatch.imagery import ImagerySource, SceneQuery
+from minewatch.patches._build_assemble import Build, assemble
+from minewatch.patches._build_before import Before, look_before, open_finished
+from minewatch.patches._build_journal import Journal, open_journal
+from minewatch.patches._build_load import STAGE, load_places
+from minewatch.patches._build_place import FAILED, FEW, OK
+from minewatch.patches._build_request import (
+    Request,
+    describe_source,
+    place_sites,
+    refuse_other,
+)
+from minewatch.patches._dataset import PatchDataset
+from minewatch.types import Failure, StrPath
+
+_STEP: Final = "load patches"
+DEFAULT_WORKERS: Final = 8
+MIN_CLEAR_VIEWS: Final = {"median": 3, "least_cloudy": 1}
+"""From three views on, a median leaves out the one that is a cloud taken for ground."""
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """What became of the places of one build."""
+
+    path: Path
+    """The dataset."""
+    n_sites: int
+    """Places asked for; each is a row of the dataset."""
+    n_ok: int
+    """Places with enough clear views."""
+    n_few_clear_views: int
+    """Places that are kept, and marked for their few clear views."""
+    n_loaded: int
+    """Places that were loaded in this run, not in one before it."""
+    failures: tuple[Failure, ...]
+    """Places that failed, with the reason; their pixels are all no data."""
+    failures_file: Path | None
+    """The table of the failures, CSV; None if there are none."""
+    digest: str
+    """Digest of the dataset's pixels."""
+    seconds: float
+    """Time that this run took."""
+
+    @property
+    def n_failed(self) -> int:
+        """Places that failed."""
+        return len(self.failures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {
+            "path": str(self.path),
+            "patches": self.n_sites,
+            "ok": self.n_ok,
+            "few_clear_views": self.n_few_clear_views,
+            "failed": self.n_failed,
+            "loaded_now": self.n_loaded,
+            "failures": [vars(failure) for failure in self.failures],
+            "failures_file": None if self.failures_file is None else str(self.failures_file),
+            "digest": self.digest,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def raise_failures(self) -> None:
+        """Raise an error if any place failed; the dataset stays as it is.
+
+        Raises
+        ------
+        IncompleteError
+            Which says how many, the commonest reasons and where the list is.
+        """
+        if self.failures:
+            raise IncompleteError(
+                f"{self.n_failed} of {self.n_sites} places failed: {_reasons(self.failures)}. "
+                f"They are listed in {self.failures_file}; load them again with --retry-failed "
+                "(retry_failed=True)"
+            )
+
+
+def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the few who must turn them
+    sites: gpd.GeoDataFrame,
+    source: ImagerySource,
+    query: SceneQuery,
+    out: StrPath,
+    *,
+    grid: PatchGrid | None = None,
+    workers: int = DEFAULT_WORKERS,
+    min_clear_views: int | None = None,
+    inputs: Mapping[str, str] | None = None,
+    retry_failed: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> BuildSummary:
+    """Build a dataset: load the composite of every site and write them all.
+
+    Every site becomes a row, in the order of `sites`. A place that fails after the source's own
+    retries is a row too: status ``failed``, the reason, and no data in every pixel.
+
+    Whatever is loaded is kept at once, in ``<out>.building``. If the build is stopped, or killed,
+    the same call goes on with the places that are missing; if it was finished, nothing is done.
+    Failures are listed in ``<out>.failures.csv``. The dataset bears its name only when
+    it is whole, and its bytes are the same whatever the number of workers, the order in which
+    places came, and the stops and failures on the way.
+
+    A dataset has one period. For two periods of the same sites, build two datasets.
+
+    Parameters
+    ----------
+    sites
+        One row per site: index ``site_id``, points in EPSG:4326, and `label` and `source` if they
+        are known; further columns are kept. The sites of another dataset will do.
+    source
+        Where the imagery comes from. If it has a `load_many`, all places are loaded together.
+    query
+        Period, bands, and what counts as a clear view.
+    out
+        Folder of the dataset.
+    grid
+        How patches are cut. None: 48 × 48 pixels of 10 m, on the grid of Sentinel-2's tiles.
+    workers
+        Places loaded at a time, from sources without a `load_many`; the others have a number of
+        their own.
+    min_clear_views
+        A patch of which a tenth of the pixels has fewer clear views is marked ``few clear views``,
+        and kept. None: 3 for a median, 1 for the least cloudy view.
+    inputs
+        Digests of what the source reads, by name, where it is known: a build with others is
+        another build.
+    retry_failed
+        If there is a dataset of the same request, keep its good rows and load the others: those
+        that failed, and sites that are new. The bytes are those of a build without failures.
+    overwrite
+        Replace a dataset that is there, and give up a stopped build with other settings.
+    progress
+        Told how many places are loaded, with the number that failed.
+
+    Returns
+    -------
+    BuildSummary
+        The counts, and the failures as rows.
+
+    Raises
+    ------
+    SitesError
+        If sites have no usable point or id.
+    AlreadyThereError
+        If there is a dataset, or a stopped build, of other sites or with other settings, and
+        `overwrite` is false.
+    LevelError
+        If what is there, or what the source gives, is of another level than the source's.
+    IncompleteError
+        If not one place could be loaded; then no dataset is written.
+    CredentialsError, MissingExtraError
+        If the source cannot be used at all; what was loaded before is kept.
+    LockedError
+        If another process is building there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np, xarray as xr
+    >>> from minewatch import toy
+    >>> class Plain:  # a source whose every pixel has a reflectance of 0.12
+    ...     level, name = "L2A", "plain"
+    ...     def load(self, geobox, query):
+    ...         shape = geobox.shape.yx
+    ...         values = np.full((len(query.bands), *shape), 1200 * np.float32(1e-4))
+    ...         return xr.Dataset(
+    ...             {
+    ...                 "reflectance": (("band", "y", "x"), values.astype("float32")),
+    ...                 "clear_count": (("y", "x"), np.full(shape, 9, "uint16")),
+    ...             },
+    ...             coords={"band": list(query.bands)},
+    ...             attrs={"level": "L2A", "source": "plain", "scenes": [], "mask": "none",
+    ...                    "method": query.method, "versions": {}},
+    ...         )
+    >>> sites = toy.Valley(seed=1).sites(n_mining=2, n_background=3)
+    >>> query = SceneQuery(start="2023-01-01", end="2023-12-31", bands="rgb")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     built = build_patches(sites, Plain(), query, Path(folder, "patches"))
+    >>> built.n_sites, built.n_ok, built.n_failed
+    (5, 5, 0)
+    """
+    began = time.monotonic()
+    if workers < 1:
+        raise InputError(f"workers is {workers}; expected at least 1")
+    final, grid = Path(out), grid or PatchGrid()
+    table, geoboxes = place_sites(sites, grid)
+    request = Request(describe_source(source), source.level, query, grid, dict(inputs or {}))
+    least = _min_clear_views(query, min_clear_views)
+    folder = final.with_name(final.name + ".building")
+    with _store.locked(folder):
+        if not (retry_failed or overwrite):
+            finished = open_finished(final, request, table, min_clear_views=least)
+            if finished is not None:
+                return _summarize(finished, 0, time.monotonic() - began)
+        before = Before()
+        if retry_failed:
+            before = look_before(final, request, table, overwrite=overwrite)
+        with _taken_up(folder, request, overwrite=overwrite) as journal:
+            build = Build(request, table, least, before, journal)
+            missing = {key: geoboxes[key] for key in build.missing()}
+            _load(build, source, missing, workers=workers, progress=progress)
+            _save_failures(build, final)
+            if len(build.failures) < len(table):
+                dataset = assemble(build, final, overwrite=overwrite, progress=progress)
+        shutil.rmtree(folder)
+        if len(build.failures) == len(table):
+            raise IncompleteError(
+                f"not one of {len(table)} places could be loaded, so no dataset is written: "
+                f"{_reasons(build.failures.values())}. They are listed in {_failures_file(final)}"
+            )
+    n_loaded = len(missing) - len(build.failures)
+    return _summarize(dataset, n_loaded, time.monotonic() - began)
+
+
+@contextmanager
+def _taken_up(folder: Path, request: Request, *, overwrite: bool) -> Iterator[Journal]:
+    """Open the journal of the same request, or begin one."""
+    asked = request.to_dict()
+    if overwrite:
+        with open_journal(folder) as journal:
+            other = journal.request not in (None, asked)
+        if other:
+            shutil.rmtree(folder)
+    with open_journal(folder) as journal:
+        there = journal.request
+        if there is None:
+            journal.begin(asked)
+        else:
+            refuse_other(f"the stopped build in {folder}", there, asked)
+        yield journal
+
+
+def _min_clear_views(query: SceneQuery, chosen: int | None) -> int:
+    if chosen is None:
+        return MIN_CLEAR_VIEWS[query.method]
+    if chosen < 0:
+        raise InputError(f"min_clear_views is {chosen}; expected 0 or more")
+    return chosen
+
+
+def _load(
+    build: Build,
+    source: ImagerySource,
+    geoboxes: Mapping[str, GeoBox],
+    *,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Load the places that are missing, and keep each at once."""
+    total = len(build.sites)
+    before = total - len(geoboxes)
+    progress(_STEP, 0, total)
+    outcomes = load_places(source, geoboxes, build.request.query, workers=workers)
+    for done, (key, outcome) in enumerate(outcomes, start=before + 1):
+        if isinstance(outcome, Failure):
+            build.failures[key] = outcome
+        else:
+            build.journal.add(key, build.grids[key], outcome)
+        failed = f" ({len(build.failures)} failed)" if build.failures else ""
+        progress(_STEP + failed, done, total)
+
+
+def _failures_file(final: Path) -> Path:
+    return final.with_name(final.name + ".failures.csv")
+
+
+def _save_failures(build: Build, final: Path) -> None:
+    """Write the failures as a table beside the dataset, or remove one that no longer holds."""
+    path = _failures_file(final)
+    if not build.failures:
+        path.unlink(missing_ok=True)
+        return
+    failed = build.sites[build.sites.index.isin(list(build.failures))]
+    table = pd.DataFrame(
+        {
+            "longitude": failed.geometry.x,
+            "latitude": failed.geometry.y,
+            "reason": [build.failures[key].reason for key in failed.index],
+        },
+        index=failed.index,
+    )
+    with _store.writing_file(path) as aside:
+        table.to_csv(aside, lineterminator="\n")
+
+
+def _reasons(failures: Iterable[Failure], most: int = 3) -> str:
+    """Count the reasons, the commonest first."""
+    counts = Counter(failure.reason for failure in failures)
+    shown = [f"{reason} ({n} ×)" for reason, n in counts.most_common(most)]
+    more = f"; {len(counts) - most} other reasons" if len(counts) > most else ""
+    return "; ".join(shown) + more
+
+
+def _summarize(dataset: PatchDataset, n_loaded: int, seconds: float) -> BuildSummary:
+    status, reason = dataset.sites["status"], dataset.sites["reason"]
+    failures = tuple(
+        Failure(str(key), STAGE, text) for key, text in reason[status == FAILED].items()
+    )
+    return BuildSummary(
+        path=dataset.path,
+        n_sites=len(dataset),
+        n_ok=int((status == OK).sum()),
+        n_few_clear_views=int((status == FEW).sum()),
+        n_loaded=n_loaded,
+        failures=failures,
+        failures_file=_failures_file(dataset.path) if failures else None,
+        digest=dataset.header.digest,
+        seconds=seconds,
+    )

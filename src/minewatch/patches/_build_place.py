@@ -1,0 +1,142 @@
+"""One place of a dataset that is built: its digital numbers, and what is told of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from minewatch.bands import NO_DATA, SCALE_FACTOR
+from minewatch.errors import InputError, LevelError
+from minewatch.imagery import SceneQuery, check_composite
+from minewatch.types import AnyArray, Level
+
+Status: TypeAlias = Literal["ok", "few clear views", "failed"]
+
+OK: Final[Status] = "ok"
+FEW: Final[Status] = "few clear views"
+FAILED: Final[Status] = "failed"
+
+WORST_SHARE: Final = 0.1
+"""The share of a patch's pixels that may have fewer clear views than are said of it."""
+FACT_COLUMNS: Final = ("scene_count", "clear_views", "first_scene", "last_scene")
+"""What the table of sites says of the imagery of each place."""
+
+
+@dataclass(frozen=True)
+class PlaceFacts:
+    """What is told of one place's imagery."""
+
+    scene_count: int
+    """Scenes that the composite was made from."""
+    clear_views: int
+    """Clear views that nine tenths of the pixels have, or more."""
+    first_scene: str | None
+    """Day of the earliest scene, ISO date, UTC; None if there is none."""
+    last_scene: str | None
+    """Day of the latest scene."""
+
+    def status(self, min_clear_views: int) -> tuple[Status, str]:
+        """Judge the place: its status and the reason, empty where there is nothing to say."""
+        if self.clear_views >= min_clear_views:
+            return OK, ""
+        if self.scene_count == 0:
+            return FEW, "no scene of the period covers the place"
+        return FEW, (
+            f"a tenth of the pixels or more has no more than {self.clear_views} clear views; "
+            f"{min_clear_views} are wanted"
+        )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a composite comes from, as texts that can be gathered over many places."""
+
+    source: str
+    mask: str
+    versions: tuple[str, ...]
+    """Libraries that made the pixels: ``rasterio 1.4.3``, sorted."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place that was loaded."""
+
+    numbers: AnyArray
+    """Digital numbers, (band, y, x), uint16, 0 = no data."""
+    clear_count: AnyArray
+    """Clear views, (y, x), uint16."""
+    facts: PlaceFacts
+    provenance: Provenance
+
+
+def take_place(composite: xr.Dataset, geobox: GeoBox, query: SceneQuery, level: Level) -> Place:
+    """Turn what a source gave into what is stored; storing it loses nothing.
+
+    Raises
+    ------
+    LevelError
+        If the composite is of another level than its source said.
+    InputError
+        If it breaks the schema of composites or does not have the shape that was asked for.
+    """
+    check_composite(composite, bands=query.bands)
+    attrs = composite.attrs
+    if attrs["level"] != level:
+        raise LevelError(
+            f"the source said {level} and gave a composite of {attrs['level']}; the levels are "
+            "never mixed"
+        )
+    if composite["clear_count"].shape != geobox.shape.yx:
+        raise InputError(
+            f"the source gave {composite['clear_count'].shape} pixels; expected {geobox.shape.yx}"
+        )
+    reflectance = composite["reflectance"].to_numpy()
+    clear_count = composite["clear_count"].to_numpy()
+    return Place(
+        numbers=_digital_numbers(reflectance),
+        clear_count=np.ascontiguousarray(clear_count, dtype="<u2"),
+        facts=_facts(attrs["scenes"], clear_count),
+        provenance=Provenance(
+            source=str(attrs["source"]),
+            mask=str(attrs["mask"]),
+            versions=tuple(sorted(f"{name} {text}" for name, text in attrs["versions"].items())),
+        ),
+    )
+
+
+def merge_texts(found: Iterable[str]) -> tuple[str, ...]:
+    """Give every text once, in an order that does not hang on the order of the places."""
+    return tuple(sorted(set(found)))
+
+
+def table_facts(row: pd.Series) -> PlaceFacts:
+    """Read what a dataset's table of sites says of the imagery of one place."""
+    first, last = row["first_scene"], row["last_scene"]
+    return PlaceFacts(
+        scene_count=int(row["scene_count"]),
+        clear_views=int(row["clear_views"]),
+        first_scene=None if pd.isna(first) else str(first),
+        last_scene=None if pd.isna(last) else str(last),
+    )
+
+
+def _digital_numbers(reflectance: AnyArray) -> AnyArray:
+    known = np.isfinite(reflectance)
+    whole = np.rint(np.where(known, reflectance, 0.0).astype(np.float64) / SCALE_FACTOR)
+    numbers = np.where(known, whole, NO_DATA).astype("<u2")
+    return np.ascontiguousarray(numbers)
+
+
+def _facts(scenes: list[dict[str, Any]], clear_count: AnyArray) -> PlaceFacts:
+    days = sorted(str(scene["date"])[:10] for scene in scenes)
+    views = np.sort(clear_count, axis=None)
+    return PlaceFacts(
+        scene_count=len(scenes),
+        clear_views=int(views[int(WORST_SHARE * views.size)]),
+        first_scene=days[0] if days else None,
+        last_scene=days[-1] if days else None,
+    )
