@@ -37,7 +37,10 @@ _GARBLED: Final = (
     tifffile.TiffFileError,
 )
 """What tifffile raises on bytes that are not a whole TIFF directory."""
-_UNPACKING_FAILED: Final[tuple[type[Exception], ...]] = (igzip_lib.IsalError, RuntimeError)
+_UNPACKING_FAILED: Final[tuple[type[Exception], ...]] = (
+    igzip_lib.IsalError,  # type: ignore[assignment]  # its stub takes the class for an instance
+    RuntimeError,
+)
 
 
 class GarbledError(ValueError):
