@@ -9,10 +9,11 @@ import pytest
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
+from minewatch.cli.imagery import _describe_scenes
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
 from minewatch.imagery._items import Scene
-from minewatch.imagery._list import COLUMNS, describe_scenes, list_scenes
+from minewatch.imagery._list import COLUMNS, list_scenes
 from minewatch.imagery._source import SearchResult
 from minewatch.types import Failure
 
@@ -68,7 +69,7 @@ def test_what_is_not_used_says_why(table: pd.DataFrame) -> None:
 
 
 def test_a_person_reads_a_line_per_scene_and_the_counts(table: pd.DataFrame) -> None:
-    lines = describe_scenes(table).splitlines()
+    lines = _describe_scenes(table).splitlines()
     assert lines[-1] == "2 views from 2 scenes; 2 not used"
     assert lines[1].split() == ["2023-01-02", "20NMJ", "S2A", "05.09", "0", "–", "1", "january"]
     assert lines[2].endswith("–  cloudy: cloud 90 % exceeds 50 %")

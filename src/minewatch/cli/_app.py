@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, explore, patches, sites, study
+from minewatch.cli import _common, explore, imagery, patches, sites, study
 
 app = typer.Typer(
     name="minewatch",
@@ -20,6 +20,7 @@ app.command("new")(study.new)
 app.command("run")(study.run)
 app.command("demo")(study.demo)
 app.add_typer(sites.app, name="sites")
+app.add_typer(imagery.app, name="imagery")
 app.add_typer(patches.app, name="patches")
 app.add_typer(explore.app, name="explore")
 

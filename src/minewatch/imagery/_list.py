@@ -1,15 +1,15 @@
 """The scenes of a place as a table: which are used, which are not, and why."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 from odc.geo.geobox import GeoBox
 
+from minewatch.errors import InputError
 from minewatch.imagery._choose import judge_scenes
 from minewatch.imagery._items import Scene
 from minewatch.imagery._query import SceneQuery
-from minewatch.imagery._source import SceneCatalogue
+from minewatch.imagery._source import ImagerySource, SceneCatalogue
 
 COLUMNS = {
     "time": "datetime64[us, UTC]",
@@ -28,7 +28,7 @@ COLUMNS = {
 """Columns of the table of scenes, with their types."""
 
 
-def list_scenes(source: SceneCatalogue, geobox: GeoBox, query: SceneQuery) -> pd.DataFrame:
+def list_scenes(source: ImagerySource, geobox: GeoBox, query: SceneQuery) -> pd.DataFrame:
     """List the scenes that a catalogue has for a place, and say which of them are used.
 
     Nothing is read but the catalogue's items.
@@ -36,7 +36,7 @@ def list_scenes(source: SceneCatalogue, geobox: GeoBox, query: SceneQuery) -> pd
     Parameters
     ----------
     source
-        A source that can search.
+        A source that can search: all but Earth Engine.
     geobox
         The place.
     query
@@ -58,7 +58,14 @@ def list_scenes(source: SceneCatalogue, geobox: GeoBox, query: SceneQuery) -> pd
         If every scene lacks the same band.
     ImageryError
         If the catalogue does not answer.
+    InputError
+        If the source cannot search.
     """
+    if not isinstance(source, SceneCatalogue):
+        raise InputError(
+            f"{type(source).__name__} cannot list its scenes; load a place, and its composite "
+            "names those that it was made from"
+        )
     found = source.search(geobox, query)
     choice = judge_scenes(found.scenes, geobox, query)
     rows = [
@@ -74,41 +81,6 @@ def list_scenes(source: SceneCatalogue, geobox: GeoBox, query: SceneQuery) -> pd
     ]
     table = pd.DataFrame(rows, columns=["scene", *COLUMNS]).set_index("scene")
     return table.astype(COLUMNS)
-
-
-def describe_scenes(table: pd.DataFrame) -> str:
-    """Write the table of `list_scenes` for a person: a line per scene, then the counts."""
-    used = table.loc[table["used"].fillna(value=False)]
-    views, others = used["view"].nunique(), len(table) - len(used)
-    return "\n".join(
-        [
-            _line("date", "tile", "sat", "baseline", "offset", "cloud", "view", "scene"),
-            *_lines(table),
-            "",
-            f"{views} views from {len(used)} scenes; {others} not used",
-        ]
-    )
-
-
-def _lines(table: pd.DataFrame) -> Iterator[str]:
-    for scene, row in table.iterrows():
-        why = f"{scene}: {row['reason']}" if row["reason"] else str(scene)
-        if pd.isna(row["time"]):
-            yield _line("–", "", "", "", "", "", "–", why)
-            continue
-        cloud = "–" if pd.isna(row["cloud_percent"]) else f"{row['cloud_percent']:.0f} %"
-        view = "–" if pd.isna(row["view"]) else str(row["view"])
-        day = f"{row['time']:%Y-%m-%d}"
-        offset = str(row["offset_dn"])
-        yield _line(day, row["tile"], row["platform"], row["baseline"], offset, cloud, view, why)
-
-
-def _line(*cells: str) -> str:
-    day, tile, platform, baseline, offset, cloud, view, scene = cells
-    return (
-        f"{day:<10}  {tile:<5}  {platform:<3}  {baseline:<8}  {offset:>6}  {cloud:>5}  {view:>4}  "
-        f"{scene}"
-    )
 
 
 def _row(scene: Scene, *, view: int | None, reason: str) -> dict[str, Any]:

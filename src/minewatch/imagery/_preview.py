@@ -27,7 +27,7 @@ PICTURES: Final = {
     "false colour": (("B11", "B12"), ("B08", "B8A"), ("B04",)),
 }
 """For red, green and blue the bands that may be shown, the first that is there."""
-STRETCH_PERCENT: Final = 2.0
+STRETCH_PERCENT: Final = 0.5
 """Percent of the known pixels that are shown as black, and as full colour, in each band."""
 
 
@@ -92,7 +92,7 @@ def draw_preview(composite: xr.Dataset, *, title: str) -> "Figure":
 
     False colour shows short-wave infrared, near infrared and red as red, green and blue: bare
     ground and mines stand out pink to white, plants green, water dark. A picture whose bands are
-    missing is left out. Pixels without data are white.
+    missing is left out. Pixels without data are grey.
 
     Parameters
     ----------
@@ -120,6 +120,7 @@ def draw_preview(composite: xr.Dataset, *, title: str) -> "Figure":
         own.set_title(f"{name.capitalize()}: {', '.join(chosen)}")
     _draw_counts(figure, axes[-1], composite["clear_count"].to_numpy())
     for own in axes:
+        own.set_facecolor(_figures.GRID)
         own.set_xticks([])
         own.set_yticks([])
         for spine in own.spines.values():
@@ -152,7 +153,8 @@ def _stretch(reflectance: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
 
 
 def _draw_counts(figure: "Figure", axes: "Axes", counts: npt.NDArray[np.uint16]) -> None:
-    image = axes.imshow(counts, cmap=_figures.SEQUENTIAL, vmin=0, vmax=max(int(counts.max()), 1))
+    known = np.ma.masked_equal(counts, 0)
+    image = axes.imshow(known, cmap=_figures.SEQUENTIAL, vmin=0, vmax=max(int(counts.max()), 1))
     axes.set_title("Clear views")
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
     bar.locator = _whole_numbers()
@@ -181,7 +183,10 @@ def _summary(composite: xr.Dataset) -> str:
 
 def _credit(composite: xr.Dataset) -> str:
     years = [int(str(scene["date"])[:4]) for scene in composite.attrs["scenes"]]
-    return f"{attribution(years)}. Source: {composite.attrs['source']}."
+    return (
+        f"{attribution(years)}. Source: {composite.attrs['source']}. Black and full colour: the "
+        f"darkest and the brightest {STRETCH_PERCENT:g} % of each band."
+    )
 
 
 def _provenance(composite: xr.Dataset) -> Mapping[str, Any]:

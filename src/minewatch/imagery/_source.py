@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -78,6 +78,7 @@ class SearchResult:
     """Items that were not: key = the item's id, reason = what it lacks."""
 
 
+@runtime_checkable
 class SceneCatalogue(ImagerySource, Protocol):
     """A source that can also list its scenes."""
 

@@ -1,0 +1,89 @@
+"""The commands of imagery, on the toy archive."""
+
+import json
+from pathlib import Path
+
+import pytest
+from odc.geo.geobox import GeoBox
+from PIL import Image
+
+from minewatch.cli._app import run
+from minewatch.imagery._footprints import place_polygon
+
+YEAR = ["--start", "2023-01-01", "--end", "2023-12-31"]
+
+
+@pytest.fixture
+def place(toy_area: GeoBox, toy_archive: Path) -> list[str]:
+    """Name the middle of the small archive, and the archive."""
+    longitude, latitude = place_polygon(toy_area).centroid.coords[0]
+    where = ["--longitude", str(longitude), "--latitude", str(latitude)]
+    return [*where, *YEAR, "--catalog", str(toy_archive)]
+
+
+def test_search_lists_every_scene_as_used_or_with_its_reason(
+    place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["imagery", "search", *place, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    used = [scene for scene in found["scenes"] if scene["used"]]
+    assert found["n_views"] == len({scene["view"] for scene in used}) == 8
+    assert all(scene["reason"] for scene in found["scenes"] if not scene["used"])
+    assert {scene["offset_dn"] for scene in used} == {0, -1000}
+    assert all(scene["decisions"].startswith("offset") for scene in used)
+
+
+def test_search_prints_a_line_per_scene(
+    place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["imagery", "search", *place, "--max-cloud-percent", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["date", "tile", "sat"]
+    assert any("exceeds 0 %" in line for line in lines)
+    assert "views from" in lines[-1]
+
+
+def test_preview_draws_the_composite_with_its_credit(
+    place: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "preview.png"
+    assert run(["imagery", "preview", str(file), *place, "--size-px", "60", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["n_scenes"] > 0
+    assert result["without_data_share"] == 0
+    with Image.open(file) as image:
+        assert "Copernicus Sentinel data 2023" in image.info["Description"]
+        assert image.info["Title"].endswith("2023-01-01 to 2023-12-31")
+
+
+def test_preview_keeps_a_file_that_is_there(
+    place: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "preview.png"
+    file.write_text("mine")
+    assert run(["imagery", "preview", str(file), *place]) == 6
+    assert file.read_text() == "mine"
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        (["--start", "2023-02-30"], 3, "start"),
+        (["--end", "2022-01-01"], 3, "before it starts"),
+        (["--catalog", "nowhere"], 4, "known catalogue"),
+        (["--catalog", "earth-engine"], 3, "cannot list its scenes"),
+        (["--bands", "B10"], 3, "B10"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(
+    place: list[str],
+    changes: list[str],
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["imagery", "search", *place, *changes]) == code
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert printed.count("\n") == 1
