@@ -5,16 +5,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import geopandas as gpd
 import pytest
 from odc.geo.geobox import GeoBox
 
 from minewatch import toy
 
-TOY_VALLEY = toy.Valley(seed=1, width_m=12_000, height_m=9_000)
+TOY_VALLEY = toy.Valley(seed=10, width_m=12_000, height_m=9_000)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,12 @@ def toy_valley() -> toy.Valley:
 def toy_area() -> GeoBox:
     """Give the ground of the small archive's main tile: 2.4 km square."""
     return toy.archive_area(TOY_VALLEY, side_m=2_400)
+
+
+@pytest.fixture(scope="session")
+def toy_sites(toy_area: GeoBox) -> gpd.GeoDataFrame:
+    """Give 5 sites on mines and 9 without, whose patches lie in the small archive's main tile."""
+    return TOY_VALLEY.sites(5, 9, within=toy_area, on=date(2022, 12, 31))
 
 
 @pytest.fixture(scope="session")

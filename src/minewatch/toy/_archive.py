@@ -43,7 +43,7 @@ BLOCK_PX: Final = 512
 def archive_area(valley: "Valley", *, side_m: float = SIDE_M) -> GeoBox:
     """Choose the stretch of a valley that an archive shows: the square with the most in it.
 
-    Mines count most, then pastures, ponds, sandbars and villages, up to what is enough of each.
+    Mines, the river, pastures, ponds, villages and sandbars count, up to what is enough of each.
 
     Parameters
     ----------
@@ -108,12 +108,15 @@ def _worth(land: Landscape, window: tuple[float, float, float, float]) -> int:
         if number == 0:
             sizes = (bounds[:, 2] - bounds[:, 0]) * (bounds[:, 3] - bounds[:, 1])
             total += min(int((sizes * within).max(initial=0.0) * 1e-4), 15)
-    return total
+    course = land.river.segments
+    flows = (course[:, 0] > west) & (course[:, 0] < east)
+    flows &= (course[:, 1] > south) & (course[:, 1] < north)
+    return total + min(int(flows.sum()) // 5, 25)
 
 
 def _worths(land: Landscape) -> tuple[tuple[Polygons, int, int], ...]:
     return (
-        (land.mines, 30, 1),
+        (land.mines, 35, 1),
         (land.pastures, 15, 1),
         (land.villages, 3, 3),
         (land.ponds, 10, 1),
