@@ -356,8 +356,8 @@ def test_the_median_of_clear_views_is_the_valley(
         assert enough.mean() > 0.5
         composite = np.nanmedian(numbers[:, enough], axis=0) * 1e-4
         error = np.abs(composite - layer[enough])
-        assert np.median(error) < 0.012
-        assert np.corrcoef(composite, layer[enough])[0, 1] > 0.85
+        assert np.median(error) < 0.008
+        assert np.corrcoef(composite, layer[enough])[0, 1] > 0.97
 
 
 def test_sites_lie_within_the_area_they_are_asked_for(
