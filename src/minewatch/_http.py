@@ -71,7 +71,7 @@ class RetryPolicy(Settings):
     """Longest time for one whole answer, seconds."""
     first_wait_s: float = Field(default=0.25, ge=0)
     """Upper limit of the first wait, seconds."""
-    longest_wait_s: float = Field(default=30.0, ge=0)
+    longest_wait_s: float = Field(default=20.0, ge=0)
     """Upper limit of every wait, seconds."""
     patience: int = Field(default=48, ge=1)
     """After this many failed attempts in a row, whatever was asked, a server is taken to be down:
@@ -412,7 +412,7 @@ def _plain(url: str) -> str:
 def _reason(error: Exception) -> str:
     cause = getattr(error, "reason", None)
     words = str(cause if isinstance(cause, Exception) else error) or type(error).__name__
-    return words.rpartition(": ")[2] if "object at 0x" in words else words
+    return words.rpartition(": ")[2] if "object at 0x" in words or "Pool(" in words else words
 
 
 @lru_cache(maxsize=256)

@@ -23,6 +23,8 @@ MAX_RANGE_BYTES: Final = 8 << 20
 """What is asked for at once, unless one block is larger."""
 _UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE, _ZSTD = 1, 8, 32946, 50000
 _KNOWN_COMPRESSION: Final = (_UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE, _ZSTD)
+_SIGNATURES: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ")
+"""How TIFF, BigTIFF and JPEG 2000 files begin."""
 _FRAME: Final = (b"BLOCK_LEADER=SIZE_AS_UINT4", b"BLOCK_TRAILER=LAST_4_BYTES_REPEATED")
 _FRAME_BYTES: Final = 4
 _GARBLED: Final = (
@@ -53,6 +55,10 @@ class TooShortError(GarbledError):
     def __init__(self, wanted_bytes: int) -> None:
         super().__init__(f"its directory reaches to byte {wanted_bytes}")
         self.wanted_bytes = wanted_bytes
+
+
+class OtherLayoutError(GarbledError):
+    """The beginning of a raster file, but not of one that is read by block here."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,13 @@ def read_layout(body: bytes, total_bytes: int | None, *, smallest: bool = False)
     ------
     TooShortError
         If more bytes are needed; it says how many.
+    OtherLayoutError
+        If it is a raster file, but not a GeoTIFF of one band of whole numbers, in blocks.
     GarbledError
-        If they are not the beginning of a GeoTIFF of one band of whole numbers.
+        If they are not the beginning of a raster file.
     """
+    if not body.startswith(_SIGNATURES):
+        raise GarbledError("its first bytes are those of no raster file")
     file = _Beginning(body)
     try:
         with tifffile.TiffFile(file) as tiff:
@@ -115,7 +125,8 @@ def read_layout(body: bytes, total_bytes: int | None, *, smallest: bool = False)
     except _GARBLED as error:
         if file.wanted_bytes > len(body):
             raise TooShortError(file.wanted_bytes) from error
-        raise GarbledError(f"not a GeoTIFF of one band of whole numbers ({error})") from error
+        words = f"not a GeoTIFF of one band of whole numbers, in blocks ({error})"
+        raise OtherLayoutError(words) from error
     ends = [layout.span(i)[1] for i, count in enumerate(layout.counts) if count]
     if total_bytes is not None and max(ends, default=0) > total_bytes:
         raise GarbledError(f"its blocks reach to byte {max(ends)}, but it has {total_bytes}")

@@ -22,6 +22,7 @@ from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession
 from minewatch.imagery._cog_layout import (
     CogLayout,
     GarbledError,
+    OtherLayoutError,
     TooShortError,
     decode_block,
     merge_blocks,
@@ -196,9 +197,10 @@ class _CogFile:
 class _LayoutCheck:
     """Turns the first bytes of a file into its layout, or says that they are garbled.
 
-    What cannot be, and what contradicts the item, is read a second time. If the same bytes come
+    Another layout, and one that contradicts the item, is read a second time. If the same bytes come
     back, they are the file's: then it is left to another reader or, if only the item contradicts
-    it, believed, as a file knows best where its pixels lie.
+    it, believed, as a file knows best where its pixels lie. Bytes that no raster file begins with
+    are asked for to the end.
     """
 
     def __init__(self, asset: BandAsset) -> None:
@@ -216,7 +218,7 @@ class _LayoutCheck:
             if isinstance(error, TooShortError) and self._may_want(error.wanted_bytes, answer):
                 self.wanted_bytes = error.wanted_bytes
                 return None, b""
-            if again:
+            if again and isinstance(error, OtherLayoutError | TooShortError):
                 return UnreadableError(f"{self._asset.href}: {error}"), b""
             raise BadAnswerError(str(error)) from error
         contradiction = _contradiction(layout.grid, self._asset)

@@ -4,7 +4,8 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import rasterio
@@ -58,17 +59,34 @@ class RasterioReader:
     @contextmanager
     def _open(self, asset: BandAsset) -> Iterator[OpenRaster]:
         path = local_path(asset.href)
-        if path is not None:
-            with rasterio.Env(**_LOCAL_OPTIONS), _opened(str(path), asset) as dataset:
-                yield _RasterioFile(dataset, asset, self._once)
-            return
-        with rasterio.Env(**self._server_options()):
-            dataset = self._again(lambda: _open_dataset(self._link(asset), asset))
-            with dataset:
-                yield _RasterioFile(dataset, asset, self._again)
+        options = _LOCAL_OPTIONS if path is not None else self._server_options()
+        with rasterio.Env(**options):
+            file = _RasterioFile(asset, self._opener(asset, path), self)
+            try:
+                yield file
+            finally:
+                file.close()
 
-    def _link(self, asset: BandAsset) -> str:
-        return f"/vsicurl/{self._signer.sign(asset.href)}"
+    def _opener(self, asset: BandAsset, path: Path | None) -> Callable[[], DatasetReader]:
+        if path is not None:
+            return lambda: rasterio.open(path)
+        return lambda: rasterio.open(f"/vsicurl/{self._signer.sign(asset.href)}")
+
+    def again(self, action: Callable[[], Result], *, local: bool) -> Result:
+        """Do something until it succeeds, is of no use, or was tried often enough."""
+        attempts = 1 if local else self._policy.attempts
+        for attempt in range(1, attempts + 1):
+            try:
+                return action()
+            except RasterioError as error:
+                words = _words(error)
+                final = any(one in words for one in _FINAL_WORDS)
+                if final or self._closed or attempt == attempts:
+                    raise ReadError(words) from error
+                limit_s = self._policy.first_wait_s * 2.0 ** (attempt - 1)
+                limit_s = min(limit_s, self._policy.longest_wait_s)
+                time.sleep(random.Random(f"{words} {attempt}").uniform(0.0, limit_s))  # noqa: S311
+        raise ReadError("no attempt was allowed")
 
     def _server_options(self) -> dict[str, object]:
         return {
@@ -84,47 +102,40 @@ class RasterioReader:
             "VSI_CACHE": "FALSE",
         }
 
-    def _once(self, action: Callable[[], Result]) -> Result:
-        try:
-            return action()
-        except RasterioError as error:
-            raise ReadError(_words(error)) from error
-
-    def _again(self, action: Callable[[], Result]) -> Result:
-        for attempt in range(1, self._policy.attempts + 1):
-            try:
-                return action()
-            except RasterioError as error:
-                words = _words(error)
-                final = any(one in words for one in _FINAL_WORDS)
-                if final or self._closed or attempt == self._policy.attempts:
-                    raise ReadError(f"{words} ({attempt} attempts)") from error
-                limit = min(
-                    self._policy.first_wait_s * 2.0 ** (attempt - 1), self._policy.longest_wait_s
-                )
-                time.sleep(random.Random(f"{words} {attempt}").uniform(0.0, limit))  # noqa: S311
-        raise ReadError("no attempt was allowed")
-
 
 class _RasterioFile:
     """One file that is open."""
 
     def __init__(
-        self,
-        dataset: DatasetReader,
-        asset: BandAsset,
-        attempt: Callable[[Callable[[], AnyArray]], AnyArray],
+        self, asset: BandAsset, opener: Callable[[], DatasetReader], reader: RasterioReader
     ) -> None:
-        self._dataset = dataset
-        self._attempt = attempt
-        self._dtype = np.dtype(dataset.dtypes[0])
-        self._grid = _read_grid(dataset, asset)
-        self._blocks = Blocks(self._grid.shape, dataset.block_shapes[0])
-        if dataset.count != 1 or self._dtype not in (np.uint8, np.uint16):
-            raise ReadError(
-                f"{asset.href}: {dataset.count} bands of {self._dtype}, expected one of uint8 or "
-                "uint16"
-            )
+        self._href = asset.href
+        self._opener = opener
+        self._reader = reader
+        self._dataset: DatasetReader | None = None
+        self._grid = self._attempt(lambda dataset: _read_grid(dataset, asset.href))
+        self._dtype, block = self._attempt(lambda dataset: _read_type(dataset, asset.href))
+        self._blocks = Blocks(self._grid.shape, block)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._dataset is not None:
+            self._dataset.close()
+            self._dataset = None
+
+    def _attempt(self, action: Callable[[DatasetReader], Result]) -> Result:
+        """Do something with the file, opened anew after each failure."""
+
+        def attempt() -> Result:
+            try:
+                if self._dataset is None:
+                    self._dataset = self._opener()
+                return action(self._dataset)
+            except RasterioError:
+                self.close()
+                raise
+
+        return self._reader.again(attempt, local=local_path(self._href) is not None)
 
     @property
     def grid(self) -> RasterGrid:
@@ -139,9 +150,14 @@ class _RasterioFile:
 
     def read_smallest(self) -> AnyArray:
         """Read its coarsest overview, or the whole file if it has none."""
-        factor = max(self._dataset.overviews(1), default=1)
-        shape = tuple(-(-size // factor) for size in self._grid.shape)
-        return self._attempt(lambda: self._dataset.read(1, out_shape=shape))
+        rows, columns = self._grid.shape
+
+        def read(dataset: DatasetReader) -> AnyArray:
+            factor = max(dataset.overviews(1), default=1)
+            found: AnyArray = dataset.read(1, out_shape=(-(-rows // factor), -(-columns // factor)))
+            return found
+
+        return self._attempt(read)
 
     def _read_block(self, number: int) -> AnyArray:
         height, width = self._blocks.block
@@ -152,33 +168,20 @@ class _RasterioFile:
             min(width, self._grid.shape[1] - column * width),
             min(height, self._grid.shape[0] - row * height),
         )
-        return self._attempt(lambda: self._dataset.read(1, window=window))
+
+        def read(dataset: DatasetReader) -> AnyArray:
+            found: AnyArray = dataset.read(1, window=window)
+            return found
+
+        return self._attempt(read)
 
 
-def _open_dataset(path: str, asset: BandAsset) -> DatasetReader:
-    dataset = rasterio.open(path)
-    if dataset.driver == "GTiff" and dataset.crs is None:
-        dataset.close()
-        raise ReadError(f"{asset.href}: it says nothing of where it lies")
-    return dataset
-
-
-@contextmanager
-def _opened(path: str, asset: BandAsset) -> Iterator[DatasetReader]:
-    try:
-        dataset = _open_dataset(path, asset)
-    except RasterioError as error:
-        raise ReadError(_words(error)) from error
-    with dataset:
-        yield dataset
-
-
-def _read_grid(dataset: DatasetReader, asset: BandAsset) -> RasterGrid:
+def _read_grid(dataset: DatasetReader, href: str) -> RasterGrid:
     transform, crs = dataset.transform, dataset.crs
     epsg = None if crs is None else crs.to_epsg()
     square = abs(transform.a + transform.e) < 1e-6 and transform.b == transform.d == 0
     if epsg is None or not square:
-        raise ReadError(f"{asset.href}: its grid is not north up, in squares, in a known CRS")
+        raise ReadError(f"{href}: its grid is not north up, in squares, in a known CRS")
     return RasterGrid(
         epsg=int(epsg),
         left=float(transform.c),
@@ -186,6 +189,15 @@ def _read_grid(dataset: DatasetReader, asset: BandAsset) -> RasterGrid:
         pixel_m=float(transform.a),
         shape=(int(dataset.height), int(dataset.width)),
     )
+
+
+def _read_type(dataset: DatasetReader, href: str) -> tuple[np.dtype[Any], tuple[int, int]]:
+    dtype = np.dtype(dataset.dtypes[0])
+    if dataset.count != 1 or dtype not in (np.uint8, np.uint16):
+        raise ReadError(
+            f"{href}: {dataset.count} bands of {dtype}, expected one of uint8 or uint16"
+        )
+    return dtype, dataset.block_shapes[0]
 
 
 def _words(error: Exception) -> str:
