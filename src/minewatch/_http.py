@@ -339,8 +339,8 @@ def _check_status(
 def _give_back(response: "urllib3.BaseHTTPResponse") -> None:
     """Keep the connection if its answer was read to the end or soon can be, else close it."""
     left = response.length_remaining
-    if left is not None and 0 < left <= _PIECE_BYTES and response.status != 200:
-        response.drain_conn()
+    if left is not None and left <= _PIECE_BYTES and response.status >= 400:
+        response.drain_conn()  # an empty body, too, has to be read
     if response.length_remaining == 0:
         response.release_conn()
     else:

@@ -80,6 +80,11 @@ class CogLayout:
     framed: bool
     """Whether each block stands between its length and a repetition of its last four bytes."""
 
+    @property
+    def checked(self) -> bool:
+        """Whether damage in a block shows when it is unpacked: DEFLATE holds a checksum."""
+        return self.compression in (_DEFLATE, _OLD_DEFLATE)
+
     def span(self, number: int) -> tuple[int, int]:
         """Give the first byte of a block, with its frame, and the byte behind it."""
         frame = _FRAME_BYTES if self.framed else 0

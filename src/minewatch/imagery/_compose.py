@@ -1,5 +1,6 @@
 """The median of clear views, exact on digital numbers, and the composite that sources give."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -52,7 +53,7 @@ def median_of_views(
     (array([20, 11,  7], dtype=uint16), array([3, 4, 1], dtype=uint16))
     """
     shape = views.shape[1:]
-    flat = views.reshape(len(views), -1)
+    flat = views.reshape(len(views), math.prod(shape))
     median = np.zeros(flat.shape[1], dtype=np.uint16)
     count = np.count_nonzero(flat, axis=0).astype(np.uint16)
     if len(views):

@@ -49,7 +49,7 @@ class SceneShelf:
 
     def search(self, bounds: tuple[float, float, float, float], query: SceneQuery) -> SearchResult:
         """List the scenes of the period whose footprint may touch a rectangle, in degrees."""
-        hits = np.sort(self._tree.query(shapely.box(*bounds)))
+        hits = np.sort(self._tree.query(shapely.box(*bounds), predicate="intersects"))
         scenes = (self.scenes[hit] for hit in hits)
         return SearchResult(
             tuple(scene for scene in scenes if query.start <= scene.date <= query.end),

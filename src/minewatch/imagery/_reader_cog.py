@@ -2,9 +2,9 @@
 
 Every byte comes through the session of `minewatch._http` and is checked before it counts: the
 directory against what the item says of the grid, each block by the checksum of its compression and
-by the length that GDAL writes before it. (GDAL itself lets some damaged blocks pass: where a
-damaged stream runs past the block's size, it keeps what came and never looks at the checksum.) What
-is laid out in another way is left to another reader.
+by the length that GDAL writes before it; blocks without a checksum are read twice. (GDAL itself
+lets some damaged blocks pass: where a damaged stream runs past the block's size, it keeps what came
+and never looks at the checksum.) What is laid out in another way is left to another reader.
 """
 
 import logging
@@ -42,6 +42,8 @@ HEADER_BYTES: Final = 16_384
 """What is read of a file to learn its layout; more if its directory is longer."""
 MAX_HEADER_BYTES: Final = 4 << 20
 """A directory that ends beyond this is left to another reader."""
+MOST_READINGS: Final = 6
+"""How often bytes without a checksum are read until two readings agree."""
 KEPT_LAYOUTS: Final = 4096
 """Layouts of files that are remembered."""
 
@@ -174,24 +176,44 @@ class _CogFile:
     def _fetch(self, together: Sequence[int]) -> dict[int, AnyArray]:
         layout = self._layout
         start, stop = layout.span(together[0])[0], layout.span(together[-1])[1]
-
-        def decode(body: bytes) -> dict[int, AnyArray]:
-            view = memoryview(body)
+        if not layout.checked:
+            body = self._confirmed(start, stop - start)
             try:
-                return {
-                    number: decode_block(layout, number, view[first - start : last - start])
-                    for number in together
-                    for first, last in (layout.span(number),)
-                }
-            except GarbledError as error:
-                raise BadAnswerError(str(error)) from error
-
+                return self._decode(together, body)
+            except BadAnswerError as error:
+                raise ReadError(f"{self._asset.href}: {error}") from error
         if stop <= len(self._beginning):
             try:
-                return decode(self._beginning[start:stop])
+                return self._decode(together, self._beginning[start:stop])
             except BadAnswerError as error:
                 logger.debug("%s: %s; read again", self._asset.href, error)
-        return self._source.fetch(start, stop - start, lambda answer: decode(answer.body))
+        return self._source.fetch(
+            start, stop - start, lambda answer: self._decode(together, answer.body)
+        )
+
+    def _decode(self, together: Sequence[int], body: bytes) -> dict[int, AnyArray]:
+        """Unpack blocks that stand together in some bytes."""
+        layout = self._layout
+        begin = layout.span(together[0])[0]
+        view = memoryview(body)
+        found = {}
+        try:
+            for number in together:
+                start, stop = layout.span(number)
+                found[number] = decode_block(layout, number, view[start - begin : stop - begin])
+        except GarbledError as error:
+            raise BadAnswerError(str(error)) from error
+        return found
+
+    def _confirmed(self, start: int, length: int) -> bytes:
+        """Fetch bytes that nothing vouches for until they come the same twice running."""
+        before = b""
+        for _ in range(MOST_READINGS):
+            body = self._source.fetch(start, length, lambda answer: answer.body)
+            if body == before:
+                return body
+            before = body
+        raise ReadError(f"{self._asset.href}: its bytes differ each time they are read")
 
 
 class _LayoutCheck:

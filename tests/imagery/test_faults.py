@@ -1,0 +1,333 @@
+"""Servers that fail: the same bytes in the end, or an end that says why."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, RetryPolicy
+from minewatch.errors import ImageryError
+from minewatch.imagery import SceneQuery
+from minewatch.imagery._folder import FolderSource
+from minewatch.imagery._signing import PlanetaryComputerSigner
+from minewatch.imagery._stac import StacSource
+from minewatch.types import Failure
+
+COLLECTION = "sentinel-2-l2a"
+QUERY = SceneQuery(start="2023-01-01", end="2023-12-31", bands=("B02", "B04", "B8A", "B09"))
+HASTY = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.01, read_timeout_s=0.15)
+EVERY_FAULT = ("reset", "429", "500", "503", "truncated", "stalled", "garbage", "expired")
+
+
+@pytest.fixture(scope="module")
+def places(toy_area: GeoBox) -> dict[str, GeoBox]:
+    box = toy_area.boundingbox
+    return {
+        f"place-{i}": GeoBox(
+            (48, 48), Affine(10, 0, box.left + 420 * i, 0, -10, box.top - 300 * i), "EPSG:32620"
+        )
+        for i in range(5)
+    }
+
+
+@pytest.fixture(scope="module")
+def expected(toy_archive: Path, places: Mapping[str, GeoBox]) -> dict[str, Any]:
+    return dict(FolderSource(toy_archive).load_many(places, QUERY))
+
+
+def assert_same(found: Mapping[str, Any], expected: Mapping[str, xr.Dataset]) -> None:
+    assert set(found) == set(expected)
+    for key, one in found.items():
+        assert isinstance(one, xr.Dataset), one
+        assert one["reflectance"].values.tobytes() == expected[key]["reflectance"].values.tobytes()
+        assert one["clear_count"].values.tobytes() == expected[key]["clear_count"].values.tobytes()
+        assert one.attrs["scenes"] == expected[key].attrs["scenes"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_third_request_failing_changes_no_byte(
+    seed: int,
+    serve_archive: Callable[..., Any],
+    places: Mapping[str, GeoBox],
+    expected: Mapping[str, Any],
+) -> None:
+    server = serve_archive(
+        fault_rate=0.3, faults=EVERY_FAULT[:-1], api_faults=True, seed=seed, stall_s=0.3
+    )
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
+    assert_same(dict(source.load_many(places, QUERY)), expected)
+    assert set(server.counts.faults) == set(EVERY_FAULT[:-1])
+    source.close()
+
+
+def test_signatures_that_expire_are_renewed(
+    serve_archive: Callable[..., Any],
+    places: Mapping[str, GeoBox],
+    expected: Mapping[str, Any],
+) -> None:
+    server = serve_archive(fault_rate=0.2, faults=("expired", "503"), signed=True, token_uses=20)
+    with session(HASTY) as asking:
+        signer = PlanetaryComputerSigner(
+            asking, token_url=f"{server.url}/token", storage=server.url.removeprefix("http://")
+        )
+        source = StacSource(server.stac_url, COLLECTION, policy=HASTY, sign=signer)
+        assert_same(dict(source.load_many(places, QUERY)), expected)
+        source.close()
+    assert server.counts.faults["expired"] > 0
+    assert server.counts.tokens > server.counts.requests / 40
+
+
+def test_link_that_stays_denied_is_a_failure(
+    serve_archive: Callable[..., Any], places: Mapping[str, GeoBox]
+) -> None:
+    server = serve_archive(signed=True)
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
+    outcomes = dict(source.load_many(places, QUERY))
+    assert all(isinstance(one, Failure) and "HTTP 403" in one.reason for one in outcomes.values())
+    assert server.counts.requests < 40, "what is denied for good is not asked for again"
+    source.close()
+
+
+def test_files_that_stay_away_end_in_failures_soon(
+    serve_archive: Callable[..., Any], places: Mapping[str, GeoBox]
+) -> None:
+    server = serve_archive(fault_rate=1.0, faults=("503", "reset", "garbage"), in_a_row=None)
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
+    outcomes = dict(source.load_many(places, QUERY))
+    assert {one.key for one in outcomes.values() if isinstance(one, Failure)} == set(places)
+    assert all(".tif" in one.reason for one in outcomes.values())
+    assert server.counts.requests < 60 + HASTY.patience + 12, "then each file is tried once"
+    source.close()
+
+
+def test_catalogue_that_stays_away_ends_in_failures(
+    serve_archive: Callable[..., Any], places: Mapping[str, GeoBox]
+) -> None:
+    server = serve_archive(fault_rate=1.0, in_a_row=None, api_faults=True)
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
+    outcomes = dict(source.load_many(places, QUERY))
+    assert all("cannot be searched" in one.reason for one in outcomes.values())
+    with pytest.raises(ImageryError, match="cannot be searched"):
+        source.load(places["place-0"], QUERY)
+    source.close()
+
+
+def test_nobody_listening_ends_in_failures(places: Mapping[str, GeoBox]) -> None:
+    source = StacSource("http://127.0.0.1:9/stac", COLLECTION, policy=HASTY)
+    outcomes = dict(source.load_many(places, QUERY))
+    assert all(isinstance(one, Failure) for one in outcomes.values())
+    source.close()
+
+
+def test_source_that_recovers_is_used_again(
+    serve_archive: Callable[..., Any],
+    places: Mapping[str, GeoBox],
+    expected: Mapping[str, Any],
+) -> None:
+    server = serve_archive(fault_rate=1.0, faults=("503",), in_a_row=None)
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
+    assert all(isinstance(one, Failure) for _, one in source.load_many(places, QUERY))
+    server.settings = type(server.settings)()
+    assert_same(dict(source.load_many(places, QUERY)), expected)
+    source.close()
+
+
+# One request at a time.
+
+
+class Script:
+    """A server that answers by a list: status, headers, body; the last answer stays."""
+
+    def __init__(self, *answers: tuple[int, Mapping[str, str], bytes]) -> None:
+        self.answers = list(answers)
+        self.asked: list[Mapping[str, str]] = []
+
+
+@contextmanager
+def served(*answers: tuple[int, Mapping[str, str], bytes]) -> Iterator[tuple[str, Script]]:
+    script = Script(*answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            script.asked.append(dict(self.headers))
+            status, headers, body = script.answers[0]
+            if len(script.answers) > 1:
+                script.answers.pop(0)
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/file", script
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def session(policy: RetryPolicy, **how: Any) -> Iterator[HttpSession]:
+    asking = HttpSession(policy, **how)
+    try:
+        yield asking
+    finally:
+        asking.close()
+
+
+def body_of(answer: Answer) -> bytes:
+    return answer.body
+
+
+GOOD = (200, {}, b"good")
+
+
+def test_retry_after_is_honoured() -> None:
+    waits: list[float] = []
+    with (
+        served((429, {"Retry-After": "7"}, b""), (503, {}, b""), GOOD) as (url, _),
+        session(RetryPolicy(), pause=waits.append) as asking,
+    ):
+        assert asking.fetch(url, body_of) == b"good"
+    assert waits[0] == 7.0
+    assert 0.0 <= waits[1] <= 0.5
+
+
+def test_retry_after_is_bounded() -> None:
+    waits: list[float] = []
+    with (
+        served((429, {"Retry-After": "86400"}, b""), GOOD) as (url, _),
+        session(RetryPolicy(longest_wait_s=9.0), pause=waits.append) as asking,
+    ):
+        assert asking.fetch(url, body_of) == b"good"
+    assert waits == [9.0]
+
+
+def test_waits_grow_are_spread_and_repeat_with_the_seed() -> None:
+    policy = RetryPolicy(attempts=9, first_wait_s=1.0, longest_wait_s=16.0, patience=99)
+
+    def waits_of(seed: int, url: str) -> list[float]:
+        waits: list[float] = []
+        with (
+            session(policy, pause=waits.append, seed=seed) as asking,
+            pytest.raises(HttpError, match="9 attempts"),
+        ):
+            asking.fetch(url, body_of)
+        return waits
+
+    with served((500, {}, b"")) as (url, script):
+        first, again, other = waits_of(0, url), waits_of(0, url), waits_of(1, url)
+    assert first == again != other
+    assert len(script.asked) == 27
+    limits = np.minimum(2.0 ** np.arange(8), 16.0)
+    assert (np.array(first) <= limits).all()
+
+
+@pytest.mark.parametrize("status", [404, 410, 400, 403])
+def test_final_answers_are_not_asked_for_again(status: int) -> None:
+    with served((status, {}, b"")) as (url, script), session(HASTY) as asking:
+        with pytest.raises(HttpError, match=f"HTTP {status}") as error:
+            asking.fetch(f"{url}?sig=secret", body_of)
+        assert len(script.asked) == 1
+    assert error.value.permanent
+    assert "secret" not in str(error.value)
+
+
+def test_denied_link_is_renewed_once_more_each_time() -> None:
+    with served((403, {}, b""), GOOD) as (url, script), session(HASTY) as asking:
+        assert asking.fetch(url, body_of, renew=lambda: True) == b"good"
+        assert len(script.asked) == 2
+
+
+def test_answer_that_fails_its_check_is_asked_for_again() -> None:
+    def check(answer: Answer) -> str:
+        if answer.body != b"good":
+            raise BadAnswerError("not good")
+        return "checked"
+
+    with served((200, {}, b"bad"), (200, {}, b"worse"), GOOD) as (url, _), session(HASTY) as asking:
+        assert asking.fetch(url, check) == "checked"
+        assert asking.traffic.retries == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Range": "bytes 0-3/100"}, b"0123"),  # another part
+        ({"Content-Range": "bytes 10-13/100"}, b"01"),  # too short
+        ({"Content-Range": "nonsense"}, b"0123"),
+        ({}, b"0123"),
+    ],
+)
+def test_part_that_was_not_asked_for_is_not_taken(headers: dict[str, str], body: bytes) -> None:
+    good = (206, {"Content-Range": "bytes 10-13/100"}, b"abcd")
+    with served((206, headers, body), good) as (url, _), session(HASTY) as asking:
+        answer = asking.fetch(url, lambda found: found, byte_range=(10, 4))
+    assert (answer.body, answer.total_bytes) == (b"abcd", 100)
+
+
+def test_server_that_knows_no_parts_is_cut_to_size() -> None:
+    with served((200, {}, b"0123456789")) as (url, _), session(HASTY) as asking:
+        answer = asking.fetch(url, lambda found: found, byte_range=(2, 3))
+    assert (answer.body, answer.total_bytes) == (b"234", 10)
+
+
+def test_json_that_is_cut_off_is_asked_for_again() -> None:
+    answers = (200, {}, b'{"a": '), (200, {}, json.dumps({"a": 1}).encode())
+    with served(*answers) as (url, script), session(HASTY) as asking:
+        assert asking.fetch_json(url) == {"a": 1}
+        assert script.asked[0]["User-Agent"].startswith("minewatch/")
+
+
+def test_server_that_is_down_is_tried_once_until_it_answers() -> None:
+    policy = RetryPolicy(attempts=4, patience=6, first_wait_s=0.0)
+    with served((503, {}, b"")) as (url, script), session(policy) as asking:
+        counts = []
+        for _ in range(4):
+            with pytest.raises(HttpError):
+                asking.fetch(url, body_of)
+            counts.append(len(script.asked))
+        assert counts == [4, 6, 7, 8]
+        script.answers[:] = [GOOD, (503, {}, b""), GOOD]
+        assert asking.fetch(url, body_of) == b"good"
+        assert asking.fetch(url, body_of) == b"good", "retried again"
+
+
+def test_closed_session_ends_its_waits() -> None:
+    with served((503, {"Retry-After": "3600"}, b"")) as (url, script):
+        asking = HttpSession(RetryPolicy(longest_wait_s=3600.0))
+        errors: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                asking.fetch(url, body_of)
+            except HttpError as error:
+                errors.append(error)
+
+        waiting = threading.Thread(target=ask)
+        waiting.start()
+        while not script.asked:
+            waiting.join(0.01)
+        asking.close()
+        waiting.join(10)
+        assert not waiting.is_alive()
+    assert "closed" in str(errors[0])
