@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,28 @@ import pytest
 from minewatch import sites as sites_word
 from minewatch import study as study_module
 from minewatch import toy
-from minewatch.errors import AlreadyThereError, NotThereError, SettingsError, SitesError
-from minewatch.study import StageResult, new_study, read_study, run_study
+from minewatch.errors import (
+    AlreadyThereError,
+    IncompleteError,
+    NotThereError,
+    SettingsError,
+    SitesError,
+)
+from minewatch.grid import PatchGrid
+from minewatch.imagery import FolderSource, SceneQuery
+from minewatch.patches import PatchDataset
+from minewatch.patches._build_request import place_sites
+from minewatch.study import (
+    StageResult,
+    build_dataset,
+    new_study,
+    read_build,
+    read_study,
+    run_study,
+)
+from minewatch.study._build import read_section_sites
 from minewatch.study._records import Record, decide
-from minewatch.study._settings import StudySettings
+from minewatch.study._settings import ImportSection, StudySettings
 
 SETTINGS = """
 [sites]
@@ -103,8 +122,6 @@ def test_a_missing_or_altered_result_is_made_again(study: Path) -> None:
 @pytest.mark.integration
 def test_pixels_and_places_meet_by_the_named_row(study: Path) -> None:
     run_study(study, only=["sites", "patches"])
-    from minewatch.patches import PatchDataset
-
     dataset = PatchDataset.open(study / "patches")
     valley = toy.Valley(seed=1)
     table = valley.sites(n_mining=6, n_background=8)
@@ -209,9 +226,17 @@ def test_the_template_can_be_run_as_it_is_and_names_every_setting(tmp_path: Path
     text = new_study(tmp_path / "guri").read_text()
     settings = StudySettings.model_validate(tomllib.loads(text))
     assert settings.study.name == "guri"
-    for section in ("sites", "patches", "explore"):
-        for name in type(getattr(settings, section)).model_fields:
+    sections = {name: type(getattr(settings, name)) for name in StudySettings.model_fields}
+    for section, model in [*sections.items(), ("patches", ImportSection)]:
+        for name in model.model_fields:
             assert f"{name} = " in text, f"[{section}] {name}"
+
+
+def test_the_templates_other_kind_of_patches_can_be_uncommented(tmp_path: Path) -> None:
+    text = new_study(tmp_path).read_text()
+    begin, end = text.index('# kind = "arrays"'), text.index("# For pickles")
+    lines = [line.removeprefix("# ") for line in text[begin:end].splitlines() if " = " in line]
+    ImportSection.model_validate(tomllib.loads("\n".join(lines)))
 
 
 def test_the_templates_commented_lines_are_defaults_that_can_be_uncommented(tmp_path: Path) -> None:
@@ -262,3 +287,195 @@ def test_a_change_of_version_is_a_reason() -> None:
     assert decide(Record({}, {}, {}, "0.2.0"), before) == (
         "it was made by minewatch 0.1.0, and this is 0.2.0"
     )
+
+
+# imagery ----------------------------------------------------------------------------------------
+
+BUILT = """
+[sites]
+files = ["places.geojson"]
+allow = ["conflicting labels", "duplicate point"]
+
+[imagery]
+source = "archive"
+year = 2023
+bands = ["B04", "B03", "B02"]
+
+[patches]
+kind = "build"
+size_px = 24
+
+[explore]
+n_folds = 2
+n_thumbnails = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small archive and places in it."""
+    folder = tmp_path_factory.mktemp("archive")
+    valley = toy.Valley(seed=1)
+    area = toy.archive_area(valley, side_m=2_400)
+    toy.write_archive(valley, folder / "archive", area=area, n_acquisitions=6)
+    table = valley.sites(n_mining=4, n_background=4, within=area)
+    sites_word.write_sites(table, folder / "places.geojson")
+    return folder
+
+
+@pytest.fixture
+def built(archive: Path, tmp_path: Path) -> Path:
+    """Write a study that builds its patches from the archive."""
+    folder = tmp_path / "built"
+    shutil.copytree(archive, folder)
+    (folder / "study.toml").write_text(BUILT)
+    return folder
+
+
+def used_item(folder: Path) -> Path:
+    """Find the item of a scene that some places are made from, and some are not."""
+    places = sites_word.read_sites(folder / "places.geojson").geometry
+    grid = PatchGrid(size_px=24)
+    geoboxes = {str(key): grid.geobox(point.x, point.y) for key, point in places.items()}
+    query = SceneQuery(start="2023-01-01", end="2023-12-31", bands="rgb")
+    found = dict(FolderSource(folder / "archive").load_many(geoboxes, query)).values()
+    ids = [{scene["id"] for scene in one.attrs["scenes"]} for one in found]
+    partly = sorted(set.union(*ids) - set.intersection(*ids))
+    return next((folder / "archive").rglob(f"{partly[0]}.json"))
+
+
+STAGES = ["sites", "patches"]
+
+
+@pytest.mark.integration
+def test_a_study_builds_its_patches_and_only_when_something_changed(built: Path) -> None:
+    first = run_study(built, only=STAGES)
+    assert set(actions(first).values()) == {"ran"}
+    assert first[1].summary.startswith("8 patches of 24 × 24 pixels, 3 bands, L2A")
+    assert set(actions(run_study(built, only=STAGES)).values()) == {"skipped"}
+
+    edit(built, "size_px = 24", "size_px = 24\nmin_clear_views = 99")
+    results = run_study(built, only=["patches"])
+    assert reasons(results)["patches"] == "setting min_clear_views changed from unset to 99"
+    assert "8 with few clear views" in results[0].summary
+    edit(built, "year = 2023", 'year = 2023\nmethod = "least_cloudy"')
+    reason = reasons(run_study(built, only=["patches"]))["patches"]
+    assert reason == 'setting imagery.method changed from "median" to "least_cloudy"'
+
+
+@pytest.mark.integration
+def test_changed_items_build_the_patches_anew(built: Path) -> None:
+    run_study(built, only=STAGES)
+    before = PatchDataset.open(built / "patches").sites["scene_count"]
+    item = used_item(built)
+    item.unlink()
+    results = run_study(built, only=["patches"])
+    assert f"{item.name} is no longer taken" in reasons(results)["patches"]
+    after = PatchDataset.open(built / "patches").sites["scene_count"]
+    assert set(before - after) == {0, 1}
+
+
+@pytest.mark.integration
+def test_failed_places_stop_a_study_until_they_are_there_or_allowed(built: Path) -> None:
+    file = used_item(built).parent / "B04.tif"
+    aside = file.rename(file.with_suffix(".aside"))
+    with pytest.raises(IncompleteError, match="allow_failed = true"):
+        run_study(built)
+    assert not (built / "explore").exists()
+    edit(built, "size_px = 24", "size_px = 24\nallow_failed = true")
+    results = run_study(built, only=STAGES)
+    assert "failed" in results[1].summary
+    assert (built / "patches.failures.csv").exists()
+    edit(built, "allow_failed = true", "")
+    aside.rename(file)
+    results = run_study(built, only=["patches"])
+    assert "failed" not in results[0].summary
+    assert not (built / "patches.failures.csv").exists()
+
+
+def test_patches_to_build_need_imagery(study: Path) -> None:
+    path = study / "study.toml"
+    path.write_text('[sites]\nfiles = ["places.geojson"]\n[patches]\nkind = "build"\n')
+    with pytest.raises(SettingsError, match=r"there is no \[imagery\] to build from"):
+        read_study(study)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("sise_px = 24", r"patches.sise_px is not a setting; did you mean patches.size_px\?"),
+        ("size_px = 0", r"patches.size_px is 0: input should be greater"),
+        ('kind = "bild"', r"patches.kind is 'bild': expected 'arrays', .* 'build'"),
+        ("", r"patches.kind is missing"),
+    ],
+)
+def test_a_wrong_setting_of_patches_is_named_as_it_stands_in_the_file(
+    tmp_path: Path, wrong: str, message: str
+) -> None:
+    old = 'kind = "build"' if "kind" in wrong or not wrong else "size_px = 24"
+    (tmp_path / "study.toml").write_text(BUILT.replace(old, wrong))
+    with pytest.raises(SettingsError, match=message):
+        read_study(tmp_path)
+
+
+LIKE = """
+[sites]
+mining = ["positives.geojson"]
+no_mining = ["negatives.geojson"]
+
+[imagery]
+source = "earth-engine"
+level = "L1C"
+year = 2023
+bands = "legacy-12"
+clear_threshold = 0.75
+
+[patches]
+size_px = 48
+"""
+
+
+def test_a_file_says_what_to_build_and_options_go_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "like.toml"
+    file.write_text(LIKE)
+    settings = read_build(file)
+    assert settings.imagery.query.bands[7] == "B8A"
+    assert (settings.imagery.level, settings.patches.size_px) == ("L1C", 48)
+    assert str(settings.imagery.start) == "2023-01-01"
+    changed = read_build(file, {"imagery": {"year": 2021, "source": "archive"}})
+    assert (changed.imagery.source, str(changed.imagery.end)) == ("archive", "2021-12-31")
+    late = read_build(file, {"imagery": {"start": "2023-06-01"}, "patches": {"size_px": 24}})
+    assert (str(late.imagery.start), str(late.imagery.end)) == ("2023-06-01", "2023-12-31")
+    assert late.patches.size_px == 24
+    with pytest.raises(SettingsError, match=r"imagery.bonds is not a setting; did you mean"):
+        read_build(file, {"imagery": {"bonds": "rgb"}})
+    with pytest.raises(NotThereError, match="says what to build"):
+        read_build(tmp_path / "other.toml")
+
+
+@pytest.mark.parametrize("file", ["study.toml", "like.toml"])
+def test_a_study_and_a_file_like_one_build_the_same_dataset(
+    built: Path, tmp_path: Path, file: str
+) -> None:
+    (built / "like.toml").write_text(BUILT.partition("[explore]")[0].replace('kind = "build"', ""))
+    run_study(built, only=["sites", "patches"])
+    summary = build_dataset(read_build(built / file), tmp_path / "alone", folder=built)
+    assert (tmp_path / "alone" / "dataset.json").read_bytes() == (
+        built / "patches" / "dataset.json"
+    ).read_bytes()
+    assert summary.n_loaded == 8
+
+
+@pytest.mark.real
+def test_the_published_study_s_points_can_be_built_from_with_one_file(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    file = shared_data / "places"
+    text = LIKE.replace("positives", "v2.1_bolivar_positives")
+    settings = read_build(None, tomllib.loads(text.replace("negatives", "v2.0_bolivar_negatives")))
+    assert settings.sites is not None
+    table = read_section_sites(file, settings.sites)
+    assert table["label"].value_counts().to_dict() == {0: 332, 1: 170}
+    _, geoboxes = place_sites(table, settings.patches.grid)
+    assert len(geoboxes) == 502
+    assert {geobox.shape.yx for geobox in geoboxes.values()} == {(48, 48)}

@@ -34,11 +34,12 @@ def bars() -> Iterator[Progress]:
         tasks: dict[str, TaskID] = {}
 
         def show(step: str, done: int, total: int, /) -> None:
-            began = started.setdefault(step, time.monotonic())
-            if step not in tasks:
+            name = step.partition(" (")[0]
+            began = started.setdefault(name, time.monotonic())
+            if name not in tasks:
                 if time.monotonic() - began < PATIENCE_S:
                     return
-                tasks[step] = drawing.add_task(step, total=total)
-            drawing.update(tasks[step], completed=done, total=total)
+                tasks[name] = drawing.add_task(step, total=total, completed=done)
+            drawing.update(tasks[name], completed=done, total=total, description=step)
 
         yield show

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from minewatch.cli import _common
+from minewatch.cli import _common, _patches_build
 
 if TYPE_CHECKING:
     from minewatch.patches import ImportSettings, PatchDataset
 
 app = typer.Typer(
-    no_args_is_help=True, help="Import patches of imagery, look at them, export them."
+    no_args_is_help=True, help="Build or import patches of imagery, look at them, export them."
 )
 imports = typer.Typer(no_args_is_help=True, help="Make a dataset of patches that others cut.")
 app.add_typer(imports, name="import")
+app.command()(_patches_build.build)
 
 
 class LevelName(StrEnum):

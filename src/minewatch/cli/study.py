@@ -26,7 +26,8 @@ def new(
         as_json=as_json,
         describe=lambda: (
             f"{path} is written.\n"
-            f"Say in it where your points and patches lie, then: minewatch run --study {folder}"
+            "Say in it where your points lie and which imagery you want, then: "
+            f"minewatch run --study {folder}"
         ),
     )
 
@@ -66,8 +67,8 @@ def demo(
     """Run every stage, offline, on a made-up valley, and say where the results are."""
     from minewatch.study import make_demo, run_study
 
-    make_demo(folder, seed=seed, overwrite=overwrite)
     with _common.progress_bars() as progress:
+        make_demo(folder, seed=seed, overwrite=overwrite, progress=progress)
         results = run_study(
             folder, tell=(lambda _told: None) if as_json else _tell, progress=progress
         )

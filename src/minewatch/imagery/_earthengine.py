@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import xarray as xr
 from odc.geo.geobox import GeoBox
@@ -32,6 +32,9 @@ from minewatch.imagery._query import SceneQuery
 from minewatch.types import Failure, Level, StrPath
 
 logger = logging.getLogger(__name__)
+
+DEFAULT_CONCURRENCY: Final = 20
+"""Requests under way at a time, half of what one project may have."""
 
 
 class EarthEngineSource:
@@ -100,7 +103,7 @@ class EarthEngineSource:
         credentials: Any | None = None,
         service_account: StrPath | None = None,
         views: Literal["images", "passes"] = "images",
-        max_concurrency: int = 20,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         patience: Patience | None = None,
         timeout_s: float = 300.0,
         url: str = HIGH_VOLUME_URL,
@@ -133,6 +136,12 @@ class EarthEngineSource:
     def level(self) -> Level:
         """Processing level of everything that the source gives."""
         return self._level
+
+    @property
+    def name(self) -> str:
+        """What the source reads, in words: sources of one name give the same pixels."""
+        views = "" if self._views == "images" else f", {self._views}"
+        return f"Google Earth Engine {self.collection}{views}"
 
     @property
     def collection(self) -> str:

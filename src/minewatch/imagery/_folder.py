@@ -87,6 +87,11 @@ class FolderSource:
         """Processing level of everything that the source gives."""
         return self._loader.level
 
+    @property
+    def name(self) -> str:
+        """What the source reads, in words: sources of one name give the same pixels."""
+        return self._loader.source
+
     def search(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
         """List the scenes of the period whose footprint may touch a place; nothing is chosen.
 

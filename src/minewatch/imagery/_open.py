@@ -20,6 +20,7 @@ def open_source(
     collection: str | None = None,
     level: str | None = None,
     project: str | None = None,
+    workers: int | None = None,
 ) -> "BatchSource":
     """Open a source of imagery by its name, its address or its folder.
 
@@ -37,6 +38,9 @@ def open_source(
         L1C or L2A; None where the collection says it. Earth Engine then gives L1C.
     project
         Google Cloud project, for Earth Engine.
+    workers
+        Files that are read, or requests that are under way, at a time; None for what suits the
+        source.
 
     Returns
     -------
@@ -59,24 +63,36 @@ def open_source(
     """
     name = str(where)
     if name == EARTH_ENGINE:
-        from minewatch.imagery._earthengine import EarthEngineSource
+        from minewatch.imagery._earthengine import DEFAULT_CONCURRENCY, EarthEngineSource
 
-        return EarthEngineSource(project, level=check_level(level or "L1C"))
+        return EarthEngineSource(
+            project,
+            level=check_level(level or "L1C"),
+            max_concurrency=workers or DEFAULT_CONCURRENCY,
+        )
     if name in CATALOGUES:
-        return _open_known(name, collection, level)
+        return _open_known(name, collection, level, workers)
     if name.startswith(("http://", "https://")):
-        return _open_stac(name, collection, level)
+        return _open_stac(name, collection, level, workers)
     if Path(name).exists():
-        from minewatch.imagery._folder import FolderSource
+        from minewatch.imagery._folder import FOLDER_WORKERS, FolderSource
 
-        return FolderSource(name, collection=collection, level=check_level(level or "L2A"))
+        return FolderSource(
+            name,
+            collection=collection,
+            level=check_level(level or "L2A"),
+            workers=workers or FOLDER_WORKERS,
+        )
     raise NotThereError(
         f"{name} is neither a folder nor a known catalogue; expected a folder, a URL or one of "
         f"{', '.join([*CATALOGUES, EARTH_ENGINE])}"
     )
 
 
-def _open_known(name: str, collection: str | None, level: str | None) -> "BatchSource":
+def _open_known(
+    name: str, collection: str | None, level: str | None, workers: int | None
+) -> "BatchSource":
+    from minewatch.imagery._batch import DEFAULT_WORKERS
     from minewatch.imagery._stac import StacSource
 
     catalogue = CATALOGUES[name]
@@ -90,15 +106,24 @@ def _open_known(name: str, collection: str | None, level: str | None) -> "BatchS
         chosen,
         level=known or _level_of(chosen, level),
         sign=catalogue.sign,
+        workers=workers or DEFAULT_WORKERS,
     )
 
 
-def _open_stac(url: str, collection: str | None, level: str | None) -> "BatchSource":
+def _open_stac(
+    url: str, collection: str | None, level: str | None, workers: int | None
+) -> "BatchSource":
+    from minewatch.imagery._batch import DEFAULT_WORKERS
     from minewatch.imagery._stac import StacSource
 
     if collection is None:
         raise InputError(f"name the collection of {url} that holds Sentinel-2 (collection=)")
-    return StacSource(url, collection, level=_level_of(collection, level))
+    return StacSource(
+        url,
+        collection,
+        level=_level_of(collection, level),
+        workers=workers or DEFAULT_WORKERS,
+    )
 
 
 def _level_of(collection: str, level: str | None) -> Level:

@@ -109,6 +109,11 @@ class StacSource:
         return self._loader.level
 
     @property
+    def name(self) -> str:
+        """What the source reads, in words: sources of one name give the same pixels."""
+        return self._loader.source
+
+    @property
     def traffic(self) -> Traffic:
         """Requests and bytes so far."""
         return self._session.traffic

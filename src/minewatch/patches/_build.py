@@ -81,6 +81,19 @@ class BuildSummary:
             "seconds": round(self.seconds, 3),
         }
 
+    def describe(self) -> str:
+        """Write the counts in one line."""
+        few = f", {self.n_few_clear_views} with few clear views" if self.n_few_clear_views else ""
+        failed = f", {self.n_failed} failed" if self.failures else ""
+        return f"{self.n_sites} patches, {self.n_loaded} loaded now{few}{failed}"
+
+    def describe_failures(self) -> str:
+        """Write in one line how many places failed, the commonest reasons, where the list is."""
+        return (
+            f"{self.n_failed} of {self.n_sites} places failed: {_reasons(self.failures)}. They are "
+            f"listed in {self.failures_file}"
+        )
+
     def raise_failures(self) -> None:
         """Raise an error if any place failed; the dataset stays as it is.
 
@@ -91,8 +104,7 @@ class BuildSummary:
         """
         if self.failures:
             raise IncompleteError(
-                f"{self.n_failed} of {self.n_sites} places failed: {_reasons(self.failures)}. "
-                f"They are listed in {self.failures_file}; load them again with --retry-failed "
+                f"{self.describe_failures()}; load them again with --retry-failed "
                 "(retry_failed=True)"
             )
 

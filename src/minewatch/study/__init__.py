@@ -4,8 +4,9 @@ The sections of `study.toml` bear the stages' words. Each stage leaves a record 
 gave, so a later run can say why it does a stage again, or why it need not.
 """
 
+from minewatch.study._build import build_dataset
 from minewatch.study._demo import make_demo
-from minewatch.study._read import read_study
+from minewatch.study._read import read_build, read_study
 from minewatch.study._run import StageResult, run_study
 from minewatch.study._settings import StudySettings
 from minewatch.study._stages import report_path
@@ -14,8 +15,10 @@ from minewatch.study._template import new_study
 __all__ = [
     "StageResult",
     "StudySettings",
+    "build_dataset",
     "make_demo",
     "new_study",
+    "read_build",
     "read_study",
     "report_path",
     "run_study",

@@ -1,8 +1,8 @@
 """The study of the demo: a made-up valley, written as anyone's files would be."""
 
+from datetime import date
 from pathlib import Path
-
-import numpy as np
+from typing import Final
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
@@ -10,14 +10,18 @@ from minewatch.errors import AlreadyThereError
 from minewatch.study._read import FILE_NAME
 from minewatch.types import StrPath
 
-N_MINING, N_BACKGROUND = 170, 332
+N_MINING: Final = 170
+N_BACKGROUND: Final = 332
 """As many as in the study that minewatch began with."""
+YEAR: Final = 2023
+SINCE: Final = date(YEAR, 1, 1)
+"""Mines that people looked at were there on this day, so that a year's median shows them."""
 
 
 def make_demo(
     folder: StrPath, *, seed: int = 1, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """Write a study of the toy valley: points, patches and the `study.toml` that ties them.
+    """Write a study of the toy valley: points, a year of imagery, the `study.toml` that ties them.
 
     Parameters
     ----------
@@ -28,7 +32,7 @@ def make_demo(
     overwrite
         Replace a folder that an earlier demo made.
     progress
-        Told how many patches are rendered.
+        Told how much of the imagery is written.
 
     Returns
     -------
@@ -43,15 +47,13 @@ def make_demo(
     final = Path(folder)
     template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
     _refuse_other_folders(final, overwrite=overwrite)
-    progress("rendering", 0, N_MINING + N_BACKGROUND)
     valley = toy.Valley(seed=seed)
-    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND)
-    pixels = valley.pixels(table, bands="l2a-12").transpose("site", "y", "x", "band")
+    area = toy.archive_area(valley)
+    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND, within=area, on=SINCE)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
-        sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
-        np.savez(aside / "patches.npz", patches=pixels.to_numpy())
+        sites.write_sites(table, aside / "places.geojson")
+        toy.write_archive(valley, aside / "archive", year=YEAR, area=area, progress=progress)
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
-    progress("rendering", len(table), len(table))
     return final / FILE_NAME
 
 

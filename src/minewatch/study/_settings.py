@@ -1,14 +1,15 @@
 """The sections of study.toml, as strict settings."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
+from minewatch.imagery import SceneQuery
 from minewatch.patches import ImportSettings
-from minewatch.types import Settings
+from minewatch.types import Level, Settings
 
 
 class StudySection(Settings):
@@ -62,7 +63,63 @@ class SitesSection(Settings):
         )
 
 
-class PatchesSection(ImportSettings):
+class ImagerySection(SceneQuery):
+    """Where imagery comes from, of which days, and what counts as a clear view.
+
+    ``year = 2023`` stands for the first and the last day of that year.
+    """
+
+    source: str = "earth-search"
+    """``earth-search``, ``planetary-computer``, ``earth-engine``, the URL of a STAC API, or a
+    folder of STAC items and their files, relative to the study's folder."""
+    collection: str | None = None
+    """The collection to read. None: a known catalogue's first."""
+    level: Level | None = None
+    """L1C or L2A. None: the collection's; of Earth Engine L1C."""
+    project: str | None = None
+    """Google Cloud project, for Earth Engine. None: the one stored with the credentials."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _year(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "year" not in values:
+            return values
+        year, others = values["year"], {key: values[key] for key in values if key != "year"}
+        if {"start", "end"} & set(others):
+            raise ValueError("a year stands beside a start or an end; give one or the other")
+        if not isinstance(year, int) or not 2015 <= year <= 9999:
+            raise ValueError(f"year is {year!r}; expected a year from 2015 on")
+        return {"start": f"{year}-01-01", "end": f"{year}-12-31", **others}
+
+    @property
+    def query(self) -> SceneQuery:
+        """The part that every source takes."""
+        return SceneQuery(**{name: getattr(self, name) for name in SceneQuery.model_fields})
+
+
+class BuildSection(Settings):
+    """Patches that are built from the sites and the imagery."""
+
+    kind: Literal["build"] = "build"
+    """They are built."""
+    size_px: int = Field(default=48, ge=1, le=4096)
+    """Pixels along each side."""
+    resolution_m: float = Field(default=10.0, gt=0)
+    """Ground size of a pixel, metres."""
+    snap_m: float = Field(default=60.0, gt=0)
+    """Spacing of the grid that corners lie on, metres; tiles of Sentinel-2 share one of 60 m."""
+    min_clear_views: int | None = Field(default=None, ge=0)
+    """Patches with fewer clear views are marked. None: 3 for a median, else 1."""
+    allow_failed: bool = False
+    """Whether a study goes on although places failed."""
+
+    @property
+    def grid(self) -> PatchGrid:
+        """How the patches are cut."""
+        return PatchGrid(size_px=self.size_px, resolution_m=self.resolution_m, snap_m=self.snap_m)
+
+
+class ImportSection(ImportSettings):
     """Where the pixels lie, and what cannot be seen in them; paths as in `SitesSection`."""
 
     kind: Literal["arrays", "legacy", "geotiff"]
@@ -97,6 +154,28 @@ class PatchesSection(ImportSettings):
         return ImportSettings(**{name: getattr(self, name) for name in names})
 
 
+PatchesSection: TypeAlias = Annotated[ImportSection | BuildSection, Field(discriminator="kind")]
+"""Patches that others cut, or patches that are built."""
+
+
+class BuildSettings(Settings):
+    """What `patches build` can be told in a file: the sections of a study.toml, none of them whole.
+
+    So a study.toml that builds its patches is one, too.
+    """
+
+    study: StudySection = StudySection()
+    """What the study is."""
+    sites: SitesSection | None = None
+    """Where the points lie, relative to the file. None: they are named on the command line."""
+    imagery: ImagerySection
+    """Where imagery comes from, and of which days."""
+    patches: BuildSection = BuildSection()
+    """How patches are cut and judged."""
+    explore: ExploreSettings = ExploreSettings()
+    """Not looked at here."""
+
+
 class StudySettings(Settings):
     """A whole study.toml."""
 
@@ -104,7 +183,15 @@ class StudySettings(Settings):
     """What the study is."""
     sites: SitesSection
     """Where the labelled points lie."""
+    imagery: ImagerySection | None = None
+    """Where imagery comes from, and of which days. None: patches are imported."""
     patches: PatchesSection
-    """Where the pixels lie."""
+    """Where the pixels lie, or how they are built."""
     explore: ExploreSettings = ExploreSettings()
     """How they are explored."""
+
+    @model_validator(mode="after")
+    def _imagery_to_build_from(self) -> Self:
+        if isinstance(self.patches, BuildSection) and self.imagery is None:
+            raise ValueError("patches.kind is 'build', and there is no [imagery] to build from")
+        return self

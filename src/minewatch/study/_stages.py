@@ -8,9 +8,16 @@ from typing import Any, Final, TypeAlias
 import minewatch.explore
 from minewatch import _store, patches, sites
 from minewatch._progress import Progress
-from minewatch.errors import NotThereError
+from minewatch.errors import IncompleteError, NotThereError
+from minewatch.study._build import (
+    build_dataset,
+    build_settings,
+    read_section_sites,
+    source_items,
+)
 from minewatch.study._records import Record
-from minewatch.study._settings import PatchesSection, SitesSection, StudySettings
+from minewatch.study._settings import BuildSection, ImportSection, StudySettings
+from minewatch.types import Settings
 
 SITES: Final = "sites.parquet"
 DATASET: Final = "patches"
@@ -81,7 +88,7 @@ def _required(study: Path, paths: tuple[Path, ...], setting: str) -> list[Path]:
     return found
 
 
-def _section(settings: SitesSection | PatchesSection) -> dict[str, Any]:
+def _section(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(mode="json")
     return values
 
@@ -100,14 +107,7 @@ def _sites_inputs(study: Path, settings: StudySettings) -> list[Path]:
 
 def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> str:
     section = settings.sites
-    by_class = {1: section.mining, 0: section.no_mining}
-    table = sites.read_sites(
-        [study / path for path in section.files]
-        or {label: [study / path for path in paths] for label, paths in by_class.items() if paths},
-        label=section.label_column,
-        site_id=section.site_id_column,
-        crs=section.crs,
-    )
+    table = read_section_sites(study, section)
     check = sites.check_sites(table, grid=section.grid)
     check.save(study / "sites", inputs=_sites_inputs(study, settings), overwrite=True)
     check.raise_faults(allow=section.allow)
@@ -120,8 +120,18 @@ def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> st
 # patches ----------------------------------------------------------------------------------------
 
 
+def _patches_settings(settings: StudySettings) -> dict[str, Any]:
+    values = _section(settings.patches)
+    if isinstance(settings.patches, BuildSection) and settings.imagery is not None:
+        values |= {f"imagery.{key}": one for key, one in _section(settings.imagery).items()}
+    return values
+
+
 def _patches_inputs(study: Path, settings: StudySettings) -> list[Path]:
     section = settings.patches
+    if isinstance(section, BuildSection):
+        items = [] if settings.imagery is None else source_items(study, settings.imagery)
+        return [study / SITES, *items]
     pixels = _required(study, section.files, "patches.files")
     if section.kind != "legacy":
         return [study / SITES, *pixels]
@@ -141,10 +151,48 @@ def _beside(pickles: list[Path]) -> list[Path]:
 
 
 def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> str:
-    section, out = settings.patches, study / DATASET
-    pixels = [study / path for path in section.files]
+    if isinstance(settings.patches, BuildSection):
+        return _build_patches(study, settings, progress)
+    return _describe(_import_patches(study, settings.patches, progress))
+
+
+def _describe(dataset: patches.PatchDataset) -> str:
+    size = dataset.header.size_px
+    return (
+        f"{len(dataset)} patches of {size} × {size} pixels, {len(dataset.bands)} bands, "
+        f"{dataset.level}"
+    )
+
+
+def _build_patches(study: Path, settings: StudySettings, progress: Progress) -> str:
+    """Build what is missing of the dataset that the settings ask for, or all of another."""
+    wanted = build_settings(settings)
+    summary = build_dataset(
+        wanted,
+        study / DATASET,
+        table=sites.read_sites(study / SITES),
+        folder=study,
+        retry_failed=True,
+        overwrite=True,
+        progress=progress,
+    )
+    if summary.failures and not wanted.patches.allow_failed:
+        raise IncompleteError(
+            f"{summary.describe_failures()}; run again to load those, or go on without them: "
+            "allow_failed = true in [patches]"
+        )
+    few = summary.n_few_clear_views
+    marked = f", {few} with few clear views" if few else ""
+    failed = f", {summary.n_failed} failed" if summary.failures else ""
+    return f"{_describe(patches.PatchDataset.open(summary.path))}{marked}{failed}"
+
+
+def _import_patches(
+    study: Path, section: ImportSection, progress: Progress
+) -> patches.PatchDataset:
+    out, pixels = study / DATASET, [study / path for path in section.files]
     if section.kind == "legacy":
-        dataset = patches.import_legacy(
+        return patches.import_legacy(
             pixels,
             out,
             section.settings,
@@ -154,8 +202,8 @@ def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> s
             overwrite=True,
             progress=progress,
         )
-    elif section.kind == "arrays":
-        dataset = patches.import_arrays(
+    if section.kind == "arrays":
+        return patches.import_arrays(
             pixels[0],
             out,
             section.settings,
@@ -165,19 +213,13 @@ def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> s
             overwrite=True,
             progress=progress,
         )
-    else:
-        dataset = patches.import_geotiffs(
-            pixels[0],
-            out,
-            section.settings,
-            sites=study / SITES,
-            overwrite=True,
-            progress=progress,
-        )
-    size = dataset.header.size_px
-    return (
-        f"{len(dataset)} patches of {size} × {size} pixels, {len(dataset.bands)} bands, "
-        f"{dataset.level}"
+    return patches.import_geotiffs(
+        pixels[0],
+        out,
+        section.settings,
+        sites=study / SITES,
+        overwrite=True,
+        progress=progress,
     )
 
 
@@ -205,7 +247,7 @@ STAGES: Final[tuple[Stage, ...]] = (
         name="patches",
         after=("sites",),
         outputs=(f"{DATASET}/dataset.json",),
-        settings=lambda settings: _section(settings.patches),
+        settings=_patches_settings,
         inputs=_patches_inputs,
         run=_make_patches,
     ),
