@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -90,50 +91,63 @@ class Blocks:
 
     def needed(self, windows: Iterable[Window]) -> list[int]:
         """Give the numbers, row by row, of the blocks that windows touch, each once, in order."""
-        found: set[int] = set()
-        for window in windows:
-            rows, columns = self._range(window, 0), self._range(window, 1)
-            found.update(row * self.across + column for row in rows for column in columns)
-        return sorted(found)
-
-    def _range(self, window: Window, axis: int) -> range:
-        start = (window.row, window.column)[axis]
-        stop = min(start + (window.height, window.width)[axis], self.shape[axis])
-        start = max(start, 0)
-        if stop <= start:
-            return range(0)
-        size = self.block[axis]
-        return range(start // size, (stop - 1) // size + 1)
+        return sorted({piece.block for window in windows for piece in _pieces(self, window)})
 
     def cut(
-        self, windows: Sequence[Window], found: Mapping[int, AnyArray], dtype: np.dtype
+        self, windows: Sequence[Window], found: Mapping[int, AnyArray], dtype: np.dtype[Any]
     ) -> list[AnyArray]:
         """Cut windows out of blocks; what lies beyond the file is 0."""
         return [self._cut(window, found, dtype) for window in windows]
 
-    def _cut(self, window: Window, found: Mapping[int, AnyArray], dtype: np.dtype) -> AnyArray:
-        rows, columns = self._range(window, 0), self._range(window, 1)
-        height, width = self.block
-        if len(rows) == len(columns) == 1:
-            up, left = window.row - rows[0] * height, window.column - columns[0] * width
-            block = found[rows[0] * self.across + columns[0]]
-            part = block[max(up, 0) : up + window.height, max(left, 0) : left + window.width]
-            if part.shape == (window.height, window.width):
-                return part
+    def _cut(self, window: Window, found: Mapping[int, AnyArray], dtype: np.dtype[Any]) -> AnyArray:
+        pieces = _pieces(self, window)
+        if len(pieces) == 1 and pieces[0].is_whole:
+            return found[pieces[0].block][pieces[0].source]
         result = np.zeros((window.height, window.width), dtype=dtype)
-        for row in rows:
-            for column in columns:
-                block = found[row * self.across + column]
-                _paste(block, row * height - window.row, column * width - window.column, result)
+        for piece in pieces:
+            result[piece.target] = found[piece.block][piece.source]
         return result
 
 
-def _paste(block: AnyArray, row: int, column: int, onto: AnyArray) -> None:
-    """Put a block whose upper left pixel belongs at (row, column) where it overlaps an array."""
-    top, left = max(row, 0), max(column, 0)
-    bottom = min(row + block.shape[0], onto.shape[0])
-    right = min(column + block.shape[1], onto.shape[1])
-    onto[top:bottom, left:right] = block[top - row : bottom - row, left - column : right - column]
+@dataclass(frozen=True)
+class _Piece:
+    """The part of a window that lies in one block."""
+
+    block: int
+    source: tuple[slice, slice]
+    """Where in the block."""
+    target: tuple[slice, slice]
+    """Where in the window."""
+    is_whole: bool
+    """Whether it is all of the window."""
+
+
+@lru_cache(maxsize=65_536)  # the same windows are cut out of a place's files of every date
+def _pieces(blocks: Blocks, window: Window) -> tuple[_Piece, ...]:
+    rows = _overlaps(window.row, window.height, blocks.shape[0], blocks.block[0])
+    columns = _overlaps(window.column, window.width, blocks.shape[1], blocks.block[1])
+    return tuple(
+        _Piece(
+            block=row * blocks.across + column,
+            source=(in_block_y, in_block_x),
+            target=(in_window_y, in_window_x),
+            is_whole=in_window_y == slice(0, window.height)
+            and in_window_x == slice(0, window.width),
+        )
+        for row, in_block_y, in_window_y in rows
+        for column, in_block_x, in_window_x in columns
+    )
+
+
+def _overlaps(start: int, length: int, size: int, step: int) -> list[tuple[int, slice, slice]]:
+    """Cut a span along one axis of a file into blocks: number, where in the block, where in it."""
+    first, last = max(start, 0), min(start + length, size)
+    found = []
+    for number in range(first // step, -(-last // step) if last > first else 0):
+        low, high = max(first, number * step), min(last, (number + 1) * step)
+        in_block = slice(low - number * step, high - number * step)
+        found.append((number, in_block, slice(low - start, high - start)))
+    return found
 
 
 def local_path(href: str) -> Path | None:
