@@ -397,6 +397,21 @@ def test_a_site_that_moved_is_loaded_again(tmp_path):
     np.testing.assert_array_equal(pixels[2], pixels[3])
 
 
+def test_a_stopped_write_of_something_else_is_not_thrown_away(tmp_path):
+    from minewatch.patches import write_patches
+
+    def stop(start, stop):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_patches(
+            tmp_path / "patches", made.make_sites(3), stop, bands="rgb", level="L2A", size_px=6
+        )
+    with pytest.raises(AlreadyThereError, match="stopped write of other data"):
+        build(tmp_path / "patches")
+    assert build(tmp_path / "patches", overwrite=True).n_ok == 40
+
+
 def test_damaged_pixels_are_not_taken_up(tmp_path):
     out = tmp_path / "patches"
     build(out, DownSource(after=15), workers=1)

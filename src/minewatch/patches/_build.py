@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch import _store
 from minewatch._progress import Progress, silent
-from minewatch.errors import IncompleteError, InputError
+from minewatch.errors import AlreadyThereError, IncompleteError, InputError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import ImagerySource, SceneQuery
 from minewatch.patches._build_assemble import Build, assemble
@@ -229,32 +229,38 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
         before = Before()
         if retry_failed:
             before = look_before(final, request, table, overwrite=overwrite)
-        with _taken_up(folder, request, overwrite=overwrite) as journal:
+        with _taken_up(final, folder, request, overwrite=overwrite) as journal:
             build = Build(request, table, least, before, journal)
             missing = {key: geoboxes[key] for key in build.missing()}
             _load(build, source, missing, workers=workers, progress=progress)
             _save_failures(build, final)
+            dataset = None
             if len(build.failures) < len(table):
                 dataset = assemble(build, final, overwrite=overwrite, progress=progress)
         shutil.rmtree(folder)
-        if len(build.failures) == len(table):
-            raise IncompleteError(
-                f"not one of {len(table)} places could be loaded, so no dataset is written: "
-                f"{_reasons(build.failures.values())}. They are listed in {_failures_file(final)}"
-            )
+    if dataset is None:
+        raise IncompleteError(
+            f"not one of {len(table)} places could be loaded, so no dataset is written: "
+            f"{_reasons(build.failures.values())}. They are listed in {_failures_file(final)}"
+        )
     n_loaded = len(missing) - len(build.failures)
     return _summarize(dataset, n_loaded, time.monotonic() - began)
 
 
 @contextmanager
-def _taken_up(folder: Path, request: Request, *, overwrite: bool) -> Iterator[Journal]:
+def _taken_up(final: Path, folder: Path, request: Request, *, overwrite: bool) -> Iterator[Journal]:
     """Open the journal of the same request, or begin one."""
-    asked = request.to_dict()
+    asked, partial = request.to_dict(), final.with_name(final.name + ".partial")
     if overwrite:
         with open_journal(folder) as journal:
             other = journal.request not in (None, asked)
         if other:
             shutil.rmtree(folder)
+    elif partial.exists() and not folder.exists():
+        raise AlreadyThereError(
+            f"{partial} holds a stopped write of other data; finish that one, delete the folder, "
+            "or start over (overwrite=True, --overwrite)"
+        )
     with open_journal(folder) as journal:
         there = journal.request
         if there is None:

@@ -23,7 +23,7 @@ from minewatch.types import Failure
 
 logger = logging.getLogger(__name__)
 
-GIVE_UP_AFTER: Final = 500
+GIVE_UP_AFTER: Final = 1000
 """Places that may fail one after another before the rest is not tried any more."""
 STAGE: Final = "patches"
 _FOR_ALL: Final = (CredentialsError, MissingExtraError, LevelError)

@@ -110,6 +110,7 @@ class PatchDataset:
             "first_day": header.period_start or (None if starts.empty else str(starts.min())),
             "last_day": header.period_end or (None if ends.empty else str(ends.max())),
             "source": header.source,
+            "asked_for": None if header.imagery is None else header.imagery.summary(),
             "scaling": header.source_values and header.source_values.model_dump(),
             "saturation_dn": header.saturation_dn,
             "changed_values": {key: round(n, 4) for key, n in header.conversion.items()},

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -48,6 +48,11 @@ class ImageryFacts(Settings):
     """How clear views were told, in the source's words."""
     versions: tuple[str, ...]
     """Libraries that made the pixels: ``rasterio 1.4.3``."""
+
+    def summary(self) -> dict[str, Any]:
+        """Say how the pixels were asked for, apart from bands and period."""
+        query = self.query.model_dump(mode="json", exclude={"bands", "start", "end"})
+        return {**query, "min_clear_views": self.min_clear_views}
 
 
 class DatasetHeader(Settings):
