@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from minewatch.errors import (
     AlreadyThereError,
     CredentialsError,
+    DatasetError,
     IncompleteError,
     LevelError,
     SitesError,
@@ -237,6 +239,29 @@ def test_a_refused_account_stops_the_build_and_keeps_what_was_loaded(tmp_path, w
     assert bytes_below(tmp_path / "patches") == bytes_below(whole)
 
 
+def test_a_build_that_kept_nothing_leaves_nothing_in_the_way_of_another(tmp_path):
+    class Refused(ArraySource):
+        def load(self, geobox, query):
+            raise CredentialsError("there is no account")
+
+    with pytest.raises(CredentialsError):
+        build(tmp_path / "patches", Refused())
+    assert visible(tmp_path) == []
+    query = SceneQuery(start="2022-01-01", end="2022-12-31", bands=QUERY.bands)
+    assert build(tmp_path / "patches", query=query).n_ok == 40
+
+
+def test_a_damaged_journal_is_named_and_can_be_started_over(tmp_path, whole, bytes_below):
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "patches", progress=stop_after(25))
+    file = tmp_path / "patches.building" / "places.sqlite"
+    file.write_bytes(b"nothing of the kind" * 1000)
+    with pytest.raises(DatasetError, match=r"places.sqlite cannot be used .* delete"):
+        build(tmp_path / "patches")
+    build(tmp_path / "patches", overwrite=True)
+    assert bytes_below(tmp_path / "patches") == bytes_below(whole)
+
+
 def test_pixels_that_break_the_schema_of_composites_are_a_failure(tmp_path):
     class Odd(ArraySource):
         def load(self, geobox, query):
@@ -372,6 +397,27 @@ def test_a_finished_build_is_not_done_again(tmp_path, bytes_below):
     assert source.asked == []
     assert (again.n_loaded, again.failures) == (0, first.failures)
     assert bytes_below(out) == before
+
+
+def test_a_build_killed_after_it_was_whole_is_tidied_up_by_the_next_call(tmp_path):
+    out = tmp_path / "patches"
+    with pytest.raises(KeyboardInterrupt):
+        build(out, progress=stop_after(25))
+    shutil.copytree(tmp_path / "patches.building", tmp_path / "kept")
+    build(out)
+    shutil.move(tmp_path / "kept", tmp_path / "patches.building")
+    assert build(out).n_loaded == 0
+    assert visible(tmp_path) == ["patches"]
+
+
+def test_a_stopped_try_to_load_failures_again_is_kept(tmp_path, whole, bytes_below):
+    out = tmp_path / "patches"
+    build(out, DownSource(after=15), workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        build(out, retry_failed=True, progress=stop_after(35))
+    assert build(out).n_failed == 25
+    assert build(out, retry_failed=True).n_loaded == 5
+    assert bytes_below(out) == bytes_below(whole)
 
 
 def test_new_sites_are_added_only_on_request(tmp_path, bytes_below, whole):

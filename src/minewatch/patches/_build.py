@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch import _store
 from minewatch._progress import Progress, silent
-from minewatch.errors import AlreadyThereError, IncompleteError, InputError
+from minewatch.errors import AlreadyThereError, DatasetError, IncompleteError, InputError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import ImagerySource, SceneQuery
 from minewatch.patches._build_assemble import Build, assemble
@@ -225,7 +225,10 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
         if not (retry_failed or overwrite):
             finished = open_finished(final, request, table, min_clear_views=least)
             if finished is not None:
-                return _summarize(finished, 0, time.monotonic() - began)
+                summary = _summarize(finished, 0, time.monotonic() - began)
+                if not summary.failures:  # else it may be a stopped try to load those
+                    _drop(folder, lambda there: there == request.to_dict())
+                return summary
         before = Before()
         if retry_failed:
             before = look_before(final, request, table, overwrite=overwrite)
@@ -237,7 +240,6 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
             dataset = None
             if len(build.failures) < len(table):
                 dataset = assemble(build, final, overwrite=overwrite, progress=progress)
-        shutil.rmtree(folder)
     if dataset is None:
         raise IncompleteError(
             f"not one of {len(table)} places could be loaded, so no dataset is written: "
@@ -249,25 +251,43 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
 
 @contextmanager
 def _taken_up(final: Path, folder: Path, request: Request, *, overwrite: bool) -> Iterator[Journal]:
-    """Open the journal of the same request, or begin one."""
+    """Open the journal of the same request, or begin one; it goes when its work is done."""
     asked, partial = request.to_dict(), final.with_name(final.name + ".partial")
     if overwrite:
-        with open_journal(folder) as journal:
-            other = journal.request not in (None, asked)
-        if other:
-            shutil.rmtree(folder)
+        _drop(folder, lambda there: there not in (None, asked))
     elif partial.exists() and not folder.exists():
         raise AlreadyThereError(
             f"{partial} holds a stopped write of other data; finish that one, delete the folder, "
             "or start over (overwrite=True, --overwrite)"
         )
-    with open_journal(folder) as journal:
-        there = journal.request
-        if there is None:
+    keep = True
+    try:
+        with open_journal(folder) as journal:
+            if journal.request is not None and not journal.is_empty():
+                refuse_other(f"the stopped build in {folder}", journal.request, asked)
             journal.begin(asked)
-        else:
-            refuse_other(f"the stopped build in {folder}", there, asked)
-        yield journal
+            try:
+                yield journal
+                keep = False
+            except BaseException:
+                keep = not journal.is_empty()
+                raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
+
+
+def _drop(folder: Path, unwanted: Callable[[Mapping[str, Any] | None], bool]) -> None:
+    """Remove a journal whose request is not wanted any more, or that cannot be read."""
+    if not folder.exists():
+        return
+    try:
+        with open_journal(folder) as journal:
+            drop = unwanted(journal.request)
+    except DatasetError:
+        drop = True
+    if drop:
+        shutil.rmtree(folder)
 
 
 def _min_clear_views(query: SceneQuery, chosen: int | None) -> int:

@@ -19,7 +19,9 @@ from minewatch.patches._build_place import Place, PlaceFacts, Provenance
 FILE_NAME: Final = "places.sqlite"
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS request (content TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS request (
+    id INTEGER PRIMARY KEY CHECK (id = 1), content TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS provenance (id INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS place (
     site_id TEXT PRIMARY KEY, grid TEXT NOT NULL, facts TEXT NOT NULL,
@@ -43,8 +45,13 @@ class Journal:
         return None if row is None else json.loads(row[0])
 
     def begin(self, request: Mapping[str, Any]) -> None:
-        """Say what places are loaded for, in a new journal."""
-        self._connection.execute("INSERT INTO request VALUES (?)", (json.dumps(request),))
+        """Say what places are loaded for."""
+        content = json.dumps(request)
+        self._connection.execute("INSERT OR REPLACE INTO request VALUES (1, ?)", (content,))
+
+    def is_empty(self) -> bool:
+        """Tell whether no place is kept."""
+        return self._one("SELECT 1 FROM place LIMIT 1") is None
 
     def add(self, site_id: str, grid: str, place: Place) -> None:
         """Keep a place; when this returns, no kill takes it away."""
