@@ -35,7 +35,7 @@ TRANSIENT_STATUS: Final = frozenset({408, 409, 420, 425, 429, 500, 502, 503, 504
 """HTTP status codes after which the same request may succeed."""
 DENIED_STATUS: Final = frozenset({401, 403})
 """HTTP status codes that a new signature may cure."""
-_PIECE_BYTES: Final = 1 << 18
+_PIECE_BYTES: Final = 1 << 20
 _MAX_UNASKED_BYTES: Final = 64 << 20
 """A whole file sent instead of the range that was asked is read up to this size."""
 
@@ -68,7 +68,7 @@ class RetryPolicy(Settings):
     read_timeout_s: float = Field(default=30.0, gt=0)
     """Longest silence of a server, seconds."""
     answer_timeout_s: float = Field(default=180.0, gt=0)
-    """Longest time for one whole answer, seconds."""
+    """Longest time for one whole answer, seconds; looked at after every megabyte."""
     first_wait_s: float = Field(default=0.25, ge=0)
     """Upper limit of the first wait, seconds."""
     longest_wait_s: float = Field(default=20.0, ge=0)
@@ -254,14 +254,14 @@ class HttpSession:
         return _cut_to_range(response.status, dict(response.headers), body, byte_range)
 
     def _read_body(self, response: "urllib3.BaseHTTPResponse") -> bytes:
-        """Read a body piece by piece, so that a server that drips cannot hold us for ever."""
+        """Read a body piece by piece, so that no answer goes on for ever."""
         end = time.monotonic() + self.policy.answer_timeout_s
         pieces = []
-        while piece := response.read(_PIECE_BYTES):
+        for piece in response.stream(_PIECE_BYTES, decode_content=False):
             pieces.append(piece)
             if time.monotonic() > end:
                 raise TimeoutError(f"no whole answer in {self.policy.answer_timeout_s:g} s")
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _pool(self, url: str) -> "urllib3.PoolManager":
         import urllib3

@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
 
 from minewatch import __version__
 from minewatch._progress import Progress, silent
@@ -103,18 +104,22 @@ class BatchLoader:
         self, geoboxes: Mapping[str, GeoBox], query: SceneQuery
     ) -> Iterator[tuple[str, Outcome]]:
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix=STAGE)
-        composer = GroupComposer(query, self.reader, pool)
+        memory_bytes = self.memory_mb * 1_000_000
+        composer = GroupComposer(query, self.reader, pool, memory_bytes=memory_bytes)
         try:
-            for cell in _cells(geoboxes):
-                yield from self._load_cell(cell, query, composer)
+            for cell, bounds in _cells(geoboxes):
+                yield from self._load_cell(cell, bounds, query, composer)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _load_cell(
-        self, cell: Sequence[tuple[str, GeoBox]], query: SceneQuery, composer: GroupComposer
+        self,
+        cell: Sequence[tuple[str, GeoBox]],
+        bounds: Sequence[Bounds],
+        query: SceneQuery,
+        composer: GroupComposer,
     ) -> Iterator[tuple[str, Outcome]]:
         try:
-            bounds = _bounds([place_polygon(geobox) for _, geobox in cell])
             found = self._search_all(bounds, query)
         except MinewatchError as error:
             yield from ((key, error) for key, _ in cell)
@@ -204,15 +209,23 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {words}"
 
 
-def _cells(geoboxes: Mapping[str, GeoBox]) -> Iterator[list[tuple[str, GeoBox]]]:
-    """Give the places cell by cell, in an order that depends on nothing but where they lie."""
+def _cells(
+    geoboxes: Mapping[str, GeoBox],
+) -> Iterator[tuple[list[tuple[str, GeoBox]], list[Bounds]]]:
+    """Give the places cell by cell, with the rectangles around them.
+
+    Their order depends on nothing but where they lie.
+    """
     cells: dict[tuple[float, float], list[tuple[str, GeoBox]]] = {}
+    outlines: dict[tuple[float, float], list[BaseGeometry]] = {}
     for key, geobox in geoboxes.items():
-        centre = shapely.get_parts(place_polygon(geobox))[0].centroid
-        cell = np.floor(centre.y / CELL_DEGREES), np.floor(centre.x / CELL_DEGREES)
+        outline = place_polygon(geobox)
+        west, south, _, _ = shapely.get_parts(outline)[0].bounds
+        cell = np.floor(south / CELL_DEGREES), np.floor(west / CELL_DEGREES)
         cells.setdefault(cell, []).append((key, geobox))
+        outlines.setdefault(cell, []).append(outline)
     for cell in sorted(cells):
-        yield sorted(cells[cell], key=_by_rows)
+        yield sorted(cells[cell], key=_by_rows), _bounds(outlines[cell])
 
 
 def _by_rows(place: tuple[str, GeoBox]) -> tuple[float, float, str]:
@@ -234,7 +247,7 @@ def _groups(places: Sequence[Place], memory_bytes: int) -> Iterator[list[Place]]
         yield group
 
 
-def _bounds(polygons: Sequence[shapely.geometry.base.BaseGeometry]) -> list[Bounds]:
+def _bounds(polygons: Sequence[BaseGeometry]) -> list[Bounds]:
     """Give the rectangle around places; two if they lie on both sides of the date line."""
     parts = shapely.get_parts(np.array(polygons, dtype=object))
     bounds = shapely.bounds(parts)

@@ -6,6 +6,7 @@ own slot, by place, band and view.
 """
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -30,10 +31,10 @@ from minewatch.types import AnyArray, BoolArray
 
 logger = logging.getLogger(__name__)
 
-BANDS_AHEAD: Final = 2
-"""Bands that are read while another is composed."""
-BYTES_PER_VIEW_PX: Final = 2 * (BANDS_AHEAD + 1) + 2
-"""Most memory that one pixel of one view takes: its numbers in each band, and its masks."""
+FILES_AHEAD: Final = 32
+"""So many files, in whole bands and at least one, are read while a band is composed."""
+BYTES_PER_VIEW_PX: Final = 2 * 2 + 2
+"""Least memory that one pixel of one view takes: its numbers in two bands, and its masks."""
 
 SceneKey: TypeAlias = tuple[str, str]
 """Collection and id."""
@@ -77,7 +78,7 @@ class View:
     scenes: Sequence[Scene]
     """Each is filled by the next."""
     known: BoolArray | None = None
-    """(y, x): where a scene that was read has data; None: none was read."""
+    """(y, x): where a scene that was read has data; None: none was read yet, or all were."""
     parts: list[tuple[Scene, BoolArray]] = field(default_factory=list)
     """Scenes with what is taken of them, (y, x): what is clear and not known from one before."""
 
@@ -119,8 +120,8 @@ class BandUse:
     """Number of the place."""
     slot: int
     """Number of the view."""
-    mask: BoolArray
-    """(y, x): where the numbers are taken."""
+    mask: BoolArray | None
+    """(y, x): where the numbers are taken; None for everywhere."""
 
 
 Use = TypeVar("Use", MaskUse, BandUse)
@@ -150,12 +151,17 @@ class GroupComposer:
         Opens files.
     pool
         Where files are read.
+    memory_bytes
+        What the numbers of bands that are read ahead may take together.
     """
 
-    def __init__(self, query: SceneQuery, reader: Reader, pool: Executor) -> None:
+    def __init__(
+        self, query: SceneQuery, reader: Reader, pool: Executor, *, memory_bytes: int
+    ) -> None:
         self._query = query
         self._reader = reader
         self._pool = pool
+        self._memory_bytes = memory_bytes
         self._settled: dict[SceneKey, Scene] = {}
 
     def compose(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
@@ -163,6 +169,8 @@ class GroupComposer:
         self._read_masks(places)
         for place in places:
             place.views = _choose_views(place.views, self._query)
+            for view in place.views:
+                view.known = None  # it takes memory, and has served
         self._settle_offsets(places)
         yield from self._compose_bands(places)
 
@@ -228,14 +236,20 @@ class GroupComposer:
     def _read_bands(self, places: Sequence[Place]) -> Iterator[Stacks]:
         """Give the bands in the order of the query, some read ahead."""
         uses = _list_uses(places)
+        most_ahead = self._bands_ahead(places, len(uses))
         ahead: deque[tuple[Stacks, list[Future[None]]]] = deque()
         for band in self._query.bands:
             stacks = [np.zeros((len(place.views), *place.shape), np.uint16) for place in places]
             ahead.append((stacks, self._submit_band(band, uses, stacks)))
-            if len(ahead) > BANDS_AHEAD:
+            if len(ahead) > most_ahead:
                 yield _finished(*ahead.popleft())
         while ahead:
             yield _finished(*ahead.popleft())
+
+    def _bands_ahead(self, places: Sequence[Place], n_files: int) -> int:
+        band_bytes = 2 * sum(len(place.views) * math.prod(place.shape) for place in places)
+        wanted = FILES_AHEAD // max(n_files, 1)
+        return max(min(wanted, self._memory_bytes // max(band_bytes, 1) - 1), 1)
 
     def _submit_band(
         self,
@@ -255,8 +269,8 @@ class GroupComposer:
             samplings = [use.place.sampling(file.grid, bilinear=bilinear) for use in uses]
             found = file.read([sampling.window for sampling in samplings])
         for use, sampling, raw in zip(uses, samplings, found, strict=True):
-            taken = sampling.take(_to_reflectance_dn(raw, asset.offset_dn))
-            np.copyto(stacks[use.position][use.slot], taken, where=use.mask)
+            numbers = _to_reflectance_dn(raw, asset.offset_dn)
+            sampling.put(numbers, stacks[use.position][use.slot], use.mask)
 
     def _submit(
         self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
@@ -291,7 +305,7 @@ def _list_uses(places: Sequence[Place]) -> dict[SceneKey, tuple[Scene, list[Band
         for slot, view in enumerate(place.views):
             for scene, mask in view.parts:
                 own = uses.setdefault(_key(scene), (scene, []))[1]
-                own.append(BandUse(place, position, slot, mask))
+                own.append(BandUse(place, position, slot, None if mask.all() else mask))
     return uses
 
 

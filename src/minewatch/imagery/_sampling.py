@@ -17,7 +17,7 @@ from pyproj import Transformer
 
 from minewatch.bands import NO_DATA
 from minewatch.errors import InputError
-from minewatch.types import AnyArray, FloatArray, IntArray
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _EDGE: Final = 1e-6
 """Share of a pixel by which a centre may miss an edge because of rounding."""
@@ -83,6 +83,28 @@ class Sampling:
     """Column likewise: (x,) or (y, x)."""
     bilinear: bool
     """Whether pixels are interpolated."""
+
+    def put(self, native: AnyArray, onto: AnyArray, mask: BoolArray | None) -> None:
+        """Write the place's pixels where a mask allows, from those of the window.
+
+        Parameters
+        ----------
+        native
+            Of the window, as in `take`.
+        onto
+            Of the place, (y, x), C order: written to.
+        mask
+            (y, x), C order: where; None for everywhere.
+        """
+        if self.repeat > 1:
+            # Each pixel of the window is written to a block of the place, without repeats between.
+            height, width = native.shape
+            blocks = (height, self.repeat, width, self.repeat)
+            onto, taken = onto.reshape(blocks), native[:, None, :, None]
+            mask = None if mask is None else mask.reshape(blocks)
+        else:
+            taken = self.take(native)
+        np.copyto(onto, taken, where=True if mask is None else mask)
 
     def take(self, native: AnyArray) -> AnyArray:
         """Give the place's pixels (y, x) from those of the window.
