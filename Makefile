@@ -50,6 +50,7 @@ docs: .venv/installed-test  ## build the documentation into site/
 bench: .venv/installed-bench  ## measure what is promised about speed and memory (some minutes)
 	$(BIN)/python benchmarks/explore.py
 	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/imagery.py --points 10
 
 clean:  ## remove what was made, but not the virtual environment
 	rm -rf site demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

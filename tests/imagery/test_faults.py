@@ -1,5 +1,6 @@
 """Servers that fail: the same bytes in the end, or an end that says why."""
 
+import datetime as dt
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -86,6 +87,39 @@ def test_signatures_that_expire_are_renewed(
     assert server.counts.tokens > server.counts.requests / 40
 
 
+@pytest.mark.parametrize(("minutes_left", "tokens"), [(60, 1), (1, 5)])
+def test_token_is_kept_until_shortly_before_its_end(minutes_left: int, tokens: int) -> None:
+    expiry = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes_left)
+    body = json.dumps({"msft:expiry": expiry.isoformat(), "token": "sig=1"}).encode()
+    with served((200, {}, body)) as (url, script), session(HASTY) as asking:
+        signer = PlanetaryComputerSigner(asking, token_url=url)
+        href = "https://account.blob.core.windows.net/container/a/B02.tif"
+        assert {signer.sign(href) for _ in range(5)} == {f"{href}?sig=1"}
+        assert len(script.asked) == tokens
+        assert script.paths[0].endswith("/account/container")
+
+
+def test_only_links_to_the_storage_are_signed() -> None:
+    with session(HASTY) as asking:
+        signer = PlanetaryComputerSigner(asking, token_url="http://127.0.0.1:9")  # noqa: S106  # an address
+        for href in ("https://elsewhere.test/c/a.tif", "https://a.blob.core.windows.net/c/a?sig=2"):
+            assert signer.sign(href) == href
+            assert not signer.renew(href, href)
+
+
+def test_token_that_is_denied_is_given_up_if_there_is_no_other() -> None:
+    expiry = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    answers = [
+        (200, {}, json.dumps({"msft:expiry": expiry.isoformat(), "token": token}).encode())
+        for token in ("sig=1", "sig=2")
+    ]
+    href = "https://account.blob.core.windows.net/container/a.tif"
+    with served(*answers) as (url, _), session(HASTY) as asking:
+        signer = PlanetaryComputerSigner(asking, token_url=url)
+        assert signer.renew(href, signer.sign(href)), "another token came"
+        assert not signer.renew(href, signer.sign(href)), "the same came again"
+
+
 def test_link_that_stays_denied_is_a_failure(
     serve_archive: Callable[..., Any], places: Mapping[str, GeoBox]
 ) -> None:
@@ -150,6 +184,7 @@ class Script:
     def __init__(self, *answers: tuple[int, Mapping[str, str], bytes]) -> None:
         self.answers = list(answers)
         self.asked: list[Mapping[str, str]] = []
+        self.paths: list[str] = []
 
 
 @contextmanager
@@ -161,6 +196,7 @@ def served(*answers: tuple[int, Mapping[str, str], bytes]) -> Iterator[tuple[str
 
         def do_GET(self) -> None:
             script.asked.append(dict(self.headers))
+            script.paths.append(self.path)
             status, headers, body = script.answers[0]
             if len(script.answers) > 1:
                 script.answers.pop(0)

@@ -325,6 +325,30 @@ def test_place_in_another_zone_is_what_gdal_warps_it_to() -> None:
     np.testing.assert_array_equal(found, warped)
 
 
+@pytest.mark.real
+def test_real_scene_in_another_crs_is_what_gdal_warps_it_to(shared_data: Path) -> None:
+    path = shared_data / "scenes" / "exeter_series" / "exe_2024-06-02_12-21-19_EPSG27700.tif"
+    geobox = GeoBox((560, 580), Affine(10, 0, 461_200, 0, -10, 5_621_700), "EPSG:32630")
+    with rasterio.open(path) as file:
+        numbers, transform, crs = file.read(3), file.transform, file.crs
+    grid = RasterGrid(27700, transform.c, transform.f, transform.a, numbers.shape)
+    plan = plan_sampling(geobox, grid)
+    found = plan.take(padded(numbers, plan.window))
+    warped = np.zeros(geobox.shape.yx, dtype=np.uint16)
+    reproject(
+        numbers,
+        warped,
+        src_transform=transform,
+        src_crs=crs,
+        dst_transform=geobox.transform,
+        dst_crs="EPSG:32630",
+        resampling=Resampling.nearest,
+        tolerance=0.0,
+    )
+    assert warped.any()
+    assert (found != warped).mean() < 0.001, "but for centres that fall between two pixels"
+
+
 def test_bilinear_is_exact_on_a_slope_and_never_shifts_it() -> None:
     rows, columns = np.mgrid[0:200, 0:200]
     slope = (1000 + 40 * rows + 20 * columns).astype(np.uint16)

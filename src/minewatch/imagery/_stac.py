@@ -27,8 +27,9 @@ from minewatch.types import Failure, Level
 if TYPE_CHECKING:
     from pystac_client import Client
 
-PAGE_ITEMS: Final = 200
-"""Items that a search API is asked for at once."""
+PAGE_ITEMS: Final = 100
+"""Items that a search API is asked for at once. (Earth Search fails where an answer exceeds 6 MB,
+some 260 items: github.com/Element84/earth-search/issues/60.)"""
 
 
 class StacSource:
