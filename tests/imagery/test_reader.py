@@ -33,6 +33,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "tiles": {"driver": "GTiff", "compress": "deflate", "tiled": True, "blockxsize": 64,
               "blockysize": 64},
     "strips": {"driver": "GTiff", "compress": "deflate", "blockysize": 48},
+    "one strip": {"driver": "GTiff", "compress": "deflate", "blockysize": 300},
     "big-endian": {"driver": "GTiff", "compress": "deflate", "tiled": True, "blockxsize": 64,
                    "blockysize": 64, "predictor": 2, "endianness": "big"},
 }  # fmt: skip

@@ -164,16 +164,18 @@ def _smallest_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
 def _read_page(
     page: tifffile.TiffPage, byte_order: str, body: bytes, grid: RasterGrid
 ) -> CogLayout:
-    shape = page.imagelength, page.imagewidth
-    block = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, shape[1])
+    shape = int(page.imagelength), int(page.imagewidth)
+    block = int(page.tilelength), int(page.tilewidth)
+    if not page.is_tiled:
+        block = min(int(page.rowsperstrip), shape[0]), shape[1]
     layout = CogLayout(
         grid=replace(grid, shape=shape, pixel_m=grid.pixel_m * grid.shape[0] / shape[0]),
         blocks=Blocks(shape, block),
         dtype=np.dtype(page.dtype).newbyteorder("<" if byte_order == "<" else ">"),
         compression=int(page.compression),
         predictor=int(page.predictor),
-        offsets=tuple(page.dataoffsets),
-        counts=tuple(page.databytecounts),
+        offsets=tuple(int(offset) for offset in page.dataoffsets),
+        counts=tuple(int(count) for count in page.databytecounts),
         framed=all(mark in body[:256] for mark in _FRAME),
     )
     faults = list(_faults(page, layout))
