@@ -15,9 +15,12 @@ import xarray as xr
 from PIL import Image
 
 from minewatch import toy
+from minewatch._figures import _settle_layout
 from minewatch.cli._app import run
 from minewatch.errors import AlreadyThereError
 from minewatch.explore import ExploreSettings, Findings, Section, explore, write_report
+from minewatch.explore._figures import PLATES
+from minewatch.explore._plates import draw_plates
 from minewatch.explore._report_tables import join_intervals, set_aside_constants
 from minewatch.patches import PatchDataset, write_patches
 
@@ -177,6 +180,18 @@ def test_every_figure_of_the_page_has_a_number_a_caption_and_links_to_its_files(
     linked = {href for href in page.attributes("href") if href.startswith("figures/")}
     saved = {f"figures/{path.name}" for path in (folder / "figures").iterdir()}
     assert linked == saved
+
+
+def test_no_figure_is_cut_at_its_edge(findings):
+    for section in findings.sections:
+        for drawn in draw_plates(section, PLATES.get(section.key, ()), confidence=0.95):
+            width_in, height_in = drawn.figure.get_size_inches()
+            _settle_layout(drawn.figure)
+            box = drawn.figure.get_tightbbox()
+            assert box.x0 > -0.02, drawn.plate.name
+            assert box.y0 > -0.02, drawn.plate.name
+            assert box.x1 < width_in + 0.02, drawn.plate.name
+            assert box.y1 < height_in + 0.02, drawn.plate.name
 
 
 def test_findings_json_holds_every_section_and_no_nan(findings, folder):

@@ -14,6 +14,7 @@ from minewatch._figures import (
     INK,
     ClassStyle,
     class_style,
+    enlarge_markers,
     format_count,
     format_length,
     format_number,
@@ -156,10 +157,10 @@ def draw_map(sites: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: _degrees(value, "E", "W"))
     axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
     handles, names = axes.get_legend_handles_labels()
-    figure.legend(
-        handles[::-1], names[::-1], loc="outside upper left", ncols=3, markerscale=1.4,
-        handletextpad=0.1,
-    )  # fmt: skip
+    legend = figure.legend(
+        handles[::-1], names[::-1], loc="outside upper left", ncols=3, handletextpad=0.1
+    )
+    enlarge_markers(legend)
     quiet_axes(axes, grid="both")
     _add_scale_bar(axes, middle)
     return figure
