@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 from PIL import Image
+from typer.main import get_command
 
 from minewatch import toy
 from minewatch._figures import _settle_layout
+from minewatch.cli import explore as cli_explore
 from minewatch.cli._app import run
 from minewatch.errors import AlreadyThereError
 from minewatch.explore import ExploreSettings, Findings, Section, explore, write_report
@@ -316,3 +318,12 @@ def test_the_command_refuses_before_it_works(dataset, tmp_path, capsys):
     assert run(wrong) == 3
     assert "n_folds is 1" in capsys.readouterr().err
     assert (out / "mine.txt").read_text() == "keep me"
+
+
+def test_the_documented_options_exist():
+    text = (Path(__file__).parents[2] / "docs" / "explore.md").read_text(encoding="utf-8")
+    report = get_command(cli_explore.app).commands["report"]
+    known = {name for parameter in report.params for name in parameter.opts}
+    named = set(re.findall(r"--[a-z][a-z-]+", text))
+    assert "--block-km" in named
+    assert named <= known

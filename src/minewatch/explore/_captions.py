@@ -207,10 +207,11 @@ def leakage(table: pd.DataFrame) -> str:
         f"AUC of out-of-fold scores for {format_count(first['n_sites'])} sites "
         f"({format_count(first['n_mining'])} mining) in {first['n_folds']} folds, averaged over "
         f"{first['n_repeats']} drawings. The model of coordinates only (five nearest training "
-        "sites) has seen no pixel: what it scores under some folds (grey) is what these folds give "
-        "away for free, and no score under the same folds can be trusted to that height. Held out "
-        "are sites at random, whole clusters with a training site nowhere nearer than the distance "
-        "(left), or square blocks, across whose edges neighbours face each other (right). Whiskers "
+        "sites) has seen no pixel: what it scores above 0.5 (grey) is what these folds give away "
+        "for free, and another model that scores no higher under the same folds may have learnt "
+        "places, not mining. Held out are sites at random, whole clusters with no training site "
+        "nearer than the distance, or square blocks, across whose edges neighbours face each "
+        "other. Whiskers "
         f"take whole groups as the sample.{_left_out(table)}"
     )
 

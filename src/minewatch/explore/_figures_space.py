@@ -56,7 +56,9 @@ def draw_leakage(leakage: pd.DataFrame) -> Figure:
     """
     schemes = [name for name in _SCHEME_TITLES if (leakage["folds"] == name).any()]
     figure = new_figure(7.6, 4.4)
-    panels = figure.subplots(1, len(schemes), sharey=True, squeeze=False)[0]
+    measured = leakage[leakage["auc"].notna()]
+    widths = [2 + measured.loc[measured["folds"] == s, "distance_m"].nunique() for s in schemes]
+    panels = figure.subplots(1, len(schemes), sharey=True, squeeze=False, width_ratios=widths)[0]
     for axes, scheme in zip(panels, schemes, strict=True):
         part = leakage[leakage["folds"].isin(["random", scheme])]
         _draw_scheme(axes, part, _SCHEME_TITLES[scheme])
