@@ -230,9 +230,10 @@ def _where(
 ) -> str:
     shared = overlaps.iloc[0]
     left_out = f" ({format_count(n_unplaced)} without coordinates left out)" if n_unplaced else ""
+    n_places = int(places.max()) + 1
     return (
-        f"{format_count(len(sites))} sites{left_out} lie in "
-        f"{format_count(int(places.max()) + 1)} independent places, "
+        f"{format_count(len(sites))} sites{left_out} lie in {format_count(n_places)} "
+        f"independent place{'' if n_places == 1 else 's'}, "
         f"{format_count(shared['n_sites'])} of them "
         f"({format_percent(shared['share'], decimals=0)}) with another within a patch side of "
         f"{format_length(shared['distance_m'])}"
