@@ -17,8 +17,8 @@ from minewatch.explore._figures_correlation import letter_extremes
 def checks(table: pd.DataFrame) -> str:
     """Caption the bars of failed checks."""
     return (
-        "Patches that fail each check, by class; a patch may fail several. The thumbnails and "
-        f"tables below say which. {len(table)} checks; the saved table says what each looks for."
+        f"Patches that fail each of {len(table)} checks, by class; a patch may fail several. The "
+        "thumbnails and tables below say which."
     )
 
 

@@ -128,7 +128,7 @@ def _draw_matrix(axes: Axes, correlation: pd.DataFrame, *, whole: bool) -> None:
         spine.set_visible(False)
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            text = f"{value:.2f}".replace("-", "−").replace("0.", ".")
+            text = f"{value:z.2f}".replace("-", "−").replace("0.", ".")
             axes.text(
                 j, i, text, ha="center", va="center", fontsize=7 if whole else 5.5,
                 color="white" if abs(value) > 0.65 else INK,

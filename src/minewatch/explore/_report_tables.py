@@ -82,8 +82,8 @@ def set_aside_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, An
     Examples
     --------
     >>> rest, alike = set_aside_constants(pd.DataFrame({"fold": [1, 2, 3], "n_sites": [9, 9, 9]}))
-    >>> list(rest.columns), alike
-    (['fold'], {'n_sites': 9})
+    >>> list(rest.columns), list(alike)
+    (['fold'], ['n_sites'])
     """
     if len(table) < _LEAST_ROWS_ALIKE:
         return table, {}
