@@ -153,8 +153,8 @@ def file_name(key: str, suffix: str = "") -> str:
     >>> file_name("mina/../7", ".tif")
     'mina%2F..%2F7.tif'
     """
-    quoted = urllib.parse.quote(key, safe="")
-    if quoted.startswith(".") or not quoted:
+    quoted = urllib.parse.quote(key, safe="") or "%"
+    if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]
     return quoted + suffix
 
