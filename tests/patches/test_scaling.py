@@ -12,6 +12,7 @@ from minewatch.patches._scaling import (
     check_scaling,
     describe_conversion,
     digital_numbers,
+    is_reversible,
     source_numbers,
 )
 
@@ -164,3 +165,22 @@ def test_values_that_are_no_numbers_are_refused():
 def test_a_scaling_that_is_not_known_is_named():
     with pytest.raises(SettingsError, match="'relfectance' is not a scaling; expected dn"):
         Scaling.named("relfectance")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "offset", "reversible"),
+    [
+        ("int16", 1e-4, 0.0, True),
+        ("uint16", 1e-4, -0.1, True),
+        ("uint8", 0.3 / 255, 0.0, True),
+        ("int16", 1e-4, 0.00005, False),  # halves round to even: 1 and 2 both become 2
+        ("uint16", 1e-5, 0.0, False),
+        ("float32", 1.0, 0.0, False),
+    ],
+)
+def test_only_whole_numbers_that_stay_apart_are_promised_back(dtype, scale, offset, reversible):
+    scaling = Scaling(scale=scale, offset=offset, no_data=None)
+    assert is_reversible(np.dtype(dtype), scaling) is reversible
+    if dtype != "float32":
+        array = np.arange(1100, 1200).astype("u1" if dtype == "uint8" else dtype)
+        assert np.array_equal(round_trip(array, scaling), array) is reversible

@@ -30,7 +30,7 @@ from minewatch.patches._import import (
     some,
     warn_unplaced,
 )
-from minewatch.patches._places import format_transform, outlines
+from minewatch.patches._places import DEGREES, format_transform, outlines
 from minewatch.patches._scaling import Scaling
 from minewatch.types import AnyArray, StrPath
 
@@ -309,9 +309,9 @@ def _table(
             "crs": [image.crs for image in images],
             "transform": [format_transform(i.transform) if i.crs else None for i in images],
         },
-        geometry=gpd.GeoSeries(centres, index=index, crs="EPSG:4326"),
+        geometry=gpd.GeoSeries(centres, index=index, crs=DEGREES),
         index=index,
-        crs="EPSG:4326",
+        crs=DEGREES,
     )
     if sites is None:
         return table
@@ -357,4 +357,4 @@ def _with_sites(
     extra = [name for name in told.columns if name not in (*table.columns, "geometry")]
     labels = told["label"].where(told["label"].notna(), table["label"])
     joined = table.assign(label=labels.astype("Int8"), geometry=points)
-    return gpd.GeoDataFrame(joined.join(pd.DataFrame(told[extra])), crs="EPSG:4326")
+    return gpd.GeoDataFrame(joined.join(pd.DataFrame(told[extra])), crs=DEGREES)

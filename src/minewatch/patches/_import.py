@@ -17,7 +17,7 @@ from minewatch.bands import band_names
 from minewatch.errors import BandError, InputError, RoundedWarning, SitesError, UnplacedWarning
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._header import SourceValues
-from minewatch.patches._places import Cut, dataset_sites
+from minewatch.patches._places import DEGREES, Cut, dataset_sites
 from minewatch.patches._scaling import (
     Scaling,
     check_scaling,
@@ -25,7 +25,7 @@ from minewatch.patches._scaling import (
     digital_numbers,
     is_reversible,
 )
-from minewatch.patches._write import Block, Plan, write_plan
+from minewatch.patches._shards import Block, Plan, write_plan
 from minewatch.sites import read_sites
 from minewatch.types import AnyArray, Level, Settings, StrPath
 
@@ -215,9 +215,9 @@ def numbered_sites(stem: str, n_sites: int) -> gpd.GeoDataFrame:
             "label": pd.array([pd.NA] * n_sites, dtype="Int8"),
             "source": pd.Series([stem] * n_sites, index=index, dtype="str"),
         },
-        geometry=gpd.GeoSeries([None] * n_sites, index=index, crs="EPSG:4326"),
+        geometry=gpd.GeoSeries([None] * n_sites, index=index, crs=DEGREES),
         index=index,
-        crs="EPSG:4326",
+        crs=DEGREES,
     )
 
 

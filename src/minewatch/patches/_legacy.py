@@ -26,6 +26,7 @@ from minewatch.patches._import import (
     warn_unplaced,
 )
 from minewatch.patches._pickles import Plain, load_pickle
+from minewatch.patches._places import DEGREES
 from minewatch.types import AnyArray, StrPath
 
 ARRAYS_SUFFIX: Final = "_patch_arrays.pkl"
@@ -352,7 +353,7 @@ def _join(pairs: Sequence[_Pair], tables: Sequence[gpd.GeoDataFrame]) -> gpd.Geo
     if len(tables) == 1:
         return tables[0]
     joined = pd.concat(tables)
-    return gpd.GeoDataFrame(joined, geometry="geometry", crs="EPSG:4326")
+    return gpd.GeoDataFrame(joined, geometry="geometry", crs=DEGREES)
 
 
 def _join_rows(sources: Sequence[Rows]) -> Rows:

@@ -21,6 +21,9 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The columns that every dataset's table of sites has, in this order."""
 
+DEGREES: Final = CRS.from_epsg(4326)
+"""Longitude and latitude, made once because making a CRS takes its time."""
+
 Cut = Literal["grid", "point"]
 
 
@@ -43,7 +46,7 @@ def dataset_sites(
     points = gpd.GeoSeries(
         sites.geometry if sites.active_geometry_name else [None] * len(sites),
         index=sites.index,
-        crs="EPSG:4326",
+        crs=DEGREES,
     )
     frame["geometry"] = points
     frame["longitude"], frame["latitude"] = points.x, points.y
@@ -52,8 +55,8 @@ def dataset_sites(
     frame = _with_defaults(frame)
     frame.index = pd.Index(frame.index.astype(str), name="site_id")
     extra = [name for name in frame.columns if name not in COLUMNS]
-    table = gpd.GeoDataFrame(frame[[*COLUMNS, *extra]], geometry="geometry", crs="EPSG:4326")
-    table["footprint"] = gpd.GeoSeries(table["footprint"], crs="EPSG:4326")
+    table = gpd.GeoDataFrame(frame[[*COLUMNS, *extra]], geometry="geometry", crs=DEGREES)
+    table["footprint"] = gpd.GeoSeries(table["footprint"], crs=DEGREES)
     return table
 
 
@@ -104,7 +107,7 @@ def _check_sites(sites: gpd.GeoDataFrame) -> None:
         faults.append("some site ids are empty")
     if sites.active_geometry_name is not None:
         placed = sites.geometry[sites.geometry.notna()]
-        if sites.crs is not None and CRS.from_user_input(sites.crs) != CRS.from_epsg(4326):
+        if sites.crs is not None and CRS.from_user_input(sites.crs) != DEGREES:
             faults.append(f"the points are in {sites.crs}, expected EPSG:4326")
         other = placed[(placed.geom_type != "Point") | placed.is_empty]
         if len(other):
@@ -167,7 +170,7 @@ def _footprints(frame: pd.DataFrame, size_px: int) -> gpd.GeoSeries:
     for crs, rows in frame.reset_index(drop=True).dropna(subset="crs").groupby("crs"):
         transforms = [parse_transform(text) for text in rows["transform"]]
         footprints[rows.index] = outlines(str(crs), transforms, height=size_px, width=size_px)
-    return gpd.GeoSeries(footprints, index=frame.index, crs="EPSG:4326")
+    return gpd.GeoSeries(footprints, index=frame.index, crs=DEGREES)
 
 
 def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """From the numbers of a source to the digital numbers of a dataset, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -99,16 +99,21 @@ def digital_numbers(
     """
     numbers = np.empty(values.shape, dtype=np.uint16)
     flat, out = values.reshape(-1), numbers.reshape(-1)
-    total: dict[str, float] = {}
+    notes = []
     for start in range(0, flat.size, _BLOCK_VALUES):
         part = slice(start, start + _BLOCK_VALUES)
-        notes = _convert(flat[part], scaling, out[part])
-        for key, value in notes.items():
-            is_largest = key.startswith("max_")
-            total[key] = (
-                max(total.get(key, 0.0), value) if is_largest else total.get(key, 0) + value
-            )
-    return numbers, {key: value for key, value in total.items() if value}
+        notes.append(_convert(flat[part], scaling, out[part]))
+    return numbers, {key: value for key, value in add_notes(notes).items() if value}
+
+
+def add_notes(notes: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Add up what conversions changed; of ``max_…`` the largest is kept."""
+    total: dict[str, float] = {}
+    for note in notes:
+        for key, value in note.items():
+            before = total.get(key, 0.0)
+            total[key] = max(before, value) if key.startswith("max_") else before + value
+    return total
 
 
 def _convert(values: AnyArray, scaling: Scaling, out: npt.NDArray[np.uint16]) -> dict[str, float]:
@@ -228,7 +233,8 @@ def describe_conversion(notes: Mapping[str, float], n_values: int) -> str | None
 
 def is_reversible(dtype: np.dtype[Any], scaling: Scaling) -> bool:
     """Say whether rounding loses nothing: whole numbers with a DN or more to the unit."""
-    return dtype.kind in "iu" and scaling.dn_per_unit >= 1.0
+    is_shift = scaling.dn_per_unit == 1.0 and scaling.dn_offset.is_integer()
+    return dtype.kind in "iu" and (scaling.dn_per_unit > 1.0 or is_shift)
 
 
 def _whole_if_near(value: float) -> float:
