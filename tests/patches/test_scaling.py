@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from minewatch.errors import InputError, SettingsError
+from minewatch.errors import InputError, OffsetWarning, SettingsError
 from minewatch.patches import Scaling
 from minewatch.patches._header import SourceValues
 from minewatch.patches._scaling import (
@@ -14,6 +14,7 @@ from minewatch.patches._scaling import (
     digital_numbers,
     is_reversible,
     source_numbers,
+    warn_of_offset,
 )
 
 SHAPES = npst.array_shapes(min_dims=1, max_dims=4, max_side=6)
@@ -184,3 +185,16 @@ def test_only_whole_numbers_that_stay_apart_are_promised_back(dtype, scale, offs
     if dtype != "float32":
         array = np.arange(1100, 1200).astype("u1" if dtype == "uint8" else dtype)
         assert np.array_equal(round_trip(array, scaling), array) is reversible
+
+
+def test_an_offset_that_is_still_in_is_warned_of():
+    numbers = np.random.default_rng(0).integers(1_032, 4_000, (5, 48, 48, 3), dtype=np.uint16)
+    with pytest.warns(OffsetWarning, match="as if the offset of .1000 .* were still in"):
+        warn_of_offset(numbers, Scaling.named("dn"), "scene.npz")
+
+
+@pytest.mark.parametrize("scaling", ["dn", "dn-offset-1000"])
+def test_values_with_something_dark_among_them_pass_in_silence(scaling):
+    numbers = np.random.default_rng(0).integers(1_032, 4_000, (5, 48, 48, 3), dtype=np.uint16)
+    numbers[0, :2, :2] = 300 if scaling == "dn" else 1_032
+    warn_of_offset(numbers, Scaling.named(scaling), "scene.npz")

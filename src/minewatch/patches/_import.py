@@ -24,6 +24,7 @@ from minewatch.patches._scaling import (
     describe_conversion,
     digital_numbers,
     is_reversible,
+    warn_of_offset,
 )
 from minewatch.patches._shards import Block, Plan, write_plan
 from minewatch.sites import read_sites
@@ -136,7 +137,9 @@ def import_rows(
     """
     bands = _check_shape(rows, settings)
     scaling = settings.scaling
-    check_scaling(_sample(rows), scaling, rows.name)
+    sample = _sample(rows)
+    check_scaling(sample, scaling, rows.name)
+    warn_of_offset(sample, scaling, rows.name)
     start, end = settings.period or (None, None)
     resolution_m = settings.resolution_m or DEFAULT_RESOLUTION_M
     plan = Plan(

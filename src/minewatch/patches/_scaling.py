@@ -1,5 +1,6 @@
 """From the numbers of a source to the digital numbers of a dataset, and back."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from minewatch.bands import MAX_DN, NO_DATA, SCALE_FACTOR
-from minewatch.errors import InputError, SettingsError
+from minewatch.errors import InputError, OffsetWarning, SettingsError
 from minewatch.patches._header import DatasetHeader, SourceValues
 from minewatch.types import AnyArray, Settings
 
@@ -17,6 +18,8 @@ Values = Literal["source", "dn", "reflectance"]
 _MAX_MEDIAN: Final = 1.5
 _MIN_MAXIMUM: Final = 0.01
 _MIN_VALID: Final = 1
+_ENOUGH_VALUES: Final = 10_000
+_OFFSET_REFLECTANCE: Final = 0.1
 _BLOCK_VALUES: Final = 1 << 22
 
 
@@ -191,6 +194,28 @@ def check_scaling(sample: AnyArray, scaling: Scaling, name: str) -> None:
         )
         raise InputError(
             f"{name}: with scale {scaling.scale:g} and offset {scaling.offset:g}, {fault}; {advice}"
+        )
+
+
+def warn_of_offset(sample: AnyArray, scaling: Scaling, name: str) -> None:
+    """Warn if nothing is darker than the offset that products carry since baseline 04.00.
+
+    Some pixel of water, shadow or forest is darker than a reflectance of 0.1 in some band of almost
+    any imagery of land. Where none is, 1,000 digital numbers were most likely never taken off.
+    """
+    known = sample[np.isfinite(sample)]
+    if scaling.no_data is not None:
+        known = known[known != scaling.no_data]
+    if known.size < _ENOUGH_VALUES:
+        return
+    darkest = float(known.min()) * scaling.scale + scaling.offset
+    if darkest >= _OFFSET_REFLECTANCE:
+        warnings.warn(
+            f"{name}: no value is darker than reflectance {darkest:.3f}, as if the offset of +1000 "
+            "of processing baseline 04.00 were still in; if it is, import with scaling "
+            "'dn-offset-1000', or every reflectance is 0.1 too high",
+            OffsetWarning,
+            stacklevel=4,
         )
 
 
