@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import Transformer
 
 from minewatch.explore._autocorrelation import fit_range, measure_moran, measure_variogram
 from minewatch.explore._folds import draw_folds, why_not_folds
@@ -13,8 +14,13 @@ from minewatch.explore._held_out import score_by_spectra
 from minewatch.explore._leakage import audit_leakage
 from minewatch.explore._places import earth_centred_m
 from minewatch.explore._settings import ExploreSettings
-from minewatch.explore._space import describe_space
-from minewatch.sites import nearest_distance_m, read_sites
+from minewatch.explore._space import _overlaps, describe_space
+from minewatch.explore._squares import patch_squares
+from minewatch.explore._statistics import summarise_patches
+from minewatch.grid import PatchGrid
+from minewatch.patches import write_patches
+from minewatch.sites import check_sites, nearest_distance_m, read_sites
+from minewatch.toy import Valley
 
 QUICK = ExploreSettings(n_repeats=1, block_sizes_m=(3_000.0, 20_000.0))
 
@@ -227,6 +233,46 @@ def test_patches_that_share_ground_are_counted(sites_of, statistics_of):
         "patch overlaps another": 4,
         "patch overlaps one of the other class": 2,
     }
+
+
+def test_patches_side_by_side_only_touch(tmp_path, sites_of, statistics_of):
+    # Ten on the grid of 480 m, edge to edge, and one that shares 60 m with the last.
+    to_degrees = Transformer.from_crs("EPSG:32620", "EPSG:4326", always_xy=True)
+    easting = 600_240.0 + 480.0 * np.append(np.arange(10), 10 - 0.125)
+    sites = sites_of(*to_degrees.transform(easting, np.full(11, 720_240.0)), [1, 0] * 5 + [1])
+    numbers = np.ones((11, 1, 48, 48), dtype=np.uint16)
+    dataset = write_patches(tmp_path / "made", sites, numbers, bands=["B02"], level="L2A")
+    section = describe_space(statistics_of(dataset.sites), QUICK)
+    counts = section.tables["overlaps"].set_index("what")["n_sites"]
+    assert counts["patch overlaps another"] == 2
+    assert counts["patch overlaps one of the other class"] == 2
+
+
+def test_overlaps_are_those_of_the_check_of_sites(tmp_path):
+    valley = Valley(seed=1)
+    sites = valley.sites(n_mining=60, n_background=140)
+    numbers = np.ones((200, 1, 48, 48), dtype=np.uint16)
+    dataset = write_patches(tmp_path / "made", sites, numbers, bands=["B02"], level="L2A")
+    grid = summarise_patches(dataset).grid
+    squares = patch_squares(dataset.sites, grid)
+    pairs = squares.near_pairs()
+    n_overlapping = len(np.unique(pairs[squares.overlap(pairs)]))
+    assert n_overlapping == check_sites(sites).overlaps.loc["all", "n_overlapping"]
+    assert 0 < n_overlapping < 200
+
+
+def test_patches_on_two_sides_of_a_zones_border_are_compared(sites_of, statistics_of):
+    sites = sites_of(np.array([-60.001, -59.999, -59.9]), np.full(3, 5.0), [1, 0, 0])
+    overlaps = describe_space(statistics_of(sites), QUICK).tables["overlaps"].set_index("what")
+    assert overlaps.loc["patch overlaps one of the other class", "n_sites"] == 2
+
+
+def test_a_site_exactly_a_side_away_is_within_it(sites_of, statistics_of):
+    sites = sites_of(np.array([-62.0, -61.99]), np.full(2, 5.0), [1, 0])
+    side_m = float(nearest_distance_m(sites).iloc[0])
+    grid = PatchGrid(size_px=1, resolution_m=side_m, snap_m=side_m)
+    counts = _overlaps(sites, grid).set_index("what")["n_sites"]
+    assert counts["another site within a patch side"] == 2
 
 
 def test_distances_to_the_nearest_other_site_are_told_by_class(sites_of, statistics_of):
