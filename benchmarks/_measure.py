@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ class Measured:
     cpu_s: float
     """Processor time of the whole process, all threads: what a busy machine does not blur."""
     peak_mb: float
-    """Most memory that the process held at once (resident set), megabytes."""
+    """Most memory that the process held at once (resident set), megabytes; where it had processes
+    of its own, the most that one of them held is added, as if both peaks fell together."""
 
     def line(self) -> str:
         """Say it in one line."""
@@ -49,9 +51,10 @@ def measure(script: str, part: str, *arguments: str, name: str | None = None) ->
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"{' '.join(command)} ended with exit code {child.returncode}")
-    seconds = float(json.loads(output.splitlines()[-1])["seconds"])
+    told = json.loads(output.splitlines()[-1])
+    seconds = float(told["seconds"])
     cpu_s = usage.ru_utime + usage.ru_stime
-    peak_mb = usage.ru_maxrss * _BYTES_PER_MAXRSS / 1e6
+    peak_mb = (usage.ru_maxrss + told["helpers_maxrss"]) * _BYTES_PER_MAXRSS / 1e6
     return Measured(name or part, seconds, elapsed, cpu_s, peak_mb)
 
 
@@ -59,7 +62,9 @@ def report(work: Callable[[], object]) -> None:
     """Do the work of a part and tell `measure` how long it took; last line of the output."""
     start = time.perf_counter()
     work()
-    print(json.dumps({"seconds": time.perf_counter() - start}))
+    seconds = time.perf_counter() - start
+    helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(json.dumps({"seconds": seconds, "helpers_maxrss": helpers}))
 
 
 def machine() -> str:
