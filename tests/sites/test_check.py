@@ -154,7 +154,7 @@ def test_the_summary_holds_the_numbers(line: gpd.GeoDataFrame) -> None:
         "5 sites from 1 source",
         "2 of 5 sites (40.0 %) have another site within a patch's side, 480 m",
         "1 pair of sites with different labels in one patch",
-        "62.600° W",
+        "62.6000° W",
         "Faults: 2",
         "row 1 (a): it is mining, but in one patch with it, 200 m away, b (row 2) is no mining",
     ):
