@@ -29,12 +29,13 @@ from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._squares import patch_squares
 from minewatch.explore._statistics import PatchStatistics
+from minewatch.explore._words import number_of, verb_of
 from minewatch.grid import PatchGrid
 from minewatch.sites import nearest_distance_m
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "space", "Space"
-_TELLING_AUC: Final = 0.7
+_TELLING_AUC: Final = 0.6
 _QUANTILES: Final = {"p5_m": 0.05, "p25_m": 0.25, "median_m": 0.5, "p75_m": 0.75, "p95_m": 0.95}
 
 
@@ -63,8 +64,8 @@ def describe_space(
         return Section.left_out(
             KEY,
             TITLE,
-            why=f"{placed.sum()} of {len(placed)} patches have coordinates; this section needs "
-            "two.",
+            why=f"{placed.sum()} of {number_of(len(placed), 'patch')} "
+            f"{verb_of(placed.sum(), 'have')} coordinates; this section needs two.",
             advice="Import the patches again with the points or tiles that they were cut at.",
         )
     sites = in_order(statistics.sites[placed])
@@ -196,8 +197,8 @@ def _where(
     left_out = f" ({format_count(n_unplaced)} without coordinates left out)" if n_unplaced else ""
     n_places = int(places.max()) + 1
     return (
-        f"{format_count(len(sites))} sites{left_out} lie in {format_count(n_places)} "
-        f"independent place{'' if n_places == 1 else 's'}, "
+        f"{number_of(len(sites), 'site')}{left_out} {verb_of(len(sites), 'lie')} in "
+        f"{number_of(n_places, 'independent place')}, "
         f"{format_count(shared['n_sites'])} of them "
         f"({format_percent(shared['share'], decimals=0)}) with another within a patch side of "
         f"{format_length(shared['distance_m'])}"
@@ -298,7 +299,7 @@ def _enough(rows: pd.DataFrame) -> float | None:
 def _tells(row: "pd.Series") -> bool:
     """Say whether location tells the class.
 
-    Few groups make an interval so wide that it holds 0.5 whatever the score, and a single one makes
-    none; so a high score is taken to tell even then.
+    Intervals err on the wide side, and few groups make one so wide that it holds 0.5 whatever the
+    score; so a score well above 0.5 is taken to tell even then.
     """
     return bool(row["auc_low"] > 0.5 or row["auc"] >= _TELLING_AUC)
