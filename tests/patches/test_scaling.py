@@ -87,7 +87,8 @@ def test_nothing_known_becomes_unknown_and_nothing_unknown_known(array):
     numbers, notes = digital_numbers(array, Scaling(scale=1.0))
     known = np.isfinite(array) & (array != 0)
     np.testing.assert_array_equal(numbers != 0, known)
-    assert notes.get("no_data", 0) == np.count_nonzero(~known)
+    assert notes.get("no_data", 0) == np.count_nonzero(array == 0)
+    assert notes.get("not_a_number", 0) == np.count_nonzero(~np.isfinite(array))
 
 
 def test_values_beyond_the_range_are_clipped_and_counted():
@@ -96,7 +97,8 @@ def test_values_beyond_the_range_are_clipped_and_counted():
     assert numbers.tolist() == [1, 1, 2000, 65535, 0, 0, 0]
     assert notes["below_one"] == 2
     assert notes["above_range"] == 1
-    assert notes["no_data"] == 3
+    assert notes["no_data"] == 1
+    assert notes["not_a_number"] == 2
 
 
 def test_the_largest_rounding_is_told():

@@ -5,7 +5,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 
 from minewatch import sites as sites_word
@@ -111,6 +113,66 @@ def test_pixels_and_places_meet_by_the_named_row(study: Path) -> None:
     expected = valley.pixels(table, bands="rgb")
     found = dataset.digital_numbers(list(table.index))
     np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+
+@pytest.mark.integration
+def test_a_change_of_labels_reaches_the_report(study: Path) -> None:
+    run_study(study)
+    places = json.loads((study / "places.geojson").read_text())
+    for feature in places["features"]:
+        feature["properties"]["second_look"] = 0
+    places["features"][0]["properties"]["second_look"] = 1
+    (study / "places.geojson").write_text(json.dumps(places))
+    edit(study, "[patches]", 'label_column = "second_look"\n[patches]')
+    results = run_study(study)
+    assert actions(results) == {"sites": "ran", "patches": "ran", "explore": "ran"}
+    classes = pd.read_csv(study / "explore" / "tables" / "overview-classes.csv", index_col="class")
+    assert classes.loc["mining", "n_patches"] == 1
+
+
+def test_a_shapefile_is_judged_by_all_its_files(study: Path) -> None:
+    places = gpd.read_file(study / "places.geojson")
+    places.to_file(study / "places.shp", driver="ESRI Shapefile")
+    edit(study, "places.geojson", "places.shp")
+    run_study(study, only=["sites"])
+    before = (study / "places.shp").read_bytes()
+    places.assign(label=1 - places["label"].astype(int)).to_file(study / "places.shp")
+    assert (study / "places.shp").read_bytes() == before
+    assert reasons(run_study(study, only=["sites"]))["sites"] == "places.shp changed"
+
+
+@pytest.mark.integration
+def test_a_lost_shard_is_noticed(study: Path) -> None:
+    run_study(study, only=["sites", "patches"])
+    shards = [path for path in (study / "patches" / "patches.zarr").rglob("c/*") if path.is_file()]
+    shards[0].unlink()
+    result = run_study(study, only=["patches"])
+    assert reasons(result)["patches"] == "patches/patches.zarr was changed since"
+
+
+def test_a_stage_asked_for_alone_names_what_it_builds_on_and_is_stale(study: Path) -> None:
+    run_study(study, only=["sites"])
+    (study / "places.geojson").write_text((study / "places.geojson").read_text() + " ")
+    results = run_study(study, only=["patches"])
+    assert actions(results) == {"sites": "left out of date", "patches": "ran"}
+    assert reasons(results)["sites"] == "places.geojson changed"
+
+
+def test_overlaps_are_judged_on_the_squares_that_patches_will_have(study: Path) -> None:
+    def n_overlapping() -> object:
+        run_study(study, only=["sites"])
+        return json.loads((study / "sites" / "check.json").read_text())["grid"]["snap_m"]
+
+    assert n_overlapping() == 10.0
+    edit(study, "row_column", 'cut = "grid"\nrow_column')
+    assert n_overlapping() == 60.0
+
+
+@pytest.mark.integration
+def test_the_report_bears_the_studys_name(study: Path) -> None:
+    edit(study, "[sites]", '[study]\nname = "Río Caroní"\n[sites]')
+    run_study(study)
+    assert "<h1>Río Caroní" in (study / "explore" / "report.html").read_text()
 
 
 def test_a_dry_run_foresees_and_does_nothing(study: Path) -> None:

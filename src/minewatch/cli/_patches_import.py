@@ -294,19 +294,9 @@ def _describe(summary: dict[str, Any]) -> str:
 
 
 def _settings(**chosen: Any) -> "ImportSettings":
-    from pydantic import ValidationError
-
-    from minewatch.errors import SettingsError
     from minewatch.patches import ImportSettings
 
-    try:
-        return ImportSettings(**{key: value for key, value in chosen.items() if value is not None})
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
-        raise SettingsError(faults) from error
+    return ImportSettings(**{key: value for key, value in chosen.items() if value is not None})
 
 
 def _columns(

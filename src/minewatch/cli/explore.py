@@ -77,7 +77,7 @@ def report(
     patches = PatchDataset.open(study / "patches" if dataset is None else dataset)
     with _common.progress_bars() as progress:
         findings = explore(patches, settings=settings, progress=progress)
-        page = write_report(findings, folder, overwrite=overwrite, progress=progress)
+        page = write_report(findings, folder, n_processes=2, overwrite=overwrite, progress=progress)
     _common.print_result(
         _summary(findings, page), as_json=json_, describe=lambda: _describe(findings, page)
     )

@@ -53,6 +53,10 @@ def run(
             tell=(lambda _told: None) if as_json else _tell,
             progress=progress,
         )
+    if not as_json:
+        for result in results:
+            if result.action == "left out of date":
+                _common.say(f"note: {result.stage} is out of date ({result.reason})")
     _print_results(study, results, as_json=as_json)
 
 
@@ -66,8 +70,8 @@ def demo(
     """Run every stage, offline, on a made-up valley, and say where the results are."""
     from minewatch.study import make_demo, run_study
 
-    make_demo(folder, seed=seed, overwrite=overwrite)
     with _common.progress_bars() as progress:
+        make_demo(folder, seed=seed, overwrite=overwrite, progress=progress)
         results = run_study(
             folder, tell=(lambda _told: None) if as_json else _tell, progress=progress
         )

@@ -31,7 +31,7 @@ MODEL_STYLES: Final = {
 }
 _SPREAD: Final = {"coordinates only": -0.07, "spectra": 0.07}
 _SCHEME_TITLES: Final = {
-    "clusters": "Whole clusters, this far from all others",
+    "clusters": "Whole clusters, this far apart",
     "square blocks": "Square blocks, with sides this long",
 }
 _MAX_VECTOR_POINTS: Final = 3000

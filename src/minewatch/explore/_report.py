@@ -4,7 +4,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from minewatch._progress import Progress, silent
-from minewatch._store import write_text, writing_folder
+from minewatch._store import Ours, write_text, writing_folder
 from minewatch.explore._figures import TABLE_VIEWS
 from minewatch.explore._report_files import write_findings, write_manifest, write_tables
 from minewatch.explore._report_page import PageSection, build_page
@@ -14,6 +14,8 @@ from minewatch.explore._section import Findings
 from minewatch.types import StrPath
 
 STEP = "writing the report"
+OURS = Ours("manifest.json")
+"""What tells a report from any other folder: a list of its files."""
 ASIDE = ("space", "labels", "gallery")
 """Sections that a second process draws: a little less than half of the work, for it starts late."""
 
@@ -43,7 +45,7 @@ def write_report(
     n_processes
         1, or 2 to draw on two cores; what is written does not depend on it.
     overwrite
-        Replace a folder of that name.
+        Replace a report of that name, to which nothing was added.
     progress
         Told how many sections are done.
 
@@ -55,7 +57,8 @@ def write_report(
     Raises
     ------
     AlreadyThereError
-        If `out` exists, is not an empty folder, and `overwrite` is false.
+        If `out` exists, is not an empty folder, and `overwrite` is false; or if it holds files
+        that no report wrote.
 
     Examples
     --------
@@ -69,7 +72,7 @@ def write_report(
     """
     final = Path(out)
     total = len(findings.sections) + 1
-    with writing_folder(final, overwrite=overwrite) as folder:
+    with writing_folder(final, overwrite=overwrite, ours=OURS) as folder:
         (folder / "figures").mkdir()
         shown = _write_figures(findings, folder, n_processes=n_processes, progress=progress)
         progress(STEP, total - 1, total)

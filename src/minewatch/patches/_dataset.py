@@ -38,7 +38,8 @@ class PatchDataset:
         `longitude`, `latitude` (degrees; NaN if unplaced), `footprint` (polygon, EPSG:4326),
         `crs`, `transform` (the patch's grid: six numbers a, b, c, d, e, f), `origin` (how it was
         placed: grid, point, transform, unplaced), `status`, `reason`, `scene_count` (Int32),
-        `start`, `end` (ISO dates), then whatever else the source's table had.
+        `start`, `end` (ISO dates), then whatever else the source's table had. `n_nan_values`
+        (Int64), if any number of the source was NaN or infinite, counts them.
     """
 
     path: Path
@@ -116,6 +117,7 @@ class PatchDataset:
             "clear_counts": header.has_clear_counts,
             "minewatch": header.minewatch,
             "digest": header.digest,
+            "sites_digest": header.sites_digest,
         }
 
     def geobox(self, site_id: str) -> GeoBox:

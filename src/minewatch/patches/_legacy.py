@@ -11,13 +11,13 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from minewatch import _store
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, NotThereError, PlacementError
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._import import (
     ImportSettings,
     Rows,
-    digests,
     import_rows,
     numbered_sites,
     read_table,
@@ -145,7 +145,7 @@ def import_legacy(
         table,
         _join_rows(sources),
         settings,
-        inputs=digests(used),
+        inputs=_store.digest_files(used),
         request={"files": [[str(f and f.name) for f in group] for group in files]},
         overwrite=overwrite,
         progress=progress,
@@ -233,6 +233,8 @@ def _stacked(content: Plain, name: str) -> AnyArray:
         return content
     if not isinstance(content, list | tuple | np.ndarray) or len(content) == 0:
         raise InputError(f"{name} holds a {type(content).__name__}; expected an array or a list")
+    if not all(_holds_numbers(patch) for patch in content):
+        raise InputError(f"{name} holds patches of something else than numbers")
     patches = [np.asarray(patch) for patch in content]
     shapes = [patch.shape for patch in patches]
     odd = next((row for row, shape in enumerate(shapes) if shape != shapes[0]), None)
@@ -241,6 +243,15 @@ def _stacked(content: Plain, name: str) -> AnyArray:
             f"{name}: patch 0 has shape {shapes[0]} and patch {odd} {shapes[odd]}; expected equal"
         )
     return np.stack(patches)
+
+
+def _holds_numbers(patch: object) -> bool:
+    """Say whether a patch is an array or lists of numbers; text would grow when it is stacked."""
+    if isinstance(patch, list | tuple):
+        return all(_holds_numbers(part) for part in patch)
+    if isinstance(patch, np.ndarray):
+        return patch.dtype.kind in "biuf"
+    return isinstance(patch, bool | int | float | np.number | np.bool_)
 
 
 def _sites(
@@ -329,7 +340,9 @@ def _label(value: object, name: str) -> int | None:
         return None
     if isinstance(value, bool | int | float | np.number | np.bool_) and value in (0, 1):
         return int(value)
-    raise InputError(f"{name} holds the label {value!r}; expected 1 (mining), 0 (not) or None")
+    is_short = isinstance(value, str | float) or (type(value) is int and abs(value) < 1 << 63)
+    said = repr(value)[:80] if is_short else f"a {type(value).__name__}"
+    raise InputError(f"{name} holds the label {said}; expected 1 (mining), 0 (not) or None")
 
 
 def _check_labels(in_file: pd.Series, in_pickle: pd.Series, pair: _Pair) -> None:

@@ -96,9 +96,10 @@ def digital_numbers(
         Digital numbers, same shape; 0 where the source is its no-data number, NaN or infinite.
         Every other value is at least 1, for 0 would make it unknown, and at most 65,535.
     dict of str to float
-        Numbers of values: `no_data`, `below_one` (valid, but below a digital number of 1, stored
-        as 1), `above_range` (stored as 65,535), `rounded` (changed by rounding);
-        `max_rounding_dn`, the largest change by rounding. Zero counts are left out.
+        Numbers of values: `no_data` (the source's no-data number), `not_a_number` (NaN or
+        infinite), `below_one` (valid, but below a digital number of 1, stored as 1), `above_range`
+        (stored as 65,535), `rounded` (changed by rounding); `max_rounding_dn`, the largest change
+        by rounding. Zero counts are left out.
     """
     numbers = np.empty(values.shape, dtype=np.uint16)
     flat, out = values.reshape(-1), numbers.reshape(-1)
@@ -107,6 +108,15 @@ def digital_numbers(
         part = slice(start, start + _BLOCK_VALUES)
         notes.append(_convert(flat[part], scaling, out[part]))
     return numbers, {key: value for key, value in add_notes(notes).items() if value}
+
+
+def count_nan(values: AnyArray) -> npt.NDArray[np.int64] | None:
+    """Count the numbers of each site (axis 0) that are NaN or infinite; None if none can be."""
+    if values.dtype.kind != "f":
+        return None
+    axes = tuple(range(1, values.ndim))
+    counts: npt.NDArray[np.int64] = np.sum(~np.isfinite(values), axis=axes, dtype=np.int64)
+    return counts
 
 
 def add_notes(notes: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -120,9 +130,10 @@ def add_notes(notes: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _convert(values: AnyArray, scaling: Scaling, out: npt.NDArray[np.uint16]) -> dict[str, float]:
-    known = np.isfinite(values)
+    is_number = np.isfinite(values)
+    known = is_number
     if scaling.no_data is not None:
-        known &= values != scaling.no_data
+        known = is_number & (values != scaling.no_data)
     with np.errstate(invalid="ignore", over="ignore"):
         exact = values.astype(np.float64) * scaling.dn_per_unit + scaling.dn_offset
         whole = np.rint(exact)
@@ -133,7 +144,8 @@ def _convert(values: AnyArray, scaling: Scaling, out: npt.NDArray[np.uint16]) ->
     whole[low], whole[high], whole[~known] = _MIN_VALID, MAX_DN, NO_DATA
     out[...] = whole
     return {
-        "no_data": float(np.count_nonzero(~known)),
+        "no_data": float(np.count_nonzero(is_number & ~known)),
+        "not_a_number": float(np.count_nonzero(~is_number)),
         "below_one": float(np.count_nonzero(low)),
         "above_range": float(np.count_nonzero(high)),
         "rounded": float(np.count_nonzero(changed)),

@@ -10,14 +10,17 @@ from typing import Any, Final, TypeAlias
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 
 from minewatch import __version__, _store
 from minewatch._progress import Progress, silent
-from minewatch.errors import AlreadyThereError, InputError
+from minewatch.errors import AlreadyThereError, DatasetError, InputError
 from minewatch.patches import _pixels
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._header import (
     FORMAT_VERSION,
+    HEADER_NAME,
+    OURS,
     PIXELS_NAME,
     SITES_NAME,
     DatasetHeader,
@@ -27,6 +30,8 @@ from minewatch.patches._header import (
 from minewatch.patches._scaling import add_notes
 from minewatch.types import AnyArray, Level, StrPath
 
+N_NAN_VALUES: Final = "n_nan_values"
+"""Column of sites: how many of a site's numbers were NaN or infinite in the source."""
 _JOURNAL_NAME: Final = "journal.jsonl"
 
 
@@ -40,6 +45,8 @@ class Block:
     """Clear views, (site, y, x)."""
     notes: Mapping[str, float] = field(default_factory=dict)
     """Counts that add up over blocks; keys that begin with ``max_`` are kept at their largest."""
+    nan_counts: AnyArray | None = None
+    """How many numbers of each site were NaN or infinite; None if there can be none."""
 
 
 ReadBlock: TypeAlias = Callable[[int, int], Block]
@@ -92,6 +99,7 @@ class Plan:
         return _store.digest_value(
             {
                 "format": FORMAT_VERSION,
+                "minewatch": __version__,
                 "versions": _pixels.library_versions(),
                 "settings": self.settings(),
                 "request": dict(self.request),
@@ -112,12 +120,25 @@ def write_plan(
     final = Path(out)
     partial = final.with_name(final.name + ".partial")
     with _store.locked(final):
-        _store.refuse_existing(final, overwrite=overwrite)
-        journal = _open_journal(partial, plan, start_over=overwrite)
-        _write_shards(partial, plan, read_block, journal, progress)
-        _finish(partial, plan, journal)
+        _store.tidy_up(final)
+        _store.refuse_existing(final, overwrite=overwrite, ours=OURS)
+        key = plan.key()
+        if not _is_whole(partial, key):
+            journal = _open_journal(partial, plan, key, start_over=overwrite)
+            _write_shards(partial, plan, read_block, journal, progress)
+            _finish(partial, plan, journal, key)
         _store.put_in_place(partial, final)
     return PatchDataset.open(final)
+
+
+def _is_whole(partial: Path, key: str) -> bool:
+    """Say whether a write of this request was stopped when all that was left was its last name."""
+    if not (partial / HEADER_NAME).is_file() or (partial / _JOURNAL_NAME).exists():
+        return False
+    try:
+        return PatchDataset.open(partial).header.request == key
+    except DatasetError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -128,6 +149,8 @@ class _Entry:
     pixels: str
     clear_count: str | None
     notes: dict[str, float]
+    nan_counts: dict[str, int] = field(default_factory=dict)
+    """Numbers that were NaN or infinite, by row of the shard; rows without any are left out."""
 
 
 @dataclass
@@ -145,10 +168,9 @@ class _Journal:
         self.done[entry.shard] = entry
 
 
-def _open_journal(partial: Path, plan: Plan, *, start_over: bool) -> _Journal:
+def _open_journal(partial: Path, plan: Plan, key: str, *, start_over: bool) -> _Journal:
     """Take up the journal of the same request, or begin one."""
     path = partial / _JOURNAL_NAME
-    key = plan.key()
     stopped, entries = _read_journal(path)
     if stopped == key:
         there = [entry for entry in entries if _is_there(partial, plan, entry.shard)]
@@ -158,6 +180,7 @@ def _open_journal(partial: Path, plan: Plan, *, start_over: bool) -> _Journal:
             f"{partial} holds a stopped write of other data or with other settings; finish that "
             "one, delete the folder, or start over (overwrite=True, --overwrite)"
         )
+    _refuse_foreign(partial)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _pixels.create(
@@ -172,10 +195,23 @@ def _open_journal(partial: Path, plan: Plan, *, start_over: bool) -> _Journal:
     return _Journal(path, {})
 
 
+def _refuse_foreign(partial: Path) -> None:
+    """Raise AlreadyThereError if what should be a stopped write holds anything else."""
+    names = [item.name for item in partial.iterdir()] if partial.is_dir() else []
+    ours = {HEADER_NAME, _JOURNAL_NAME, *OURS.names}
+    foreign = [name for name in names if not (name in ours or ".part." in name)]
+    if foreign or (partial.exists() and not partial.is_dir()):
+        raise AlreadyThereError(
+            f"{partial} is needed to write aside, and it holds what no stopped write does: "
+            f"{', '.join(sorted(foreign)[:5]) or 'it is a file'}; move it away"
+        )
+
+
 def _read_journal(path: Path) -> tuple[str | None, list[_Entry]]:
     """Read which request a stopped write served, if there is one, and the shards it finished."""
     if not path.is_file():
-        return None, []
+        # Without a journal, but with a header, it is whole: `_is_whole` did not find it ours.
+        return ("another", []) if path.with_name(HEADER_NAME).is_file() else (None, [])
     first, *others = path.read_text(encoding="utf-8").splitlines()
     entries = []
     for line in others:
@@ -213,11 +249,18 @@ def _write_shards(
                 clear = _checked(block.clear_count, shape, "clear counts")
                 counts[start:stop].write(clear).result()
                 clear_digest = digest_array(clear)
-            journal.add(_Entry(shard, digest_array(numbers), clear_digest, dict(block.notes)))
+            digest, nan_counts = digest_array(numbers), _sparse(block.nan_counts)
+            journal.add(_Entry(shard, digest, clear_digest, dict(block.notes), nan_counts))
         progress("write patches", stop, n_sites)
 
 
-def _finish(partial: Path, plan: Plan, journal: _Journal) -> None:
+def _sparse(counts: AnyArray | None) -> dict[str, int]:
+    if counts is None:
+        return {}
+    return {str(row): int(counts[row]) for row in np.flatnonzero(counts)}
+
+
+def _finish(partial: Path, plan: Plan, journal: _Journal, key: str) -> None:
     entries = [journal.done[shard] for shard in sorted(journal.done)]
     content = {
         "bands": list(plan.bands),
@@ -225,22 +268,43 @@ def _finish(partial: Path, plan: Plan, journal: _Journal) -> None:
         "pixels": [entry.pixels for entry in entries],
         "clear_count": [entry.clear_count for entry in entries],
     }
+    sites = _with_nan_counts(plan.sites, entries)
     with _store.writing_file(partial / SITES_NAME) as aside:
         # The footprint leads, so that QGIS draws the patches and not their centres.
-        plan.sites.set_geometry("footprint").to_parquet(aside)
+        sites.set_geometry("footprint").to_parquet(aside)
     header = DatasetHeader.model_validate(
         {
             **plan.settings(),
             "minewatch": __version__,
             "conversion": add_notes(entry.notes for entry in entries),
             "versions": _pixels.library_versions(),
+            "request": key,
             "digest": _store.digest_value(content),
+            "sites_digest": _digest_sites(sites),
         }
     )
     for leftover in (partial / PIXELS_NAME).rglob("*.__lock"):
         leftover.unlink()  # a shard that tensorstore was writing when the process was killed
     write_header(partial, header)
     journal.path.unlink()
+
+
+def _with_nan_counts(sites: gpd.GeoDataFrame, entries: list[_Entry]) -> gpd.GeoDataFrame:
+    """Add the column `n_nan_values` if any number was NaN or infinite."""
+    if not any(entry.nan_counts for entry in entries):
+        return sites
+    counts = np.zeros(len(sites), dtype=np.int64)
+    for entry in entries:
+        first = entry.shard * _pixels.SHARD_SITES
+        for row, count in entry.nan_counts.items():
+            counts[first + int(row)] = count
+    return sites.assign(**{N_NAN_VALUES: pd.array(counts, dtype="Int64")})
+
+
+def _digest_sites(sites: gpd.GeoDataFrame) -> str:
+    """Give the digest of all that a table of sites says, whatever the order of its rows."""
+    table = pd.DataFrame(sites)[sorted(sites.columns)].sort_index()
+    return _store.digest_bytes(table.to_csv(lineterminator="\n", na_rep="<NA>").encode())
 
 
 def _checked(array: AnyArray | None, shape: tuple[int, ...], what: str) -> AnyArray:

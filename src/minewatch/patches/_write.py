@@ -11,6 +11,7 @@ from minewatch._progress import Progress, silent
 from minewatch.bands import band_names, check_level
 from minewatch.errors import InputError
 from minewatch.patches._dataset import PatchDataset
+from minewatch.patches._periods import check_period
 from minewatch.patches._places import Cut, dataset_sites
 from minewatch.patches._shards import Block, Plan, digest_array, write_plan
 from minewatch.types import AnyArray, Level, StrPath
@@ -46,7 +47,8 @@ def write_patches(  # noqa: PLR0913 - keyword-only facts about the pixels, none 
     Parameters
     ----------
     out
-        Folder of the dataset; must not exist, or be empty, unless `overwrite`.
+        Folder of the dataset; must not exist, or be empty, unless `overwrite`. Only a patch dataset
+        is ever replaced, and only if nothing else was put into its folder.
     sites
         One row per patch, in the order of the pixels: index ``site_id``, points in EPSG:4326
         (None where unplaced); columns as in `PatchDataset.sites` are used, others are kept.
@@ -88,8 +90,8 @@ def write_patches(  # noqa: PLR0913 - keyword-only facts about the pixels, none 
         If there is a dataset, or a stopped write of other data, and `overwrite` is false.
     InputError
         If pixels do not have the announced shape or do not fit unsigned 16-bit numbers.
-    SitesError, BandError, LevelError
-        If sites, bands or level cannot be used.
+    SitesError, SettingsError, BandError, LevelError
+        If sites, period, bands or level cannot be used.
     LockedError
         If another process is writing there.
 
@@ -120,7 +122,7 @@ def write_patches(  # noqa: PLR0913 - keyword-only facts about the pixels, none 
         size_px = int(arrays["pixels"].shape[-1])
     for array in arrays.values():
         _check_order(array, sites)
-    start, end = period or (None, None)
+    start, end = check_period(*(period or (None, None)))
     plan = Plan(
         sites=dataset_sites(sites, size_px=size_px, resolution_m=resolution_m, cut=cut),
         bands=band_names(bands),

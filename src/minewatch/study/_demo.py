@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
 from minewatch.errors import AlreadyThereError
 from minewatch.study._read import FILE_NAME
-from minewatch.types import StrPath
+from minewatch.types import AnyArray, StrPath
 
 N_MINING, N_BACKGROUND = 170, 332
 """As many as in the study that minewatch began with."""
+SITES_AT_A_TIME = 50
 
 
 def make_demo(
@@ -43,16 +45,25 @@ def make_demo(
     final = Path(folder)
     template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
     _refuse_other_folders(final, overwrite=overwrite)
-    progress("rendering", 0, N_MINING + N_BACKGROUND)
     valley = toy.Valley(seed=seed)
     table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND)
-    pixels = valley.pixels(table, bands="l2a-12").transpose("site", "y", "x", "band")
+    pixels = _render(valley, table, progress)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
         sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
-        np.savez(aside / "patches.npz", patches=pixels.to_numpy())
+        np.savez(aside / "patches.npz", patches=pixels)
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
-    progress("rendering", len(table), len(table))
     return final / FILE_NAME
+
+
+def _render(valley: toy.Valley, table: gpd.GeoDataFrame, progress: Progress) -> AnyArray:
+    """Render the patches of all sites, uint16 (site, y, x, band), a few at a time."""
+    parts = []
+    for first in range(0, len(table), SITES_AT_A_TIME):
+        progress("rendering the valley", first, len(table))
+        pixels = valley.pixels(table.iloc[first : first + SITES_AT_A_TIME], bands="l2a-12")
+        parts.append(pixels.transpose("site", "y", "x", "band").to_numpy())
+    progress("rendering the valley", len(table), len(table))
+    return np.concatenate(parts)
 
 
 def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:

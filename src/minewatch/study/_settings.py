@@ -6,7 +6,6 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from minewatch.explore import ExploreSettings
-from minewatch.grid import PatchGrid
 from minewatch.patches import ImportSettings
 from minewatch.types import Settings
 
@@ -53,13 +52,6 @@ class SitesSection(Settings):
                 "(files); use one of the two"
             )
         return self
-
-    @property
-    def grid(self) -> PatchGrid:
-        """The patches that overlaps are judged on."""
-        return PatchGrid(
-            size_px=self.size_px, resolution_m=self.resolution_m, snap_m=self.resolution_m
-        )
 
 
 class PatchesSection(ImportSettings):

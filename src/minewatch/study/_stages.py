@@ -9,11 +9,13 @@ import minewatch.explore
 from minewatch import _store, patches, sites
 from minewatch._progress import Progress
 from minewatch.errors import NotThereError
+from minewatch.grid import PatchGrid
 from minewatch.study._records import Record
 from minewatch.study._settings import PatchesSection, SitesSection, StudySettings
 
 SITES: Final = "sites.parquet"
 DATASET: Final = "patches"
+DATASET_PARTS: Final = ("dataset.json", "sites.parquet", "patches.zarr")
 REPORT: Final = "explore"
 
 Run: TypeAlias = Callable[[Path, StudySettings, Progress], str]
@@ -47,8 +49,13 @@ class Stage:
         )
 
     def digest(self, study: Path, output: str) -> str:
-        """Give the digest of one result as it lies there; ``""`` if it does not."""
-        return _digest(study / output)
+        """Give the digest of one result as it lies there; ``""`` if it does not.
+
+        A folder of pixels is known by the names and sizes of its files: reading them all would take
+        longer than making the report.
+        """
+        path = study / output
+        return _listing(path) if path.is_dir() else _digest(path)
 
 
 def report_path(study: Path) -> Path:
@@ -57,13 +64,26 @@ def report_path(study: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """Give a file's digest, or one over all files of a folder; ``""`` if there is neither."""
+    """Give one digest of a file with its companions, or of all files of a folder; ``""`` if none.
+
+    A Shapefile is several files: labels lie in the ``.dbf`` beside the ``.shp``.
+    """
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.is_file())
         return _store.digest_value(
             {str(item.relative_to(path)): _store.digest_file(item) for item in files}
         )
-    return _store.digest_file(path) if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    digests = _store.digest_files([path])
+    return digests[path.name] if len(digests) == 1 else _store.digest_value(digests)
+
+
+def _listing(folder: Path) -> str:
+    files = sorted(item for item in folder.rglob("*") if item.is_file())
+    return _store.digest_value(
+        {str(item.relative_to(folder)): item.stat().st_size for item in files}
+    )
 
 
 def _name(study: Path, path: Path) -> str:
@@ -98,6 +118,21 @@ def _sites_inputs(study: Path, settings: StudySettings) -> list[Path]:
     ]
 
 
+def _sites_settings(settings: StudySettings) -> dict[str, Any]:
+    return _section(settings.sites) | {"snap_m": _grid(settings).snap_m}
+
+
+def _grid(settings: StudySettings) -> PatchGrid:
+    """Give the grid that patches will lie on, for overlaps to be judged on the same squares."""
+    section = settings.sites
+    on_grid = settings.patches.cut == "grid"
+    return PatchGrid(
+        size_px=section.size_px,
+        resolution_m=section.resolution_m,
+        snap_m=PatchGrid().snap_m if on_grid else section.resolution_m,
+    )
+
+
 def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> str:
     section = settings.sites
     by_class = {1: section.mining, 0: section.no_mining}
@@ -108,7 +143,7 @@ def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> st
         site_id=section.site_id_column,
         crs=section.crs,
     )
-    check = sites.check_sites(table, grid=section.grid)
+    check = sites.check_sites(table, grid=_grid(settings))
     check.save(study / "sites", inputs=_sites_inputs(study, settings), overwrite=True)
     check.raise_faults(allow=section.allow)
     sites.write_sites(table, study / SITES, overwrite=True)
@@ -184,10 +219,20 @@ def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> s
 # explore ----------------------------------------------------------------------------------------
 
 
+def _explore_settings(settings: StudySettings) -> minewatch.explore.ExploreSettings:
+    """Give the report the study's name, if it has no title of its own."""
+    chosen = settings.explore
+    return chosen if chosen.title else chosen.model_copy(update={"title": settings.study.name})
+
+
 def _make_explore(study: Path, settings: StudySettings, progress: Progress) -> str:
     dataset = patches.PatchDataset.open(study / DATASET)
-    findings = minewatch.explore.explore(dataset, settings=settings.explore, progress=progress)
-    minewatch.explore.write_report(findings, study / REPORT, overwrite=True, progress=progress)
+    findings = minewatch.explore.explore(
+        dataset, settings=_explore_settings(settings), progress=progress
+    )
+    minewatch.explore.write_report(
+        findings, study / REPORT, n_processes=2, overwrite=True, progress=progress
+    )
     shown = [section for section in findings.sections if section.missing is None]
     return f"{len(shown)} of {len(findings.sections)} sections could be shown"
 
@@ -197,24 +242,27 @@ STAGES: Final[tuple[Stage, ...]] = (
         name="sites",
         after=(),
         outputs=(SITES,),
-        settings=lambda settings: _section(settings.sites),
+        settings=_sites_settings,
         inputs=_sites_inputs,
         run=_make_sites,
     ),
     Stage(
         name="patches",
         after=("sites",),
-        outputs=(f"{DATASET}/dataset.json",),
+        outputs=tuple(f"{DATASET}/{name}" for name in DATASET_PARTS),
         settings=lambda settings: _section(settings.patches),
         inputs=_patches_inputs,
         run=_make_patches,
     ),
     Stage(
         name="explore",
-        after=("patches",),
+        after=("sites", "patches"),
         outputs=(f"{REPORT}/findings.json", f"{REPORT}/report.html"),
-        settings=lambda settings: settings.explore.model_dump(mode="json"),
-        inputs=lambda study, _settings: [study / DATASET / "dataset.json"],
+        settings=lambda settings: _explore_settings(settings).model_dump(mode="json"),
+        inputs=lambda study, _settings: [
+            study / DATASET / "dataset.json",
+            study / DATASET / "sites.parquet",
+        ],
         run=_make_explore,
     ),
 )
