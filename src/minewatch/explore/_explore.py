@@ -120,7 +120,7 @@ def _header(
     return {
         "dataset": dataset.path.name,
         "dataset_digest": header.digest,
-        "sites_digest": getattr(header, "sites_digest", None) or "",
+        "sites_digest": header.sites_digest or "",
         "source": header.source,
         "level": header.level,
         "bands": list(dataset.bands),
