@@ -63,6 +63,7 @@ def write_report(
     Examples
     --------
     >>> import tempfile
+    >>> from minewatch.explore import Section
     >>> section = Section("overview", "Overview", seen="Two patches.", advice="Add some.")
     >>> findings = Findings(sections=(section,), header={"n_sites": 2})
     >>> with tempfile.TemporaryDirectory() as folder:
