@@ -1,4 +1,5 @@
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,7 +14,13 @@ import pytest
 from minewatch import sites as sites_word
 from minewatch import study as study_module
 from minewatch import toy
-from minewatch.errors import AlreadyThereError, NotThereError, SettingsError, SitesError
+from minewatch.errors import (
+    AlreadyThereError,
+    NotThereError,
+    PlacementError,
+    SettingsError,
+    SitesError,
+)
 from minewatch.study import StageResult, new_study, read_study, run_study
 from minewatch.study._records import Record, decide
 from minewatch.study._settings import StudySettings
@@ -173,6 +180,43 @@ def test_the_report_bears_the_studys_name(study: Path) -> None:
     edit(study, "[sites]", '[study]\nname = "Río Caroní"\n[sites]')
     run_study(study)
     assert "<h1>Río Caroní" in (study / "explore" / "report.html").read_text()
+
+
+def legacy_study(folder: Path, *, mining: str, no_mining: str) -> Path:
+    """Write a study of two pickle pairs with their points, two patches each."""
+    folder.mkdir()
+    for name, longitude, label in (("mines", -62.6, 1), ("forest", -63.6, 0)):
+        points = gpd.points_from_xy([longitude, longitude - 0.1], [5.4, 5.5], crs="EPSG:4326")
+        gpd.GeoDataFrame(geometry=points).to_file(folder / f"{name}.geojson")
+        arrays = np.full((2, 8, 8, 3), 900 + label, dtype=np.int16)
+        (folder / f"{name}_patch_arrays.pkl").write_bytes(pickle.dumps(arrays))
+        (folder / f"{name}_patch_array_labels.pkl").write_bytes(pickle.dumps([label, label]))
+    (folder / "study.toml").write_text(
+        f"""
+        [sites]
+        mining = ["{mining}.geojson"]
+        no_mining = ["{no_mining}.geojson"]
+        [patches]
+        kind = "legacy"
+        files = ["mines_patch_arrays.pkl", "forest_patch_arrays.pkl"]
+        bands = "rgb"
+        level = "L1C"
+        rows_follow_sites = true
+        """
+    )
+    return folder
+
+
+def test_pickles_agree_with_the_sites_they_are_called(tmp_path: Path) -> None:
+    good = legacy_study(tmp_path / "good", mining="mines", no_mining="forest")
+    assert actions(run_study(good, only=["sites", "patches"]))["patches"] == "ran"
+
+
+def test_pickles_that_contradict_the_sites_stop_the_study(tmp_path: Path) -> None:
+    turned = legacy_study(tmp_path / "turned", mining="forest", no_mining="mines")
+    with pytest.raises(PlacementError, match="4 of 4 placed patches have another label"):
+        run_study(turned)
+    assert not (turned / "patches").exists()
 
 
 def test_a_dry_run_foresees_and_does_nothing(study: Path) -> None:

@@ -31,6 +31,7 @@ from minewatch.types import AnyArray, StrPath
 
 ARRAYS_SUFFIX: Final = "_patch_arrays.pkl"
 LABELS_SUFFIX: Final = "_patch_array_labels.pkl"
+_SAME_PLACE_DEGREES: Final = 1e-5
 _POINTS_SUFFIXES: Final = (".geojson", ".gpkg", ".parquet", ".csv")
 
 
@@ -56,6 +57,7 @@ def import_legacy(
     points: StrPath | Sequence[StrPath] | None = None,
     order: StrPath | Sequence[StrPath] | None = None,
     rows_follow_points: bool = False,
+    sites: StrPath | gpd.GeoDataFrame | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PatchDataset:
@@ -85,6 +87,9 @@ def import_legacy(
         features are in the order of the rows. Tiles are placed by their centroids.
     rows_follow_points
         State that row i of each pickle belongs to point i of its point file.
+    sites
+        A checked table of sites that every placed patch must agree with, by site_id, in label and
+        place; a file or a table. None: nothing is compared.
     overwrite
         Replace a dataset that is there.
     progress
@@ -98,7 +103,8 @@ def import_legacy(
         If a pickle asks for anything but arrays, lists, tuples, numbers and strings.
     PlacementError
         If rows and points, or rows and order, differ in number; if an id of the order is not among
-        the points; if labels in the point file contradict those of the pickle.
+        the points; if labels in the point file contradict those of the pickle; if a placed patch
+        is not among `sites`, or has another label or place there.
     InputError
         If shapes, labels or values contradict the settings.
     AlreadyThereError
@@ -138,6 +144,8 @@ def import_legacy(
         for pair, rows in zip(pairs, sources, strict=True)
     ]
     table = _join(pairs, tables)
+    if sites is not None:
+        _compare(table, read_table(sites, settings))
     files = [(pair.arrays, pair.labels, pair.points, pair.order) for pair in pairs]
     used = [file for group in files for file in group if file is not None]
     dataset = import_rows(
@@ -157,6 +165,33 @@ def import_legacy(
         "--rows-follow-points)",
     )
     return dataset
+
+
+def _compare(table: gpd.GeoDataFrame, sites: gpd.GeoDataFrame) -> None:
+    """Refuse placed patches that are not the sites they are called."""
+    placed = table[table.geometry.notna()]
+    strange = placed.index.difference(sites.index)
+    if len(strange):
+        raise PlacementError(
+            f"{len(strange)} of {len(placed)} placed patches are not among the sites: "
+            f"{some(list(strange))}. The sites are {some(list(sites.index), 3)}; give both "
+            "the same point files, so that they get the same ids"
+        )
+    same = sites.loc[placed.index]
+    labels = placed["label"].astype("Int8").fillna(-1).to_numpy()
+    other = np.flatnonzero(labels != same["label"].astype("Int8").fillna(-1).to_numpy())
+    if len(other):
+        raise PlacementError(
+            f"{len(other)} of {len(placed)} placed patches have another label than their site: "
+            f"{some(list(placed.index[other]))}; check which files are said to hold mining"
+        )
+    apart = np.abs(placed.get_coordinates().to_numpy() - same.get_coordinates().to_numpy())
+    moved = np.flatnonzero((apart > _SAME_PLACE_DEGREES).any(axis=1))
+    if len(moved):
+        raise PlacementError(
+            f"{len(moved)} of {len(placed)} placed patches lie elsewhere than their site: "
+            f"{some(list(placed.index[moved]))}; check that both come from the same point files"
+        )
 
 
 def legacy_companions(path: StrPath | Sequence[StrPath]) -> list[Path]:

@@ -10,6 +10,7 @@ from minewatch import _store, patches, sites
 from minewatch._progress import Progress
 from minewatch.errors import NotThereError
 from minewatch.grid import PatchGrid
+from minewatch.patches._legacy import legacy_companions
 from minewatch.study._records import Record
 from minewatch.study._settings import PatchesSection, SitesSection, StudySettings
 
@@ -162,17 +163,8 @@ def _patches_inputs(study: Path, settings: StudySettings) -> list[Path]:
         return [study / SITES, *pixels]
     points = _required(study, section.points, "patches.points")
     order = _required(study, section.order, "patches.order")
-    return [*pixels, *points, *order, *_beside(pixels)]
-
-
-def _beside(pickles: list[Path]) -> list[Path]:
-    """List the labels and points that lie beside pickles and share the beginning of their name."""
-    found = []
-    for path in pickles:
-        stem = path.name.removesuffix("_patch_arrays.pkl")
-        if path.is_file() and stem != path.name:
-            found += [item for item in sorted(path.parent.iterdir()) if item.name.startswith(stem)]
-    return [path for path in found if path not in pickles and path.is_file()]
+    beside = legacy_companions(pixels)
+    return [study / SITES, *pixels, *points, *order, *beside]
 
 
 def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> str:
@@ -186,6 +178,7 @@ def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> s
             points=[study / path for path in section.points] or None,
             order=[study / path for path in section.order] or None,
             rows_follow_points=section.rows_follow_sites,
+            sites=study / SITES,
             overwrite=True,
             progress=progress,
         )
