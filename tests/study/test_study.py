@@ -363,6 +363,14 @@ def test_the_demo_never_replaces_a_folder_it_did_not_make(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_the_demo_keeps_what_a_person_put_into_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text("# The study that `minewatch demo` makes: …")
+    (tmp_path / "notes.txt").write_text("seen on the 12th")
+    with pytest.raises(AlreadyThereError, match=r"holds what no demo made \(notes.txt\)"):
+        study_module.make_demo(tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "seen on the 12th"
+
+
 def test_a_change_of_version_is_a_reason() -> None:
     before = Record({}, {}, {}, "0.1.0")
     assert decide(Record({}, {}, {}, "0.2.0"), before) == (

@@ -49,7 +49,7 @@ class _Pair:
         return self.arrays.name.removesuffix(ARRAYS_SUFFIX).removesuffix(".pkl")
 
 
-def import_legacy(
+def import_legacy(  # noqa: PLR0913 - keyword-only: each says what no pickle says
     path: StrPath | Sequence[StrPath],
     out: StrPath,
     settings: ImportSettings,

@@ -14,6 +14,11 @@ from minewatch.types import AnyArray, StrPath
 N_MINING, N_BACKGROUND = 170, 332
 """As many as in the study that minewatch began with."""
 SITES_AT_A_TIME = 50
+_OWN = frozenset(
+    (FILE_NAME, "places.geojson", "patches.npz", "sites.parquet", "sites", "patches", "explore")
+    + (".minewatch", ".patches.lock")
+)
+"""What a demo's folder holds; with anything else in it, it is not replaced."""
 
 
 def make_demo(
@@ -75,7 +80,13 @@ def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:
         own = (folder / FILE_NAME).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
         own = ""
+    foreign = sorted(item.name for item in folder.iterdir() if item.name not in _OWN)
     if not own.startswith("# The study that `minewatch demo` makes"):
         raise AlreadyThereError(
             f"{folder} was not made by the demo, so it is not replaced; choose another folder"
+        )
+    if foreign:
+        raise AlreadyThereError(
+            f"{folder} holds what no demo made ({', '.join(foreign)}), so it is not replaced; move "
+            "that elsewhere, or choose another folder"
         )
