@@ -370,3 +370,22 @@ def test_damaged_pixels_are_an_error_when_they_are_read(dataset):
     shard.write_bytes(shard.read_bytes()[:-30])
     with pytest.raises(DatasetError, match="damaged"):
         PatchDataset.open(dataset.path).pixels()
+
+
+def test_a_damaged_patch_is_an_error_in_one_line_and_the_others_are_read(dataset, numbers):
+    shard = dataset.path / "patches.zarr/reflectance/c/0/0/0/0"
+    damaged = bytearray(shard.read_bytes())
+    damaged[200:212] = bytes(byte ^ 0xFF for byte in damaged[200:212])
+    shard.write_bytes(damaged)
+    opened = PatchDataset.open(dataset.path)
+    for read in (
+        lambda: opened.pixels(["s0"]),
+        lambda: opened.pixels(["s0"], bands="B04"),
+        lambda: list(opened.blocks()),
+    ):
+        with pytest.raises(DatasetError) as caught:
+            read()
+        assert str(caught.value) == (
+            f"{dataset.path} is damaged: pixels on disk are not what was written; import it again"
+        )
+    assert np.array_equal(opened.digital_numbers(["s6"])[0], numbers[6])

@@ -190,7 +190,7 @@ class PatchDataset:
         if not self.header.has_clear_counts:
             return None
         rows = slice(None) if site_ids is None else self._rows(site_ids)
-        values = _pixels.read(self._arrays[_pixels.CLEAR_COUNT], rows)
+        values = _pixels.read(self._arrays[_pixels.CLEAR_COUNT], rows, self.path)
         return xr.DataArray(
             values,
             dims=("site", "y", "x"),
@@ -225,7 +225,7 @@ class PatchDataset:
             array, selection = array.oindex, (rows, positions)
             names = tuple(self.bands[position] for position in positions)
         return xr.DataArray(
-            _pixels.read(array, selection),
+            _pixels.read(array, selection, self.path),
             dims=("site", "band", "y", "x"),
             coords={"site": self._ids(rows), "band": list(names)},
             name="digital_number",
