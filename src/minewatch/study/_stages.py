@@ -1,5 +1,6 @@
 """The stages of a study: what each takes, what it gives, and the one call that makes it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import minewatch.explore
 from minewatch import _store, patches, sites
 from minewatch._progress import Progress
-from minewatch.errors import NotThereError
+from minewatch.errors import NotThereError, SitesError
 from minewatch.grid import PatchGrid
 from minewatch.patches._legacy import legacy_companions
 from minewatch.study._records import Record
@@ -16,6 +17,8 @@ from minewatch.study._settings import PatchesSection, SitesSection, StudySetting
 
 SITES: Final = "sites.parquet"
 DATASET: Final = "patches"
+ACCEPTABLE_FAULTS: Final = {"duplicate point", "conflicting labels"}
+"""Faults that a study may go on with: every site still has one place and one label."""
 DATASET_PARTS: Final = ("dataset.json", "sites.parquet", "patches.zarr")
 REPORT: Final = "explore"
 
@@ -52,8 +55,8 @@ class Stage:
     def digest(self, study: Path, output: str) -> str:
         """Give the digest of one result as it lies there; ``""`` if it does not.
 
-        A folder of pixels is known by the names and sizes of its files: reading them all would take
-        longer than making the report.
+        A folder is known by the names and sizes of its files: to read all pixels would take longer
+        than to make the report.
         """
         path = study / output
         return _listing(path) if path.is_dir() else _digest(path)
@@ -146,11 +149,26 @@ def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> st
     )
     check = sites.check_sites(table, grid=_grid(settings))
     check.save(study / "sites", inputs=_sites_inputs(study, settings), overwrite=True)
-    check.raise_faults(allow=section.allow)
+    _raise_faults(check, section.allow)
     sites.write_sites(table, study / SITES, overwrite=True)
     n_mining = int((table["label"] == 1).sum())
     n_other = int((table["label"] == 0).sum())
     return f"{len(table)} sites, {n_mining} with mining and {n_other} without"
+
+
+def _raise_faults(check: sites.SitesCheck, allow: tuple[str, ...]) -> None:
+    """Raise the faults that are not allowed, and say how a study goes on with them."""
+    try:
+        check.raise_faults(allow=allow)
+    except SitesError as error:
+        left = sorted({str(name) for name in check.faults["fault"]} - set(allow))
+        if not set(left) <= ACCEPTABLE_FAULTS:
+            raise
+        raise SitesError(
+            f"{error}\nMend the files; or, to go on with them as they are, say under [sites] in "
+            f"study.toml: allow = {json.dumps([*allow, *left])}",
+            error.faults,
+        ) from error
 
 
 # patches ----------------------------------------------------------------------------------------
@@ -234,7 +252,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     Stage(
         name="sites",
         after=(),
-        outputs=(SITES,),
+        outputs=(SITES, "sites"),
         settings=_sites_settings,
         inputs=_sites_inputs,
         run=_make_sites,
@@ -250,7 +268,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     Stage(
         name="explore",
         after=("sites", "patches"),
-        outputs=(f"{REPORT}/findings.json", f"{REPORT}/report.html"),
+        outputs=(f"{REPORT}/report.html", f"{REPORT}/findings.json", REPORT),
         settings=lambda settings: _explore_settings(settings).model_dump(mode="json"),
         inputs=lambda study, _settings: [
             study / DATASET / "dataset.json",
