@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ class Measured:
     cpu_s: float
     """Processor time of the whole process, all threads: what a busy machine does not blur."""
     peak_mb: float
-    """Most memory that the process held at once (resident set), megabytes."""
+    """Most memory that the process held at once (resident set), megabytes; where it had processes
+    of its own, the most that one of them held is added, as if both peaks fell together."""
     work_cpu_s: float
     """Processor time of the work itself, all threads, without starting Python and importing."""
 
@@ -54,7 +56,7 @@ def measure(script: str, part: str, *arguments: str, name: str | None = None) ->
     told = json.loads(output.splitlines()[-1])
     seconds, work_cpu_s = float(told["seconds"]), float(told["cpu_s"])
     cpu_s = usage.ru_utime + usage.ru_stime
-    peak_mb = usage.ru_maxrss * _BYTES_PER_MAXRSS / 1e6
+    peak_mb = (usage.ru_maxrss + told["helpers_maxrss"]) * _BYTES_PER_MAXRSS / 1e6
     return Measured(name or part, seconds, elapsed, cpu_s, peak_mb, work_cpu_s)
 
 
@@ -63,7 +65,8 @@ def report(work: Callable[[], object]) -> None:
     start, cpu_start = time.perf_counter(), time.process_time()
     work()
     seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
-    print(json.dumps({"seconds": seconds, "cpu_s": cpu_s}))
+    helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(json.dumps({"seconds": seconds, "cpu_s": cpu_s, "helpers_maxrss": helpers}))
 
 
 def machine() -> str:

@@ -186,7 +186,7 @@ def explore_and_write(folder: Path, name: str) -> None:
 
     def work() -> None:
         findings = explore(PatchDataset.open(folder / name))
-        write_report(findings, folder / f"{name}-report", overwrite=True)
+        write_report(findings, folder / f"{name}-report", n_processes=2, overwrite=True)
 
     report(work)
 

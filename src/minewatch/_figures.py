@@ -17,12 +17,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from minewatch.types import AnyArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
 THIN_SPACE: Final = "\u202f"
 """A narrow space that does not break: between thousands, and between a number and its unit."""
@@ -151,6 +153,14 @@ def quiet_axes(axes: "Axes", *, grid: str = "y") -> None:
     axes.tick_params(which="both", length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(GRID)
+
+
+def enlarge_markers(legend: "Legend") -> None:
+    """Draw a scatter's markers in its legend at a size that can be told, however small they are."""
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([30.0])
+            handle.set_alpha(1.0)
 
 
 @house_style()

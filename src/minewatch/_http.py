@@ -136,8 +136,8 @@ class HttpSession:
         self.traffic = Traffic()
         self._connections = connections
         self._seed = seed
-        self._closed = threading.Event()
-        self._pause = pause or self._closed.wait
+        self._stopped = threading.Event()
+        self._pause = pause
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._failures: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -171,14 +171,16 @@ class HttpSession:
         HttpError
             After the last attempt, or at once if the server's word is final.
         """
+        stopped = self._stopped
+        pause = self._pause or stopped.wait
         address = url if callable(url) else lambda: url
         last: _FailedAttempt | None = None
         tried = 0
         while tried < self.policy.attempts and not (last and self._is_down(last.host)):
             if last is not None:
                 self.traffic.add(retries=1)
-                self._pause(self._wait_s(tried, last))
-            if self._closed.is_set():
+                pause(self._wait_s(tried, last))
+            if stopped.is_set():
                 raise HttpError("the session was closed")
             tried += 1
             try:
@@ -198,8 +200,9 @@ class HttpSession:
         return self.fetch(url, _read_json, post=body)
 
     def close(self) -> None:
-        """End every wait and close the connections; requests under way end with an error."""
-        self._closed.set()
+        """End every wait, with an error, and close idle connections. It may be used again."""
+        stopped, self._stopped = self._stopped, threading.Event()
+        stopped.set()
         for pool in self._pools.values():
             pool.clear()
 

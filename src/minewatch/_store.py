@@ -3,19 +3,73 @@
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
+import sys
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from minewatch.errors import AlreadyThereError, LockedError, UnsafePathError
 from minewatch.types import AnyArray, StrPath
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES: Final = 1 << 20
+
+_COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    ".shp": (".dbf", ".shx", ".prj", ".cpg"),
+    ".gml": (".xsd", ".gfs"),
+    ".tif": (".tfw", ".tifw", ".wld"),
+    ".tiff": (".tfw", ".tifw", ".wld"),
+}
+"""Suffixes that stand in place of a file's own, of files that are read with it."""
+_ADDED_COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    ".gpkg": ("-wal",),
+    ".tif": (".aux.xml",),
+    ".tiff": (".aux.xml",),
+}
+"""What is added to the whole name of a file, of files that are read with it."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What tells a folder that minewatch made from any other; only such a one may be replaced."""
+
+    marker: str
+    """A file that must be in it: a JSON object with the key ``minewatch``. The files that it lists
+    under ``files``, if it does, are ours too."""
+    names: frozenset[str] = frozenset()
+    """What else is ours in it: files, and folders with all that is below them."""
+
+    def foreign(self, folder: Path) -> list[str]:
+        """List the files of a folder that are not ours; all of them if the marker is missing."""
+        try:
+            marker = json.loads((folder / self.marker).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            marker = None
+        is_ours = isinstance(marker, dict) and "minewatch" in marker
+        ours = {self.marker, *self.names, *_listed(marker)} if is_ours else set()
+        files = [item.relative_to(folder) for item in folder.rglob("*") if not _is_folder(item)]
+        return sorted(
+            file.as_posix()
+            for file in files
+            if not ours.intersection(part.as_posix() for part in (file, *file.parents))
+        )
+
+
+def _listed(marker: Mapping[str, Any]) -> list[str]:
+    files = marker.get("files", ())
+    return [str(name) for name in files] if isinstance(files, list | dict) else []
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 @contextmanager
@@ -37,43 +91,74 @@ def writing_file(path: StrPath) -> Iterator[Path]:
 
 
 @contextmanager
-def writing_folder(path: StrPath, *, overwrite: bool = False) -> Iterator[Path]:
+def writing_folder(
+    path: StrPath, *, overwrite: bool = False, ours: Ours | None = None
+) -> Iterator[Path]:
     """Give a folder to fill aside; rename it to `path` when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    overwrite
+        Replace a folder of that name.
+    ours
+        What such a folder must be for that. None: the caller has looked at it.
 
     Raises
     ------
     AlreadyThereError
-        If `path` exists, is not an empty folder, and `overwrite` is false. The check comes first,
-        before any work is done.
+        If `path` exists, is not an empty folder, and `overwrite` is false or it is not ours. The
+        check comes first, before any work is done, and again before the folder is replaced.
     """
     final = Path(path)
-    refuse_existing(final, overwrite=overwrite)
+    tidy_up(final)
+    refuse_existing(final, overwrite=overwrite, ours=ours)
     final.parent.mkdir(parents=True, exist_ok=True)
-    aside = final.with_name(f".{final.name}.{os.getpid()}.part")
+    aside = _beside(final, "part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
+        refuse_existing(final, overwrite=overwrite, ours=ours)
         put_in_place(aside, final)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise AlreadyThereError if `path` holds something that may not be replaced."""
-    if overwrite or not path.exists():
+def refuse_existing(path: Path, *, overwrite: bool, ours: Ours | None = None) -> None:
+    """Raise AlreadyThereError if `path` holds something that may not be replaced.
+
+    With `ours`, `path` is to be a folder: even with `overwrite` it is only replaced if it is ours,
+    and nothing of anyone else is in it.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if path.is_dir() and not any(path.iterdir()):
+    if not overwrite:
+        raise AlreadyThereError(
+            f"{path} exists already; choose another name, or allow it to be replaced "
+            "(overwrite=True, --overwrite)"
+        )
+    if ours is None:
         return
-    raise AlreadyThereError(
-        f"{path} exists already; choose another name, or allow it to be replaced (overwrite=True, "
-        "--overwrite)"
-    )
+    if not path.is_dir():
+        raise AlreadyThereError(
+            f"{path} is a file, and a folder is to be written; choose another name"
+        )
+    foreign = ours.foreign(path)
+    if foreign:
+        more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+        raise AlreadyThereError(
+            f"{path} is not replaced, because it holds what this command does not write: "
+            f"{', '.join(foreign[:5])}{more}; move that away, or choose another folder"
+        )
 
 
 def put_in_place(aside: Path, final: Path) -> None:
-    """Rename a finished folder to its final name, replacing what stood there."""
-    old = final.with_name(f".{final.name}.{os.getpid()}.old")
+    """Rename a finished folder to its final name, replacing the folder that stood there."""
+    if final.is_file():
+        raise AlreadyThereError(f"{final} is a file, and a folder is to be written")
+    old = _beside(final, "old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.replace(old)
@@ -84,6 +169,50 @@ def put_in_place(aside: Path, final: Path) -> None:
             old.replace(final)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def tidy_up(path: StrPath) -> None:
+    """Undo what writers of the folder `path` left beside it when they were killed.
+
+    A result that was moved aside, to be replaced, comes back if nothing took its place. What was
+    half written goes. Writers that are alive, or run on another machine, are left alone.
+    """
+    final = Path(path)
+    if not final.parent.is_dir():
+        return
+    left = re.compile(rf"\.{re.escape(final.name)}\.{re.escape(_host())}-(\d+)\.(old|part)")
+    for item in sorted(final.parent.iterdir()):
+        found = left.fullmatch(item.name)
+        if found is None or _is_running(int(found[1])):
+            continue
+        if found[2] == "old" and not final.exists():
+            item.replace(final)
+        else:
+            shutil.rmtree(item, ignore_errors=True)
+
+
+def _beside(final: Path, kind: str) -> Path:
+    """Name a folder beside the final one, by who writes it."""
+    return final.with_name(f".{final.name}.{_host()}-{os.getpid()}.{kind}")
+
+
+def _host() -> str:
+    return socket.gethostname().replace("/", "_")
+
+
+def _is_running(process: int) -> bool:
+    """Say whether another process of this machine is running, or cannot be told not to be."""
+    if process == os.getpid():
+        return False  # it is this one, which has not begun
+    if sys.platform == "win32":
+        return True  # to ask would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def write_text(path: StrPath, text: str) -> None:
@@ -104,6 +233,53 @@ def digest_file(path: StrPath) -> str:
         while block := file.read(_BLOCK_BYTES):
             sha.update(block)
     return f"sha256:{sha.hexdigest()}"
+
+
+def companions(path: StrPath) -> list[Path]:
+    """List the files that are read together with a file: of a Shapefile its table, and so on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.shp", "a.dbf", "a.prj", "a.txt"):
+    ...         Path(folder, name).touch()
+    ...     [file.name for file in companions(Path(folder, "a.shp"))]
+    ['a.dbf', 'a.prj']
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    inplace = [file.with_suffix(end) for end in _COMPANIONS.get(suffix, ())]
+    capitals = [beside.with_suffix(beside.suffix.upper()) for beside in inplace]
+    added = [file.with_name(file.name + end) for end in _ADDED_COMPANIONS.get(suffix, ())]
+    there = [beside for beside in (*inplace, *capitals, *added) if beside.is_file()]
+    # Where capitals do not matter, a file would be found by both of its names.
+    return [
+        beside
+        for place, beside in enumerate(there)
+        if not any(beside.samefile(earlier) for earlier in there[:place])
+    ]
+
+
+def digest_files(paths: Iterable[StrPath]) -> dict[str, str]:
+    """Give the digest of every file, and of those that are read with it, by its name.
+
+    Files of one name are told apart by as many of the folders above them as that takes:
+    ``mining/points.geojson`` and ``forest/points.geojson``.
+    """
+    given = [Path(path) for path in paths]
+    files = sorted({file.absolute() for one in given for file in (one, *companions(one))})
+    names = {file: file.name for file in files}
+    depth = 1
+    while len(same := _shared_names(names)) > 0:
+        depth += 1
+        names |= {file: Path(*file.parts[-depth:]).as_posix() for file in same}
+    return {names[file]: digest_file(file) for file in files}
+
+
+def _shared_names(names: Mapping[Path, str]) -> list[Path]:
+    counts = Counter(names.values())
+    return [file for file, name in names.items() if counts[name] > 1]
 
 
 def digest_bytes(content: bytes | AnyArray) -> str:
@@ -153,8 +329,8 @@ def file_name(key: str, suffix: str = "") -> str:
     >>> file_name("mina/../7", ".tif")
     'mina%2F..%2F7.tif'
     """
-    quoted = urllib.parse.quote(key, safe="")
-    if quoted.startswith(".") or not quoted:
+    quoted = urllib.parse.quote(key, safe="") or "%"
+    if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]
     return quoted + suffix
 

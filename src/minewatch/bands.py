@@ -18,6 +18,8 @@ from minewatch.types import Level
 
 SCALE_FACTOR: Final = 1e-4
 """Reflectance of one digital number (DN), in minewatch's datasets and in ESA's products."""
+DN_PER_REFLECTANCE: Final = np.float32(10_000)
+"""Digital numbers of a reflectance of 1."""
 NO_DATA: Final = 0
 """The digital number that means that nothing is known about a pixel."""
 MAX_DN: Final = 65_535
@@ -127,7 +129,7 @@ def band(name: str) -> Band:
         )
     if key not in _SPELLINGS:
         near = get_close_matches(key, _SPELLINGS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise BandError(
             f"{name!r} is not a Sentinel-2 band{hint} Expected ESA's names (B04), Earth Engine's "
             "(B4) or common names (red)"
@@ -207,7 +209,7 @@ def reflectance_from_dn(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """
     reflectance = numbers.astype(np.float32)
     reflectance[numbers == NO_DATA] = np.nan
-    reflectance *= np.float32(SCALE_FACTOR)
+    reflectance /= DN_PER_REFLECTANCE  # exact to the last bit, as multiplying by 1e-4 is not
     return reflectance
 
 

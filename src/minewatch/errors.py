@@ -100,5 +100,9 @@ class RoundedWarning(MinewatchWarning):
     """Pixel values could not be stored exactly; the message says by how much they changed."""
 
 
+class OffsetWarning(MinewatchWarning):
+    """Values look as if the +1000 of processing baseline 04.00 were still in them."""
+
+
 class DegenerateWarning(MinewatchWarning):
     """A statistic could not be computed on this sample and was left empty."""

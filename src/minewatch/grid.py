@@ -53,6 +53,35 @@ def utm_epsg(longitude: float, latitude: float) -> int:
     return (32600 if latitude >= 0 else 32700) + zone
 
 
+def format_longitude(longitude: float) -> str:
+    """Write a longitude, degrees, for people; "–" if it is not known.
+
+    Examples
+    --------
+    >>> format_longitude(-62.62811), format_longitude(7.5)
+    ('62.6281° W', '7.5000° E')
+    """
+    return _degrees(longitude, "EW")
+
+
+def format_latitude(latitude: float) -> str:
+    """Write a latitude, degrees, for people; "–" if it is not known.
+
+    Examples
+    --------
+    >>> format_latitude(5.45162), format_latitude(-1.5)
+    ('5.4516° N', '1.5000° S')
+    """
+    return _degrees(latitude, "NS")
+
+
+def _degrees(value: float, letters: str) -> str:
+    if not math.isfinite(value):
+        return "–"
+    rounded = round(float(value), 4)
+    return f"{abs(rounded):.4f}° {letters[rounded < 0]}"
+
+
 class PatchGrid(Settings):
     """The grid on which patches are cut: square, in the local UTM zone, snapped.
 

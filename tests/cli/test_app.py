@@ -103,6 +103,17 @@ def test_a_wrong_use_of_the_command_line_ends_with_2(capsys: pytest.CaptureFixtu
     assert "no-such-option" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code = _app.run(["new", str(tmp_path / "file" / "study")])
+    output = capsys.readouterr()
+    assert code in {13, 14}
+    assert output.err.startswith("error: ")
+    assert "Traceback" not in output.err
+
+
 def test_our_warnings_are_one_line_for_people_and_none_with_quiet(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -3,10 +3,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from pyproj import CRS, Transformer
 
-from minewatch.errors import InputError
+from minewatch.errors import InputError, SettingsError
 from minewatch.grid import PatchGrid, utm_epsg
 
 LONGITUDES = st.floats(-180, 180)
@@ -69,10 +68,10 @@ def test_a_place_outside_the_system_is_refused_with_its_value(
 
 
 def test_a_snap_that_splits_pixels_is_refused() -> None:
-    with pytest.raises(ValidationError, match="not a whole number of 10 m pixels"):
+    with pytest.raises(SettingsError, match="not a whole number of 10 m pixels"):
         PatchGrid(snap_m=25)
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(ValidationError, match="size"):
+    with pytest.raises(SettingsError, match="size is not a setting"):
         PatchGrid(size=48)  # type: ignore[call-arg]

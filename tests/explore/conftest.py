@@ -62,7 +62,9 @@ def make_statistics(
         p10=mean * 0.9,
         p90=mean * 1.1,
         indices=pd.DataFrame(indices, sites.index),
-        counts=xr.DataArray(np.zeros((3, len(names), 1), dtype=np.int64)),
+        counts=xr.DataArray(
+            np.zeros((3, len(names), 1), dtype=np.int64), dims=("label", "band", "dn")
+        ),
         quality=pd.DataFrame(index=sites.index),
         small=np.zeros((len(sites), len(names), 8, 8), dtype=np.float32),
     )

@@ -259,3 +259,25 @@ def test_files_of_figures_have_names_of_their_own():
         names = [plate.name for plate in plates]
         assert len(set(names)) == len(names)
     assert {key for key, _ in TABLE_VIEWS} <= {*PLATES, "gallery"}
+
+
+def test_titles_of_the_leakage_audits_panels_do_not_run_into_each_other():
+    rows = [("random", np.nan), ("clusters", 1_000.0)]
+    rows += [("square blocks", distance_m) for distance_m in (3_000.0, 10_000.0, 20_000.0)]
+    table = pd.DataFrame(
+        {
+            "model": "coordinates only", "folds": [folds for folds, _ in rows],
+            "distance_m": [distance_m for _, distance_m in rows], "auc": 0.7, "auc_low": 0.6,
+            "auc_high": 0.8, "n_sites": 502, "n_mining": 170, "n_folds": 5, "n_repeats": 3,
+        }
+    )  # fmt: skip
+    figure = draw_leakage(table)
+    figure.canvas.draw()
+    boxes = [
+        text.get_window_extent()
+        for axes in figure.axes
+        for text in (axes.title, axes._left_title)
+        if text.get_text()
+    ]
+    assert len(boxes) == 2
+    assert boxes[0].x1 < boxes[1].x0

@@ -187,3 +187,25 @@ def test_empty_and_repeated_chips_of_pairs6_are_found(shared_data, tmp_path):
         ["natural_209", "natural_71"],
         ["natural_237", "natural_99"],
     ]
+
+
+def test_values_that_were_not_numbers_are_told(make_dataset, make_textured):
+    statistics = summarise_patches(make_dataset(make_textured(4, 3), [1, 0, 0, None]))
+    statistics.sites["n_nan_values"] = pd.array([0, 7, 900, pd.NA], dtype="Int64")
+    section = check_integrity(statistics, ExploreSettings())
+    checks = section.tables["checks"].set_index("check")
+    assert checks.loc["not_numbers", "n_patches"] == 2
+    assert checks.loc["not_numbers", "n_no_mining"] == 2
+    assert section.tables["not_numbers"]["n_nan_values"].to_dict() == {
+        "site-002": 900,
+        "site-001": 7,
+    }
+    assert "2 have values that were not numbers in the source" in section.seen
+    assert "find out why the source holds values that are not numbers" in section.advice.lower()
+
+
+def test_where_such_values_were_not_counted_nothing_is_said_of_them(make_dataset, make_textured):
+    section = check_integrity(
+        summarise_patches(make_dataset(make_textured(4, 3), [1, 0, 0, None])), ExploreSettings()
+    )
+    assert "not_numbers" not in section.tables["checks"]["check"].tolist()

@@ -13,12 +13,24 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 from PIL import Image
+from typer.main import get_command
 
 from minewatch import toy
+from minewatch._figures import _settle_layout
+from minewatch.cli import explore as cli_explore
 from minewatch.cli._app import run
 from minewatch.errors import AlreadyThereError
 from minewatch.explore import ExploreSettings, Findings, Section, explore, write_report
-from minewatch.explore._report_tables import join_intervals, set_aside_constants
+from minewatch.explore._captions import nearest, site_map, site_map_alt
+from minewatch.explore._figures import PLATES
+from minewatch.explore._plates import draw_plates
+from minewatch.explore._report_tables import (
+    TableView,
+    join_intervals,
+    page_images,
+    page_table,
+    set_aside_constants,
+)
 from minewatch.patches import PatchDataset, write_patches
 
 BANDS = ["B02", "B03", "B04", "B08", "B11", "B12"]
@@ -179,6 +191,18 @@ def test_every_figure_of_the_page_has_a_number_a_caption_and_links_to_its_files(
     assert linked == saved
 
 
+def test_no_figure_is_cut_at_its_edge(findings):
+    for section in findings.sections:
+        for drawn in draw_plates(section, PLATES.get(section.key, ()), confidence=0.95):
+            width_in, height_in = drawn.figure.get_size_inches()
+            _settle_layout(drawn.figure)
+            box = drawn.figure.get_tightbbox()
+            assert box.x0 > -0.02, drawn.plate.name
+            assert box.y0 > -0.02, drawn.plate.name
+            assert box.x1 < width_in + 0.02, drawn.plate.name
+            assert box.y1 < height_in + 0.02, drawn.plate.name
+
+
 def test_findings_json_holds_every_section_and_no_nan(findings, folder):
     def refuse(word):
         raise AssertionError(word)
@@ -301,3 +325,69 @@ def test_the_command_refuses_before_it_works(dataset, tmp_path, capsys):
     assert run(wrong) == 3
     assert "n_folds is 1" in capsys.readouterr().err
     assert (out / "mine.txt").read_text() == "keep me"
+
+
+def test_the_documented_options_exist():
+    text = (Path(__file__).parents[2] / "docs" / "explore.md").read_text(encoding="utf-8")
+    report = get_command(cli_explore.app).commands["report"]
+    known = {name for parameter in report.params for name in parameter.opts}
+    named = set(re.findall(r"--[a-z][a-z-]+", text))
+    assert "--block-km" in named
+    assert named <= known
+
+
+def test_coordinates_are_longitude_then_latitude_with_their_letters():
+    table = pd.DataFrame(
+        {"class": ["mining"], "longitude": [-63.52312], "latitude": [6.57161]},
+        index=pd.Index(["a"], name="site_id"),
+    )
+    pixels = xr.DataArray(
+        np.zeros((1, 4, 4, 3), dtype=np.uint8),
+        dims=("site", "y", "x", "rgb"),
+        coords={"site": ["a"]},
+    )
+    section = Section("integrity", "Integrity", seen="", advice="", tables={"saturated": table})
+    shown = page_images("saturated", pixels, section)["thumbs"][0]["lines"]
+    assert shown == ["mining", "63.5231° W, 6.5716° N"]
+    cells = page_table(section, "saturated", TableView())["rows"][0]
+    assert [cell["text"] for cell in cells] == ["a", "mining", "63.5231° W", "6.5716° N"]
+    sites = table.assign(place=1)
+    assert "63.5231° W to 63.5231° W, 6.5716° N to 6.5716° N" in site_map_alt(sites)
+
+
+def test_an_unplaced_patch_is_shown_without_coordinates():
+    table = pd.DataFrame({"longitude": [np.nan], "latitude": [np.nan]}, index=["a"])
+    section = Section("integrity", "Integrity", seen="", advice="", tables={"saturated": table})
+    cells = page_table(section, "saturated", TableView())["rows"][0]
+    assert [cell["text"] for cell in cells] == ["–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("title", "heading"),
+    [
+        ("Mines of Bolívar", "Mines of Bolívar"),
+        ("", "Exploration of a &amp; b"),
+        (" ", "Exploration"),
+    ],
+)
+def test_the_heading_is_the_title_that_was_asked_for(title, heading, tmp_path):
+    settings = ExploreSettings(title=title).model_dump(mode="json")
+    findings = small_findings()
+    findings = Findings(findings.sections, {**findings.header, "settings": settings})
+    page = write_report(findings, tmp_path / "report").read_text(encoding="utf-8")
+    assert f"<h1>{heading}" in page
+    assert f"<title>{heading}" in page
+
+
+def test_one_site_in_one_place_is_told_in_the_singular():
+    assert site_map(pd.DataFrame({"place": [1]})).startswith("1 site, longitude")
+    assert "It lies in 1 independent place." in site_map(pd.DataFrame({"place": [1]}))
+    near = pd.DataFrame({"n_sites": [1], "share": [0.5], "distance_m": [480.0]})
+    assert ") has another within the side of a patch" in nearest(pd.DataFrame(), near)
+
+
+def test_no_prose_has_straight_apostrophes(dataset, tmp_path):
+    findings = explore(dataset, settings=ExploreSettings(n_folds=3, n_repeats=1, n_thumbnails=2))
+    page = Page(write_report(findings, tmp_path / "report").read_text(encoding="utf-8"))
+    prose = [text for text in page.words if re.search(r"[a-z]'[a-z ]", text)]
+    assert [text for text in prose if "{" not in text] == []

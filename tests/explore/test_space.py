@@ -6,15 +6,22 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import Transformer
 
 from minewatch.explore._autocorrelation import fit_range, measure_moran, measure_variogram
 from minewatch.explore._folds import draw_folds, why_not_folds
-from minewatch.explore._held_out import score_by_spectra
+from minewatch.explore._held_out import score_by_spectra, score_held_out
 from minewatch.explore._leakage import audit_leakage
-from minewatch.explore._places import earth_centred_m
+from minewatch.explore._places import as_codes, earth_centred_m
+from minewatch.explore._roc import measure_auc
 from minewatch.explore._settings import ExploreSettings
-from minewatch.explore._space import describe_space
-from minewatch.sites import nearest_distance_m, read_sites
+from minewatch.explore._space import _overlaps, describe_space
+from minewatch.explore._squares import patch_squares
+from minewatch.explore._statistics import summarise_patches
+from minewatch.grid import PatchGrid
+from minewatch.patches import write_patches
+from minewatch.sites import check_sites, cluster_sites, nearest_distance_m, read_sites
+from minewatch.toy import Valley
 
 QUICK = ExploreSettings(n_repeats=1, block_sizes_m=(3_000.0, 20_000.0))
 
@@ -139,6 +146,70 @@ def test_spectra_with_unknown_and_constant_features_can_still_be_scored():
     assert probability[is_mining].mean() > probability[~is_mining].mean() + 0.3
 
 
+def test_intervals_of_out_of_fold_scores_of_noise_hold_chance():
+    misses = {"as if given": 0, "cross-validated": 0}
+    places = np.repeat(np.arange(40), 4)
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        is_mining = (rng.permutation(40) % 2 == 0)[places]
+        noise = rng.normal(size=(40, 12))[places] + rng.normal(size=(160, 12))
+        folds = draw_folds(is_mining, places, n_folds=5, random_state=seed)
+        auc = measure_auc(
+            score_held_out(score_by_spectra, noise, is_mining, folds), is_mining, places
+        )
+        misses["as if given"] += auc.differs_from_chance(0.95)
+        misses["cross-validated"] += auc.cross_validated(5).differs_from_chance(0.95)
+    assert misses["as if given"] >= 10
+    assert misses["cross-validated"] <= 5
+
+
+def test_the_audits_intervals_are_those_of_cross_validated_scores(towns, statistics_of):
+    sites = towns(by_town=True)
+    features = statistics_of(sites, signal=0.5).mean
+    row = scores(audit_leakage(sites, features, settings=QUICK), "clusters", 3_000.0, "spectra")
+    half = [np.log(row[end] / (1 - row[end])) - np.log(row["auc"] / (1 - row["auc"]))
+            for end in ("auc_low", "auc_high")]  # fmt: skip
+    is_mining = sites["label"].to_numpy() == 1
+    groups = as_codes(cluster_sites(sites, distance_m=3_000.0))
+    folds = draw_folds(is_mining, groups, n_folds=5, random_state=0)
+    given_scores = score_held_out(score_by_spectra, features.to_numpy(), is_mining, folds)
+    low, high = measure_auc(given_scores, is_mining, groups).interval(0.95)
+    given_half = (np.log(high / (1 - high)) - np.log(low / (1 - low))) / 2
+    assert half[1] == pytest.approx(-half[0])
+    assert half[1] == pytest.approx(1.5 * given_half)
+
+
+def test_the_seed_decides_which_of_too_many_sites_are_learnt_from(monkeypatch):
+    monkeypatch.setattr("minewatch.explore._held_out.MAX_TRAINING_SITES", 30)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(90, 3))
+    is_mining = features[:, 0] + rng.normal(size=90) > 0
+    first, again, other = (
+        score_by_spectra(features, is_mining, features, random_state=seed) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_the_settings_seed_reaches_the_spectral_model(monkeypatch, towns, statistics_of):
+    monkeypatch.setattr("minewatch.explore._held_out.MAX_TRAINING_SITES", 40)
+    monkeypatch.setattr(
+        "minewatch.explore._leakage.draw_folds",
+        lambda is_mining, groups, *, n_folds, **_: draw_folds(
+            is_mining, groups, n_folds=n_folds, random_state=0
+        ),
+    )
+    sites = towns(by_town=True, n_towns=20)
+    features = statistics_of(sites, signal=0.5).mean
+    areas = [
+        audit_leakage(sites, features, settings=QUICK.model_copy(update={"random_state": seed}))
+        for seed in (0, 1)
+    ]
+    assert scores(areas[0], "random")["auc"] == scores(areas[1], "random")["auc"]
+    first, other = (scores(x, "random", model="spectra")["auc"] for x in areas)
+    assert first != other
+
+
 @pytest.mark.real
 def test_location_alone_scores_0_97_on_the_seed_studys_points_and_0_65_20_km_away(shared_data):
     places = shared_data / "places"
@@ -148,7 +219,7 @@ def test_location_alone_scores_0_97_on_the_seed_studys_points_and_0_65_20_km_awa
             read_sites(places / "v2.1_bolivar_positives.geojson", label=1),
         ]
     )
-    assert (nearest_distance_m(sites) < 480.0).sum() == 200
+    assert (nearest_distance_m(sites) <= 480.0).sum() == 200
     leakage = audit_leakage(sites)
     assert scores(leakage, "random")["auc"] == pytest.approx(0.97, abs=0.015)
     assert scores(leakage, "clusters", 20_000.0)["auc"] == pytest.approx(0.65, abs=0.05)
@@ -227,6 +298,46 @@ def test_patches_that_share_ground_are_counted(sites_of, statistics_of):
         "patch overlaps another": 4,
         "patch overlaps one of the other class": 2,
     }
+
+
+def test_patches_side_by_side_only_touch(tmp_path, sites_of, statistics_of):
+    # Ten on the grid of 480 m, edge to edge, and one that shares 60 m with the last.
+    to_degrees = Transformer.from_crs("EPSG:32620", "EPSG:4326", always_xy=True)
+    easting = 600_240.0 + 480.0 * np.append(np.arange(10), 10 - 0.125)
+    sites = sites_of(*to_degrees.transform(easting, np.full(11, 720_240.0)), [1, 0] * 5 + [1])
+    numbers = np.ones((11, 1, 48, 48), dtype=np.uint16)
+    dataset = write_patches(tmp_path / "made", sites, numbers, bands=["B02"], level="L2A")
+    section = describe_space(statistics_of(dataset.sites), QUICK)
+    counts = section.tables["overlaps"].set_index("what")["n_sites"]
+    assert counts["patch overlaps another"] == 2
+    assert counts["patch overlaps one of the other class"] == 2
+
+
+def test_overlaps_are_those_of_the_check_of_sites(tmp_path):
+    valley = Valley(seed=1)
+    sites = valley.sites(n_mining=60, n_background=140)
+    numbers = np.ones((200, 1, 48, 48), dtype=np.uint16)
+    dataset = write_patches(tmp_path / "made", sites, numbers, bands=["B02"], level="L2A")
+    grid = summarise_patches(dataset).grid
+    squares = patch_squares(dataset.sites, grid)
+    pairs = squares.near_pairs()
+    n_overlapping = len(np.unique(pairs[squares.overlap(pairs)]))
+    assert n_overlapping == check_sites(sites).overlaps.loc["all", "n_overlapping"]
+    assert 0 < n_overlapping < 200
+
+
+def test_patches_on_two_sides_of_a_zones_border_are_compared(sites_of, statistics_of):
+    sites = sites_of(np.array([-60.001, -59.999, -59.9]), np.full(3, 5.0), [1, 0, 0])
+    overlaps = describe_space(statistics_of(sites), QUICK).tables["overlaps"].set_index("what")
+    assert overlaps.loc["patch overlaps one of the other class", "n_sites"] == 2
+
+
+def test_a_site_exactly_a_side_away_is_within_it(sites_of, statistics_of):
+    sites = sites_of(np.array([-62.0, -61.99]), np.full(2, 5.0), [1, 0])
+    side_m = float(nearest_distance_m(sites).iloc[0])
+    grid = PatchGrid(size_px=1, resolution_m=side_m, snap_m=side_m)
+    counts = _overlaps(sites, grid).set_index("what")["n_sites"]
+    assert counts["another site within a patch side"] == 2
 
 
 def test_distances_to_the_nearest_other_site_are_told_by_class(sites_of, statistics_of):

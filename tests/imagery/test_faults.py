@@ -366,4 +366,7 @@ def test_closed_session_ends_its_waits() -> None:
         asking.close()
         waiting.join(10)
         assert not waiting.is_alive()
-    assert "closed" in str(errors[0])
+        assert "closed" in str(errors[0])
+        script.answers[:] = [GOOD]
+        assert asking.fetch(url, body_of) == b"good", "it may be used again"
+        asking.close()

@@ -53,7 +53,7 @@ class ArraySource:
         numbers[:, ::7, ::5] = np.nan
         counts = generator.integers(5, 9, (SIDE_PX, SIDE_PX)).astype(np.uint16)
         counts[::7, ::5] = 0
-        self.reflectance = numbers * np.float32(1e-4)
+        self.reflectance = numbers / np.float32(10_000)
         self.counts = counts
         self.failing = failing
         self.chance = random.Random(seed)  # noqa: S311 - nothing is kept secret

@@ -2,10 +2,12 @@ import json
 import pickle
 import shutil
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 import xarray as xr
@@ -21,10 +23,11 @@ from minewatch.errors import (
     LevelError,
     NotThereError,
     PlacementError,
+    SettingsError,
     SitesError,
 )
 from minewatch.grid import PatchGrid
-from minewatch.patches import PatchDataset, write_patches
+from minewatch.patches import ImportSettings, PatchDataset, write_patches
 
 
 def test_digital_numbers_come_back_as_they_were_written(dataset, numbers):
@@ -200,11 +203,122 @@ def test_pixels_whose_sites_are_in_another_order_are_refused(tmp_path, make_site
         write_patches(tmp_path / "d", sites, pixels, bands="rgb", level="L2A")
 
 
+def _written(folder: Path, sites: gpd.GeoDataFrame, numbers, **changes) -> PatchDataset:
+    given = {"bands": "rgb", "level": "L2A"} | changes
+    return write_patches(folder, sites, numbers[: len(sites)], **given)
+
+
+def _exchange(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return sites.set_geometry(gpd.points_from_xy(sites.geometry.y, sites.geometry.x, crs=4326))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda s: s.assign(label=5), "unknown label"),
+        (lambda s: s.assign(label="perhaps"), "unknown label"),
+        (lambda s: s.set_crs(None, allow_override=True), "wrong CRS: it is none"),
+        (lambda s: s.to_crs(32620), "wrong CRS: it is EPSG:32620"),
+        (_exchange, "swapped"),
+        (lambda s: s.set_geometry(s.geometry.translate(0, 80)), "out of range"),
+        (lambda s: s.set_geometry(s.geometry.buffer(0.1)), "not a point"),
+        (lambda s: s.set_axis([*"aabcdef"], axis=0), "duplicate id"),
+        (lambda s: s.set_axis([*"abcdef", " "], axis=0), "missing id"),
+        (lambda s: s.set_axis([*"abcdef", None], axis=0), "ids are empty"),
+        (lambda s: s.iloc[:0], "at least one"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Geometry is in a geographic CRS")
+def test_a_table_that_breaks_its_schema_is_refused(tmp_path, make_sites, numbers, spoil, says):
+    with pytest.raises(SitesError, match=says):
+        _written(tmp_path / "d", spoil(make_sites(7)), numbers)
+
+
 def test_faults_of_the_sites_are_named_together(tmp_path, make_sites, numbers):
-    sites = make_sites(7).set_axis([*"aabcde", ""], axis=0)
+    sites = make_sites(7).set_axis([*"aabcde", " "], axis=0)
     with pytest.raises(SitesError) as caught:
-        write_patches(tmp_path / "d", sites, numbers, bands="rgb", level="L2A")
+        _written(tmp_path / "d", sites, numbers)
     assert len(caught.value.faults) == 2
+
+
+def test_places_and_labels_that_a_table_may_lack_are_not_asked_for(tmp_path, make_sites, numbers):
+    bare = gpd.GeoDataFrame(index=[f"s{row}" for row in range(7)])
+    assert set(_written(tmp_path / "a", bare, numbers).sites["origin"]) == {"unplaced"}
+    sites = make_sites(7, unplaced=(1,)).drop(columns=["label", "source"])
+    twice = sites.set_geometry(sites.geometry.where(sites.index != "s3", sites.geometry["s2"]))
+    made = _written(tmp_path / "b", twice.assign(label=[1, 1, 0, 1, pd.NA, 0, 0]), numbers)
+    assert made.sites["longitude"].notna().sum() == 6
+    assert made.sites["label"].isna().to_list() == [False] * 4 + [True] + [False] * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sites": lambda s: s.assign(label=1)},
+        {"sites": lambda s: s.assign(cover="river")},
+        {"sites": lambda s: s.assign(start="2023-01-01")},
+        {"sites": lambda s: s.set_geometry(s.geometry.translate(1e-9))},
+        {"cut": "point"},
+    ],
+)
+def test_what_the_table_says_changes_its_digest_and_not_that_of_the_pixels(
+    tmp_path, make_sites, numbers, change
+):
+    first = _written(tmp_path / "a", make_sites(7), numbers).header
+    sites = change.pop("sites", lambda same: same)(make_sites(7))
+    second = _written(tmp_path / "b", sites, numbers, **change).header
+    assert first.digest == second.digest
+    assert first.sites_digest != second.sites_digest
+    assert first.request != second.request
+
+
+def test_the_digest_of_the_table_does_not_hang_on_the_order_of_rows(tmp_path, make_sites, numbers):
+    first = _written(tmp_path / "a", make_sites(7), numbers)
+    second = _written(tmp_path / "b", make_sites(7).iloc[::-1], numbers)
+    assert first.header.sites_digest == second.header.sites_digest
+    assert first.header.digest != second.header.digest
+    assert first.summary()["sites_digest"] == first.header.sites_digest
+
+
+@pytest.mark.parametrize(
+    ("period", "says"),
+    [
+        (("2023-13-01", "2023-12-31"), "'2023-13-01' is not a day that there is"),
+        (("banana", "2023-12-31"), "'banana' is not a day; expected an ISO date"),
+        (("2023-1-1", "2023-12-31"), "'2023-1-1'"),
+        (("2023-12-31", "2023-01-01"), "before it"),
+    ],
+)
+def test_a_period_that_cannot_be_is_refused(tmp_path, make_sites, numbers, period, says):
+    with pytest.raises(SettingsError, match=says):
+        _written(tmp_path / "d", make_sites(7), numbers, period=period)
+    with pytest.raises(SettingsError, match=says):
+        ImportSettings(bands="rgb", level="L2A", period=period)
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"start": "2023-13-01"}, r"'start' holds what is no ISO date .*'2023-13-01' \(s0\)"),
+        ({"end": ["2023-12-31"] * 6 + ["soon"]}, r"'end' .*: 'soon' \(s6\)$"),
+        ({"start": 2023}, "'2023'"),
+        ({"start": "2023-02-01", "end": "2023-01-31"}, r"s0 \(2023-02-01 to 2023-01-31\).*2 more"),
+    ],
+)
+def test_days_of_sites_that_cannot_be_are_refused(tmp_path, make_sites, numbers, columns, says):
+    with pytest.raises(SitesError, match=says):
+        _written(tmp_path / "d", make_sites(7).assign(**columns), numbers)
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["2023-01-02", "2023-01-02T10:20:30Z", "2023-01-02 10:20", date(2023, 1, 2),
+     pd.Timestamp("2023-01-02 23:59"), pd.Timestamp("2023-01-02", tz="UTC")],
+)  # fmt: skip
+def test_days_are_kept_however_they_are_written(tmp_path, make_sites, numbers, day):
+    made = _written(tmp_path / "d", make_sites(7).assign(start=[day] * 6 + [None]), numbers)
+    assert made.sites["start"].iloc[0] == "2023-01-02"
+    assert made.sites["start"].isna().to_list() == [False] * 6 + [True]
 
 
 # What cannot be opened ----------------------------------------------------------------------------
@@ -228,6 +342,7 @@ def _edit_header(folder: Path, **changes: object) -> None:
         (lambda d: _edit_header(d, format_version=2), "version 2"),
         (lambda d: _edit_header(d, size_px=9), "header says"),
         (lambda d: _edit_header(d, levle="L1C"), "levle"),
+        (lambda d: _edit_header(d, period_start="banana"), "banana"),
         (lambda d: (d / "dataset.json").write_text("{"), "JSON"),
         (lambda d: (d / "sites.parquet").unlink(), "sites.parquet is missing"),
         (lambda d: (d / "sites.parquet").write_bytes(b"PAR1"), "GeoParquet"),
@@ -255,3 +370,22 @@ def test_damaged_pixels_are_an_error_when_they_are_read(dataset):
     shard.write_bytes(shard.read_bytes()[:-30])
     with pytest.raises(DatasetError, match="damaged"):
         PatchDataset.open(dataset.path).pixels()
+
+
+def test_a_damaged_patch_is_an_error_in_one_line_and_the_others_are_read(dataset, numbers):
+    shard = dataset.path / "patches.zarr/reflectance/c/0/0/0/0"
+    damaged = bytearray(shard.read_bytes())
+    damaged[200:212] = bytes(byte ^ 0xFF for byte in damaged[200:212])
+    shard.write_bytes(damaged)
+    opened = PatchDataset.open(dataset.path)
+    for read in (
+        lambda: opened.pixels(["s0"]),
+        lambda: opened.pixels(["s0"], bands="B04"),
+        lambda: list(opened.blocks()),
+    ):
+        with pytest.raises(DatasetError) as caught:
+            read()
+        assert str(caught.value) == (
+            f"{dataset.path} is damaged: pixels on disk are not what was written; import it again"
+        )
+    assert np.array_equal(opened.digital_numbers(["s6"])[0], numbers[6])

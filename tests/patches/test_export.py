@@ -174,15 +174,34 @@ def test_unplaced_patches_are_exported_without_a_place_and_that_is_said(tmp_path
     assert not (out / "negatives.geojson").exists()
 
 
-def test_nothing_is_overwritten_unless_asked(tmp_path, dataset):
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_no_export_wrote_is_kept(tmp_path, dataset, overwrite):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.txt").write_text("years of work")
     with pytest.raises(AlreadyThereError):
-        export_patches(dataset, tmp_path / "out", format="npz")
+        export_patches(dataset, tmp_path / "out", format="npz", overwrite=overwrite)
     assert (tmp_path / "out/thesis.txt").exists()
-    assert export_patches(dataset, tmp_path / "out", format="npz", overwrite=True).is_dir()
+
+
+def test_an_export_is_replaced_only_when_that_is_asked_for(tmp_path, make_sites, make_numbers):
+    made = imported(tmp_path / "d", make_numbers(4, 3, 3, 3) + 100, make_sites(4))
+    export_patches(made, tmp_path / "out", format="npz")
+    with pytest.raises(AlreadyThereError, match="--overwrite"):
+        export_patches(made, tmp_path / "out", format="npz")
 
 
 def test_a_format_that_is_not_known_is_named(tmp_path, dataset):
     with pytest.raises(InputError, match="'hdf5'; expected legacy, npz, geotiff"):
         export_patches(dataset, tmp_path / "out", format="hdf5")
+
+
+@pytest.mark.parametrize("kind", ["npz", "legacy", "geotiff"])
+def test_only_what_an_export_wrote_is_replaced(tmp_path, make_sites, make_numbers, kind):
+    made = imported(tmp_path / "d", make_numbers(4, 3, 3, 3) + 100, make_sites(4))
+    out = export_patches(made, tmp_path / "out", format=kind)
+    export_patches(made, out, format="npz", overwrite=True)
+    (out / "chapter.docx").write_text("work of weeks")
+    with pytest.raises(AlreadyThereError, match=r"chapter\.docx; move that away"):
+        export_patches(made, out, format=kind, overwrite=True)
+    assert (out / "chapter.docx").read_text() == "work of weeks"
+    assert (out / "patches.npz").is_file()

@@ -1,5 +1,6 @@
 import pickle
 import warnings
+from datetime import date
 from pathlib import Path
 
 import geopandas as gpd
@@ -133,6 +134,47 @@ def test_what_had_to_be_changed_is_told_and_kept(tmp_path, make_sites):
         )
     assert made.header.conversion["below_one"] == 1
     assert made.header.source_values.dtype == "float32"
+
+
+def test_numbers_that_are_none_are_counted_for_the_dataset_and_for_each_site(tmp_path, make_sites):
+    array = np.full((1030, 2, 2, 3), 0.25, dtype="float32")
+    array[3, 0, 0], array[1025, 0, 0, 0] = np.nan, np.inf
+    array[7] = 0.0  # the no-data number, which is something else
+    settings = ImportSettings(bands="rgb", level="L2A", scaling="reflectance")
+    given = {"sites": make_sites(1030), "rows_follow_sites": True}
+    made = import_arrays(array, tmp_path / "d", settings, **given)
+    assert made.header.conversion == {"no_data": 12, "not_a_number": 4}
+    counts = made.sites["n_nan_values"]
+    assert counts.dtype == "Int64"
+    assert counts[counts > 0].to_dict() == {"s3": 3, "s1025": 1}
+    clean = import_arrays(
+        np.full((1030, 2, 2, 3), 2000, "u2"),
+        tmp_path / "e",
+        RGB,
+        sites=made.sites,
+        rows_follow_sites=True,
+    )
+    assert "n_nan_values" not in clean.sites
+
+
+def test_inputs_of_one_name_keep_digests_of_their_own(tmp_path, chips, make_sites):
+    folders = [tmp_path / "mining", tmp_path / "forest"]
+    for folder, rows in zip(folders, (slice(0, 2), slice(2, 5)), strict=True):
+        folder.mkdir()
+        write_pair(folder, "points", chips[rows], [1] * len(chips[rows]))
+        points = make_sites(5).iloc[rows].drop(columns="label").reset_index(names="id")
+        points.to_file(folder / "points.geojson")
+    files = [folder / "points_patch_arrays.pkl" for folder in folders]
+    made = import_legacy(files, tmp_path / "d", RGB, rows_follow_points=True)
+    assert {"mining/points.geojson", "forest/points.geojson"} < set(made.header.inputs)
+    assert len(set(made.header.inputs.values())) == 6
+
+
+def test_days_of_a_settings_file_may_be_dates():
+    settings = RGB.model_validate(
+        {"bands": "rgb", "level": "L2A", "period": [date(2023, 1, 1), date(2023, 12, 31)]}
+    )
+    assert settings.period == ("2023-01-01", "2023-12-31")
 
 
 @pytest.mark.parametrize(
@@ -398,6 +440,36 @@ def test_a_table_joins_by_the_names_of_the_files(tmp_path, tiffs):
     assert made.sites.loc["s3", "longitude"] == sites.geometry.x["s3"]
     with pytest.raises(PlacementError, match="1 of 5 files have no site"):
         import_geotiffs(tiffs, tmp_path / "e", small, sites=sites.drop("s2"))
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:32620", "EPSG:6933", "EPSG:4326", "EPSG:31980"])
+def test_pixels_are_measured_on_the_ground_whatever_their_crs(tmp_path, chips, crs):
+    """At 60° north Web Mercator doubles lengths, so its 20 m are 10 m of ground."""
+    at = gpd.GeoSeries(gpd.points_from_xy([-63.0], [60.0]), crs="EPSG:4326").to_crs(crs)[0]
+    side = {"EPSG:3857": 20.0, "EPSG:4326": 1.7966e-4}.get(crs, 10.0)
+    tall = {"EPSG:4326": 8.977e-5}.get(crs, side)
+    file = tmp_path / "tiffs/a.tif"
+    write_tiff(file, chips[0], Affine(side, 0, at.x, 0, -tall, at.y))
+    with rasterio.open(file, "r+") as image:
+        image.crs = crs
+    made = import_geotiffs(file.parent, tmp_path / "d", ImportSettings(level="L1C"))
+    assert made.header.resolution_m == pytest.approx(10.0, rel=0.005)
+    if crs in ("EPSG:32620", "EPSG:31980"):
+        assert made.header.resolution_m == 10.0
+
+
+def test_a_geotiff_that_is_an_order_to_read_another_file_is_not_followed(tmp_path, chips):
+    secret = tmp_path / "secret.tif"
+    write_tiff(secret, chips[0], place(0))
+    folder = tmp_path / "tiffs"
+    folder.mkdir()
+    (folder / "a.tif").write_text(
+        f"""<VRTDataset rasterXSize="8" rasterYSize="8"><VRTRasterBand dataType="Int16" band="1">
+        <SimpleSource><SourceFilename>{secret}</SourceFilename><SourceBand>1</SourceBand>
+        </SimpleSource></VRTRasterBand></VRTDataset>"""
+    )
+    with pytest.raises(InputError, match=r"a\.tif cannot be read as a GeoTIFF"):
+        import_geotiffs(folder, tmp_path / "d", ImportSettings(bands=["red"], level="L1C"))
 
 
 def test_what_the_files_say_about_their_numbers_goes_first(tmp_path, chips):

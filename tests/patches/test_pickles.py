@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from minewatch.errors import InputError, NotThereError, UnsafePickleError
+from minewatch.patches import _legacy
 from minewatch.patches._pickles import load_pickle, loads_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -230,6 +231,91 @@ def test_lists_of_lists_of_the_same_list_do_not_unfold():
         nested = [nested] * 200
     with pytest.raises(UnsafePickleError, match="unfolds"):
         loads_pickle(pickle.dumps(nested))
+
+
+def _nested_twice(levels: int) -> bytes:
+    """Write the instructions for [x, x] where x is [y, y] and so on: small, but 2^levels long."""
+    pickled = pickle.dumps(_twice(levels), protocol=2)
+    return pickled[2:-1]
+
+
+def _twice(levels):
+    nested: list[object] = []
+    for _ in range(levels):
+        nested = [nested, nested]
+    return nested
+
+
+_MANY = _nested_twice(19)  # half a million parts, if anything walks through them
+_I2 = b"cnumpy\ndtype\nS'i2'\nI0\nI1\n\x87R"
+_NO_ARRAY = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85S'b'\n\x87R"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _I2 + _MANY + b"b.",
+        _I2 + b"(K\x03" + _MANY + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
+        _I2 + b"(K\x03S'<'\n" + _MANY + b"NNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
+        b"cnumpy\ndtype\n" + _MANY + b"\x85R.",
+        _NO_ARRAY + _MANY + b"b.",
+        _NO_ARRAY + b"(K\x01" + _MANY + _I2 + b"\x89S'ab'\ntb.",
+        _NO_ARRAY + b"(K\x01" + _MANY + b"\x85" + _I2 + b"\x89S'ab'\ntb.",
+        _NO_ARRAY + b"(K\x01K\x01\x85" + _MANY + b"\x89S'ab'\ntb.",
+        _NO_ARRAY + b"(K\x01K\x01\x85" + _I2 + b"\x89" + _MANY + b"tb.",
+        b"c_codecs\nencode\n" + _MANY + b"S'latin1'\n\x86R.",
+        b"c_codecs\nencode\nS'x'\n" + _MANY + b"\x86R.",
+        b"cnumpy.core.multiarray\nscalar\n" + _MANY + b"\x85R.",
+        _MANY + _MANY + b"b.",
+        _MANY + b"\x85cnumpy\ndtype\nR.",
+        b"S'text'\n" + _MANY + b"a.",
+    ],
+)  # fmt: skip
+def test_lists_in_lists_where_text_or_numbers_belong_are_refused_unread(content):
+    with pytest.raises((InputError, UnsafePickleError)) as caught:
+        loads_pickle(content)
+    assert "[" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_lists_in_lists_are_no_label(tmp_path):
+    with pytest.raises(InputError, match="holds the label a list"):
+        _legacy._label(_twice(10), "labels.pkl")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(2**100_000, id="endless"), 7, "x" * 1000, float("inf")],
+)
+def test_numbers_and_texts_that_are_no_label_are_named_briefly(number):
+    with pytest.raises(InputError, match="holds the label") as caught:
+        _legacy._label(number, "labels.pkl")
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        b"c_codecs\nencode\ng0\nS'latin1'\n\x86R",  # bytes of text, made anew by every call
+        _NO_ARRAY + b"(K\x01J\x00\x00\x10\x00\x85cnumpy\ndtype\nS'u1'\nI0\nI1\n\x87R\x89g0\ntb",
+    ],
+)
+def test_one_long_text_does_not_become_many_arrays_of_bytes(made):
+    length = 1 << 20
+    text = b"X" + struct.pack("<i", length) + b"a" * length + b"p0\n"
+    with pytest.raises(UnsafePickleError, match="unfolds"):
+        loads_pickle(b"(" + text + made * 100 + b"l.")
+
+
+def test_one_long_text_does_not_become_many_copies():
+    for content in ("a" * (1 << 20), bytearray(1 << 20)):
+        with pytest.raises(UnsafePickleError, match="unfolds"):
+            loads_pickle(pickle.dumps([content] * 100, protocol=5))
+
+
+def test_patches_of_text_are_refused_before_they_are_stacked():
+    with pytest.raises(InputError, match="something else than numbers"):
+        _legacy._stacked([[["a" * 1000, ""]], [["", ""]]], "patches.pkl")
 
 
 def test_one_array_repeated_a_million_times_does_not_unfold():

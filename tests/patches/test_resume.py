@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minewatch import _store
 from minewatch.errors import AlreadyThereError, InputError, LockedError
-from minewatch.patches import PatchDataset, write_patches
+from minewatch.patches import PatchDataset, _shards, write_patches
 
 N_SITES = 2500  # three shards
 
@@ -76,6 +77,112 @@ def test_a_killed_write_goes_on_where_it_stood_and_gives_the_same_bytes(
     assert asked == [2048]
     assert bytes_below(out) == bytes_below(whole)
     assert not partial.exists()
+
+
+# Writes the dataset again, but is killed when the old one is away and the new one not yet there.
+KILLED_BETWEEN = """
+import os, pathlib, signal, sys
+sys.path[:0] = sys.argv[2:]
+import test_resume
+replace = pathlib.Path.replace
+def replace_or_stop(path, target):
+    if str(path).endswith("dataset.partial"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+pathlib.Path.replace = replace_or_stop
+test_resume.write(sys.argv[1], overwrite=True)
+"""
+
+
+def _read_nothing(start: int, stop: int) -> np.ndarray:
+    pytest.fail(f"rows {start} to {stop} are read again")
+
+
+@pytest.mark.integration
+def test_a_write_killed_between_two_renames_loses_neither_dataset(tmp_path, whole, bytes_below):
+    out = tmp_path / "dataset"
+    first = write(out, numbers_of(0, N_SITES) + 1)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_BETWEEN, str(out), str(Path(__file__).parent)],
+        check=False,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not out.exists()
+    with pytest.raises(AlreadyThereError, match="exists already"):
+        write(out)
+    assert PatchDataset.open(out).header.digest == first.header.digest
+    write(out, _read_nothing, overwrite=True)
+    assert bytes_below(out) == bytes_below(whole)
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset", ".dataset.lock"}
+
+
+@pytest.mark.parametrize("point", ["the journal goes", "the dataset gets its name"])
+def test_a_write_stopped_when_all_is_written_reads_no_pixel_again(
+    tmp_path, whole, bytes_below, monkeypatch, point
+):
+    out = tmp_path / "dataset"
+    name = {"the journal goes": "unlink", "the dataset gets its name": "replace"}[point]
+    do = getattr(Path, name)
+
+    def stop(path: Path, *rest: object, **options: object) -> object:
+        if path.name in ("journal.jsonl", "dataset.partial"):
+            raise KeyboardInterrupt
+        return do(path, *rest, **options)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, name, stop)
+        write(out)
+    assert not out.exists()
+    write(out, _read_nothing)
+    assert bytes_below(out) == bytes_below(whole)
+
+
+def test_a_whole_write_of_other_data_is_not_put_in_place(tmp_path, monkeypatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "dataset"
+    with monkeypatch.context() as patched:
+        patched.setattr(_store, "put_in_place", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write(out)
+    with pytest.raises(AlreadyThereError, match="stopped write of other data"):
+        write(out, level="L1C")
+    assert write(out, level="L1C", overwrite=True).level == "L1C"
+
+
+def test_a_write_stopped_by_another_version_is_not_continued(tmp_path, monkeypatch):
+    out = tmp_path / "dataset"
+    with pytest.raises(KeyboardInterrupt):
+        write(out, _stop_at(1024))
+    monkeypatch.setattr(_shards, "__version__", "99.0")
+    with pytest.raises(AlreadyThereError, match="stopped write of other data"):
+        write(out)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_another_where_it_would_write_aside_is_kept(tmp_path, overwrite):
+    chapter = tmp_path / "dataset.partial/chapter.docx"
+    chapter.parent.mkdir()
+    chapter.write_text("work of weeks")
+    with pytest.raises(AlreadyThereError, match=r"chapter\.docx"):
+        write(tmp_path / "dataset", overwrite=overwrite)
+    assert chapter.read_text() == "work of weeks"
+
+
+def test_only_a_dataset_is_replaced(tmp_path):
+    chapter = tmp_path / "thesis/chapter.docx"
+    chapter.parent.mkdir()
+    chapter.write_text("work of weeks")
+    with pytest.raises(AlreadyThereError, match=r"chapter\.docx; move that away"):
+        write(tmp_path / "thesis", overwrite=True)
+    made = write(tmp_path / "dataset")
+    (made.path / "notes.txt").write_text("mine")
+    with pytest.raises(AlreadyThereError, match=r"notes\.txt"):
+        write(made.path, overwrite=True)
+    assert chapter.read_text() == "work of weeks"
+    assert (made.path / "notes.txt").read_text() == "mine"
 
 
 def _stop_at(row: int):

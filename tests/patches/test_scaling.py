@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from minewatch.errors import InputError, SettingsError
+from minewatch.errors import InputError, OffsetWarning, SettingsError
 from minewatch.patches import Scaling
 from minewatch.patches._header import SourceValues
 from minewatch.patches._scaling import (
@@ -12,7 +12,9 @@ from minewatch.patches._scaling import (
     check_scaling,
     describe_conversion,
     digital_numbers,
+    is_reversible,
     source_numbers,
+    warn_of_offset,
 )
 
 SHAPES = npst.array_shapes(min_dims=1, max_dims=4, max_side=6)
@@ -85,7 +87,8 @@ def test_nothing_known_becomes_unknown_and_nothing_unknown_known(array):
     numbers, notes = digital_numbers(array, Scaling(scale=1.0))
     known = np.isfinite(array) & (array != 0)
     np.testing.assert_array_equal(numbers != 0, known)
-    assert notes.get("no_data", 0) == np.count_nonzero(~known)
+    assert notes.get("no_data", 0) == np.count_nonzero(array == 0)
+    assert notes.get("not_a_number", 0) == np.count_nonzero(~np.isfinite(array))
 
 
 def test_values_beyond_the_range_are_clipped_and_counted():
@@ -94,7 +97,8 @@ def test_values_beyond_the_range_are_clipped_and_counted():
     assert numbers.tolist() == [1, 1, 2000, 65535, 0, 0, 0]
     assert notes["below_one"] == 2
     assert notes["above_range"] == 1
-    assert notes["no_data"] == 3
+    assert notes["no_data"] == 1
+    assert notes["not_a_number"] == 2
 
 
 def test_the_largest_rounding_is_told():
@@ -164,3 +168,35 @@ def test_values_that_are_no_numbers_are_refused():
 def test_a_scaling_that_is_not_known_is_named():
     with pytest.raises(SettingsError, match="'relfectance' is not a scaling; expected dn"):
         Scaling.named("relfectance")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "offset", "reversible"),
+    [
+        ("int16", 1e-4, 0.0, True),
+        ("uint16", 1e-4, -0.1, True),
+        ("uint8", 0.3 / 255, 0.0, True),
+        ("int16", 1e-4, 0.00005, False),  # halves round to even: 1 and 2 both become 2
+        ("uint16", 1e-5, 0.0, False),
+        ("float32", 1.0, 0.0, False),
+    ],
+)
+def test_only_whole_numbers_that_stay_apart_are_promised_back(dtype, scale, offset, reversible):
+    scaling = Scaling(scale=scale, offset=offset, no_data=None)
+    assert is_reversible(np.dtype(dtype), scaling) is reversible
+    if dtype != "float32":
+        array = np.arange(1100, 1200).astype("u1" if dtype == "uint8" else dtype)
+        assert np.array_equal(round_trip(array, scaling), array) is reversible
+
+
+def test_an_offset_that_is_still_in_is_warned_of():
+    numbers = np.random.default_rng(0).integers(1_032, 4_000, (5, 48, 48, 3), dtype=np.uint16)
+    with pytest.warns(OffsetWarning, match="as if the offset of .1000 .* were still in"):
+        warn_of_offset(numbers, Scaling.named("dn"), "scene.npz")
+
+
+@pytest.mark.parametrize("scaling", ["dn", "dn-offset-1000"])
+def test_values_with_something_dark_among_them_pass_in_silence(scaling):
+    numbers = np.random.default_rng(0).integers(1_032, 4_000, (5, 48, 48, 3), dtype=np.uint16)
+    numbers[0, :2, :2] = 300 if scaling == "dn" else 1_032
+    warn_of_offset(numbers, Scaling.named(scaling), "scene.npz")

@@ -154,7 +154,7 @@ def test_the_summary_holds_the_numbers(line: gpd.GeoDataFrame) -> None:
         "5 sites from 1 source",
         "2 of 5 sites (40.0 %) have another site within a patch's side, 480 m",
         "1 pair of sites with different labels in one patch",
-        "62.600° W",
+        "62.6000° W",
         "Faults: 2",
         "row 1 (a): it is mining, but in one patch with it, 200 m away, b (row 2) is no mining",
     ):
@@ -187,3 +187,27 @@ def test_everything_is_saved_and_nothing_else_is_touched(
     with pytest.raises(AlreadyThereError):
         check.save(folder, overwrite=True)
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_inputs_of_one_name_and_all_files_of_a_shapefile_are_digested(
+    tmp_path: Path, line: gpd.GeoDataFrame
+) -> None:
+    files = [tmp_path / "mining/points.geojson", tmp_path / "forest/points.geojson"]
+    for file in files:
+        file.parent.mkdir()
+        line.to_file(file)
+    line.to_file(tmp_path / "more.shp")
+    folder = check_sites(line).save(tmp_path / "sites", inputs=[*files, tmp_path / "more.shp"])
+    inputs = json.loads((folder / "check.json").read_text())["inputs"]
+    assert {"mining/points.geojson", "forest/points.geojson", "more.shp", "more.dbf"} < set(inputs)
+
+
+def test_a_folder_of_tables_that_is_no_check_is_kept(
+    tmp_path: Path, line: gpd.GeoDataFrame
+) -> None:
+    mine = tmp_path / "thesis/counts.csv"
+    mine.parent.mkdir()
+    mine.write_text("1")
+    with pytest.raises(AlreadyThereError, match=r"counts\.csv"):
+        check_sites(line).save(mine.parent, overwrite=True)
+    assert mine.read_text() == "1"

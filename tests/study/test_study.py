@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 
 from minewatch import sites as sites_word
@@ -17,6 +19,7 @@ from minewatch.errors import (
     AlreadyThereError,
     IncompleteError,
     NotThereError,
+    PlacementError,
     SettingsError,
     SitesError,
 )
@@ -118,6 +121,8 @@ def test_a_missing_or_altered_result_is_made_again(study: Path) -> None:
     assert reasons(run_study(study))["explore"] == "explore/report.html is missing"
     (study / "explore" / "findings.json").write_text("{}")
     assert reasons(run_study(study))["explore"] == "explore/findings.json was changed since"
+    (study / "explore" / "tables" / "overview-classes.csv").unlink()
+    assert reasons(run_study(study))["explore"] == "explore was changed since"
 
 
 @pytest.mark.integration
@@ -129,6 +134,103 @@ def test_pixels_and_places_meet_by_the_named_row(study: Path) -> None:
     expected = valley.pixels(table, bands="rgb")
     found = dataset.digital_numbers(list(table.index))
     np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+
+@pytest.mark.integration
+def test_a_change_of_labels_reaches_the_report(study: Path) -> None:
+    run_study(study)
+    places = json.loads((study / "places.geojson").read_text())
+    for feature in places["features"]:
+        feature["properties"]["second_look"] = 0
+    places["features"][0]["properties"]["second_look"] = 1
+    (study / "places.geojson").write_text(json.dumps(places))
+    edit(study, "[patches]", 'label_column = "second_look"\n[patches]')
+    results = run_study(study)
+    assert actions(results) == {"sites": "ran", "patches": "ran", "explore": "ran"}
+    classes = pd.read_csv(study / "explore" / "tables" / "overview-classes.csv", index_col="class")
+    assert classes.loc["mining", "n_patches"] == 1
+
+
+def test_a_shapefile_is_judged_by_all_its_files(study: Path) -> None:
+    places = gpd.read_file(study / "places.geojson")
+    places.to_file(study / "places.shp", driver="ESRI Shapefile")
+    edit(study, "places.geojson", "places.shp")
+    run_study(study, only=["sites"])
+    before = (study / "places.shp").read_bytes()
+    places.assign(label=1 - places["label"].astype(int)).to_file(study / "places.shp")
+    assert (study / "places.shp").read_bytes() == before
+    assert reasons(run_study(study, only=["sites"]))["sites"] == "places.shp changed"
+
+
+@pytest.mark.integration
+def test_a_lost_shard_is_noticed(study: Path) -> None:
+    run_study(study, only=["sites", "patches"])
+    shards = [path for path in (study / "patches" / "patches.zarr").rglob("c/*") if path.is_file()]
+    shards[0].unlink()
+    result = run_study(study, only=["patches"])
+    assert reasons(result)["patches"] == "patches/patches.zarr was changed since"
+
+
+def test_a_stage_asked_for_alone_names_what_it_builds_on_and_is_stale(study: Path) -> None:
+    run_study(study, only=["sites"])
+    (study / "places.geojson").write_text((study / "places.geojson").read_text() + " ")
+    results = run_study(study, only=["patches"])
+    assert actions(results) == {"sites": "left out of date", "patches": "ran"}
+    assert reasons(results)["sites"] == "places.geojson changed"
+
+
+def test_overlaps_are_judged_on_the_squares_that_patches_will_have(study: Path) -> None:
+    def n_overlapping() -> object:
+        run_study(study, only=["sites"])
+        return json.loads((study / "sites" / "check.json").read_text())["grid"]["snap_m"]
+
+    assert n_overlapping() == 10.0
+    edit(study, "row_column", 'cut = "grid"\nrow_column')
+    assert n_overlapping() == 60.0
+
+
+@pytest.mark.integration
+def test_the_report_bears_the_studys_name(study: Path) -> None:
+    edit(study, "[sites]", '[study]\nname = "Río Caroní"\n[sites]')
+    run_study(study)
+    assert "<h1>Río Caroní" in (study / "explore" / "report.html").read_text()
+
+
+def legacy_study(folder: Path, *, mining: str, no_mining: str) -> Path:
+    """Write a study of two pickle pairs with their points, two patches each."""
+    folder.mkdir()
+    for name, longitude, label in (("mines", -62.6, 1), ("forest", -63.6, 0)):
+        points = gpd.points_from_xy([longitude, longitude - 0.1], [5.4, 5.5], crs="EPSG:4326")
+        gpd.GeoDataFrame(geometry=points).to_file(folder / f"{name}.geojson")
+        arrays = np.full((2, 8, 8, 3), 900 + label, dtype=np.int16)
+        (folder / f"{name}_patch_arrays.pkl").write_bytes(pickle.dumps(arrays))
+        (folder / f"{name}_patch_array_labels.pkl").write_bytes(pickle.dumps([label, label]))
+    (folder / "study.toml").write_text(
+        f"""
+        [sites]
+        mining = ["{mining}.geojson"]
+        no_mining = ["{no_mining}.geojson"]
+        [patches]
+        kind = "legacy"
+        files = ["mines_patch_arrays.pkl", "forest_patch_arrays.pkl"]
+        bands = "rgb"
+        level = "L1C"
+        rows_follow_sites = true
+        """
+    )
+    return folder
+
+
+def test_pickles_agree_with_the_sites_they_are_called(tmp_path: Path) -> None:
+    good = legacy_study(tmp_path / "good", mining="mines", no_mining="forest")
+    assert actions(run_study(good, only=["sites", "patches"]))["patches"] == "ran"
+
+
+def test_pickles_that_contradict_the_sites_stop_the_study(tmp_path: Path) -> None:
+    turned = legacy_study(tmp_path / "turned", mining="forest", no_mining="mines")
+    with pytest.raises(PlacementError, match="4 of 4 placed patches have another label"):
+        run_study(turned)
+    assert not (turned / "patches").exists()
 
 
 def test_a_dry_run_foresees_and_does_nothing(study: Path) -> None:
@@ -180,7 +282,7 @@ def test_faulty_sites_stop_the_study_by_name(study: Path) -> None:
     places = json.loads(path.read_text())
     places["features"][1]["geometry"] = places["features"][0]["geometry"]
     path.write_text(json.dumps(places))
-    with pytest.raises(SitesError, match="duplicate point"):
+    with pytest.raises(SitesError, match=r'allow = \["duplicate point"\]'):
         run_study(study)
     edit(study, "[patches]", 'allow = ["duplicate point", "conflicting labels"]\n[patches]')
     assert actions(run_study(study, only=["sites"])) == {"sites": "ran"}
@@ -281,6 +383,14 @@ def test_the_demo_never_replaces_a_folder_it_did_not_make(tmp_path: Path) -> Non
     with pytest.raises(AlreadyThereError, match="not made by the demo"):
         study_module.make_demo(tmp_path, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_demo_keeps_what_a_person_put_into_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text("# The study that `minewatch demo` makes: …")
+    (tmp_path / "notes.txt").write_text("seen on the 12th")
+    with pytest.raises(AlreadyThereError, match=r"holds what no demo made \(notes.txt\)"):
+        study_module.make_demo(tmp_path, overwrite=True)
+    assert (tmp_path / "notes.txt").read_text() == "seen on the 12th"
 
 
 def test_a_change_of_version_is_a_reason() -> None:

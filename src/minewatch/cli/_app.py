@@ -67,4 +67,9 @@ def run(arguments: list[str]) -> int:
         else:
             typer.echo(f"error: {error}", err=True)
         return _common.exit_code(error)
+    except OSError as error:
+        if error.filename is None or _common.Verbosity.verbose:
+            raise
+        typer.echo(f"error: {error.filename}: {(error.strerror or str(error)).lower()}", err=True)
+        return _common.exit_code(error)
     return 0

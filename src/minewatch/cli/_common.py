@@ -26,6 +26,8 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.CredentialsError, 12),
     (errors.InputError, 3),
     (errors.MinewatchError, 1),
+    (PermissionError, 13),
+    (OSError, 14),
     (KeyboardInterrupt, 130),
 )
 """The first class that fits decides. 0 is success, 2 a wrong use of the command line."""

@@ -61,6 +61,7 @@ def report(
     """Explore a patch dataset and write the report: a page, tables, figures and findings.json."""
     from minewatch._store import refuse_existing
     from minewatch.explore import explore, write_report
+    from minewatch.explore._report import OURS
     from minewatch.patches import PatchDataset
 
     settings = _settings(
@@ -73,30 +74,20 @@ def report(
         }
     )
     folder = study / "explore" if out is None else out
-    refuse_existing(folder, overwrite=overwrite)
+    refuse_existing(folder, overwrite=overwrite, ours=OURS)
     patches = PatchDataset.open(study / "patches" if dataset is None else dataset)
     with _common.progress_bars() as progress:
         findings = explore(patches, settings=settings, progress=progress)
-        page = write_report(findings, folder, overwrite=overwrite, progress=progress)
+        page = write_report(findings, folder, n_processes=2, overwrite=overwrite, progress=progress)
     _common.print_result(
         _summary(findings, page), as_json=json_, describe=lambda: _describe(findings, page)
     )
 
 
 def _settings(chosen: dict[str, Any]) -> "ExploreSettings":
-    from pydantic import ValidationError
-
-    from minewatch.errors import SettingsError
     from minewatch.explore import ExploreSettings
 
-    try:
-        return ExploreSettings(**{key: value for key, value in chosen.items() if value is not None})
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise SettingsError(faults) from error
+    return ExploreSettings(**{key: value for key, value in chosen.items() if value is not None})
 
 
 def _summary(findings: "Findings", page: Path) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def sample(
     nobody has looked at them. How they were drawn is written beside them.
     """
     from minewatch import __version__, sites
-    from minewatch._store import digest_file, refuse_existing, write_json
+    from minewatch._store import digest_files, refuse_existing, write_json
 
     if (strata is None) != (by is None):
         raise typer.BadParameter("--strata and --by belong together")
@@ -173,7 +173,7 @@ def sample(
         "strata": None if by is None else drawn[by].astype(str).value_counts().to_dict(),
         "allocation": None if by is None else allocation.value,
         "seed": seed,
-        "inputs": {file.name: digest_file(file) for file in inputs},
+        "inputs": digest_files(inputs),
         "file": str(out),
     }
     write_json(out.with_name(f"{out.stem}.sample.json"), result)

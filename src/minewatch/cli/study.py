@@ -54,6 +54,10 @@ def run(
             tell=(lambda _told: None) if as_json else _tell,
             progress=progress,
         )
+    if not as_json:
+        for result in results:
+            if result.action == "left out of date":
+                _common.say(f"note: {result.stage} is out of date ({result.reason})")
     _print_results(study, results, as_json=as_json)
 
 

@@ -3,9 +3,28 @@
 `explore` computes tables, `write_report` draws them and writes them down.
 """
 
-from minewatch.explore._explore import explore
-from minewatch.explore._report import write_report
-from minewatch.explore._section import Findings, Section
-from minewatch.explore._settings import ExploreSettings
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minewatch.explore._explore import explore
+    from minewatch.explore._report import write_report
+    from minewatch.explore._section import Findings, Section
+    from minewatch.explore._settings import ExploreSettings
 
 __all__ = ["ExploreSettings", "Findings", "Section", "explore", "write_report"]
+
+_MODULES = {
+    "ExploreSettings": "_settings",
+    "Findings": "_section",
+    "Section": "_section",
+    "explore": "_explore",
+    "write_report": "_report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use: a process that only draws needs no more than that."""
+    if name not in _MODULES:
+        raise AttributeError(f"minewatch.explore has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

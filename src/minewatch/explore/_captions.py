@@ -12,13 +12,15 @@ from minewatch._figures import (
     format_percent,
 )
 from minewatch.explore._figures_correlation import letter_extremes
+from minewatch.explore._words import number_of, verb_of
+from minewatch.grid import format_latitude, format_longitude
 
 
 def checks(table: pd.DataFrame) -> str:
     """Caption the bars of failed checks."""
     return (
-        "Patches that fail each check, by class; a patch may fail several. The thumbnails and "
-        f"tables below say which. {len(table)} checks; the saved table says what each looks for."
+        f"Patches that fail each of {len(table)} checks, by class; a patch may fail several. The "
+        "thumbnails and tables below say which."
     )
 
 
@@ -95,8 +97,8 @@ def ranking(table: pd.DataFrame) -> str:
     return (
         "Area under the ROC curve of each band’s mean and each index’s median per patch, turned so "
         "that it is at least 0.5; ▲ higher, ▼ lower in mining. Up to "
-        f"{format_count(n_mining)} mining and {format_count(n_other)} no-mining patches in "
-        f"{format_count(int(table['n_places'].max()))} independent places, which are what the "
+        f"{format_count(n_mining)} mining and {number_of(n_other, 'no-mining patch')} in "
+        f"{number_of(int(table['n_places'].max()), 'independent place')}, which are what the "
         "whiskers count. Nothing was held out: each row is one number, not a model."
     )
 
@@ -114,9 +116,9 @@ def ranking_alt(table: pd.DataFrame) -> str:
 def correlation(table: pd.DataFrame, scores: pd.DataFrame) -> str:
     """Caption the heatmap of band means."""
     return (
-        f"Pearson’s r of {len(table)} bands’ mean reflectance over {format_count(len(scores))} "
-        "patches in which every band is known, classes together: differences between the classes "
-        "are part of it."
+        f"Pearson’s r of {len(table)} bands’ mean reflectance over "
+        f"{number_of(len(scores), 'patch')} in which every band is known, classes together: "
+        "differences between the classes are part of it."
     )
 
 
@@ -174,7 +176,7 @@ def scores(
     pictures: xr.DataArray | None,
 ) -> str:
     """Caption the plane of components."""
-    text = f"{format_count(len(table))} patches by the first two principal components."
+    text = f"{number_of(len(table), 'patch')} by the first two principal components."
     if pictures is None:
         return text
     names = [f"{letter} {site_id}" for site_id, letter in letter_extremes(extremes).items()]
@@ -204,14 +206,16 @@ def leakage(table: pd.DataFrame) -> str:
     """Caption the leakage audit, with how it is to be read."""
     first = table.iloc[0]
     return (
-        f"AUC of out-of-fold scores for {format_count(first['n_sites'])} sites "
+        f"AUC of out-of-fold scores for {number_of(first['n_sites'], 'site')} "
         f"({format_count(first['n_mining'])} mining) in {first['n_folds']} folds, averaged over "
-        f"{first['n_repeats']} drawings. The model of coordinates only (five nearest training "
-        "sites) has seen no pixel: what it scores under some folds (grey) is what these folds give "
-        "away for free, and no score under the same folds can be trusted to that height. Held out "
-        "are sites at random, whole clusters with a training site nowhere nearer than the distance "
-        "(left), or square blocks, across whose edges neighbours face each other (right). Whiskers "
-        f"take whole groups as the sample.{_left_out(table)}"
+        f"{number_of(first['n_repeats'], 'drawing')}. The model of coordinates only (five nearest "
+        "training sites) has seen no pixel: what it scores above 0.5 (grey) is what these folds "
+        "give away for free, and another model that scores no higher under the same folds may have "
+        "learnt places, not mining. Held out are sites at random, whole clusters with no training "
+        "site nearer than the distance, or square blocks, across whose edges neighbours face each "
+        "other. Whiskers "
+        "take whole groups as the sample, and are widened because the folds’ models share training "
+        f"sites (Nadeau and Bengio 2003).{_left_out(table)}"
     )
 
 
@@ -240,23 +244,22 @@ def leakage_alt(table: pd.DataFrame) -> str:
 def site_map(table: pd.DataFrame) -> str:
     """Caption the map."""
     text = (
-        f"{format_count(len(table))} sites, longitude and latitude (WGS 84), drawn to one scale "
+        f"{number_of(len(table), 'site')}, longitude and latitude (WGS 84), drawn to one scale "
         "at the middle latitude, where the bar holds."
     )
     if "place" in table:
-        n_places = format_count(table["place"].nunique())
-        text += f" They lie in {n_places} independent places."
+        they = "It lies" if len(table) == 1 else "They lie"
+        text += f" {they} in {number_of(table['place'].nunique(), 'independent place')}."
     return text
 
 
 def site_map_alt(table: pd.DataFrame) -> str:
     """Describe the map by its extent."""
     ends = [
-        f"{name} {format_number(table[name].min(), decimals=2)}° to "
-        f"{format_number(table[name].max(), decimals=2)}°"
-        for name in ("longitude", "latitude")
+        f"{write(table[name].min())} to {write(table[name].max())}"
+        for name, write in (("longitude", format_longitude), ("latitude", format_latitude))
     ]
-    return f"Map of {format_count(len(table))} sites by class: {', '.join(ends)}."
+    return f"Map of {number_of(len(table), 'site')} by class: {', '.join(ends)}."
 
 
 def nearest(_table: pd.DataFrame, overlaps: pd.DataFrame) -> str:
@@ -265,8 +268,9 @@ def nearest(_table: pd.DataFrame, overlaps: pd.DataFrame) -> str:
     return (
         "Geodesic distance from sites of one class (before the arrow) to the nearest other site of "
         "any, the same or the other class: median (marker), 25th to 75th percentile (bar), 5th to "
-        f"95th (line). {format_count(near['n_sites'])} sites ({format_percent(near['share'])}) "
-        f"have another within the side of a patch, {format_length(near['distance_m'])}."
+        f"95th (line). {number_of(near['n_sites'], 'site')} ({format_percent(near['share'])}) "
+        f"{verb_of(near['n_sites'], 'have')} another within the side of a patch, "
+        f"{format_length(near['distance_m'])}."
     )
 
 
@@ -314,10 +318,10 @@ def doubts(table: pd.DataFrame, _noise: pd.DataFrame, model: pd.DataFrame) -> st
     if np.isfinite(how["distance_m"]):
         folds = f"folds of clusters {format_length(how['distance_m'])} or more apart"
     return (
-        f"Out-of-fold probability of mining by given label, {format_count(len(table))} sites, by a "
+        f"Out-of-fold probability of mining by given label, {number_of(len(table), 'site')}, by a "
         f"logistic regression on spectra under {folds} (AUC "
         f"{format_interval(how['auc'], how['auc_low'], how['auc_high'])}). Hatched: "
-        f"{format_count(int(table['is_flagged'].sum()))} labels that confident learning doubts, "
+        f"{number_of(int(table['is_flagged'].sum()), 'label')} that confident learning doubts, "
         "because the other class’s mean probability (dashed line) is reached and its own is not, "
         "or less so."
     )

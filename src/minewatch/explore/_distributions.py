@@ -25,7 +25,7 @@ TITLE: Final = "Distributions"
 
 _REACH: Final = 6.0
 """Bandwidths beyond the axis from which pixels still count: a Gaussian's tail is 1e-9 there."""
-_FINENESS: Final = 8.0
+_FINENESS: Final = 10.0
 """Least number of inner grid steps in a bandwidth."""
 _UNIT: Final = 0.05
 """Bandwidth after scaling: KDEpy cuts a kernel where it falls below 1e-4, which for a bandwidth of
@@ -275,7 +275,7 @@ def _seen(quantiles: pd.DataFrame, gaps: pd.DataFrame) -> str:
     known = f"{best['band']} ({band(best['band']).description})"
     among = f"In {known}"
     if len(gaps) > 1:
-        among = f"Of {len(gaps)} bands, the classes' pixels differ most in {known}"
+        among = f"Of {len(gaps)} bands, the classes’ pixels differ most in {known}"
     return (
         f"{among}: pixels of mining patches are {side} the others (median reflectance "
         f"{format_reflectance(first)} against {format_reflectance(second)}), and the two "

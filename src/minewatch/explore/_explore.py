@@ -10,12 +10,14 @@ from threadpoolctl import threadpool_limits
 
 from minewatch import __version__
 from minewatch._progress import Progress, silent
+from minewatch.errors import InputError
 from minewatch.explore._correlation import measure_correlation
 from minewatch.explore._distributions import describe_distributions
 from minewatch.explore._gallery import pick_gallery
 from minewatch.explore._integrity import check_integrity
 from minewatch.explore._labels import doubt_labels
-from minewatch.explore._overview import describe_overview, describe_period
+from minewatch.explore._overview import describe_overview
+from minewatch.explore._periods import describe_period
 from minewatch.explore._section import Findings, Section
 from minewatch.explore._separability import rank_separability
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
@@ -31,7 +33,7 @@ _LIBRARIES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "KDEpy", "spynd
 
 def explore(
     dataset: "PatchDataset",
-    context: None = None,  # noqa: ARG001 - room for what surrounds the patches
+    context: None = None,
     *,
     settings: ExploreSettings = DEFAULT_SETTINGS,
     progress: Progress = silent,
@@ -47,7 +49,7 @@ def explore(
     dataset
         The patches.
     context
-        Room for what surrounds the patches; only None is accepted.
+        Room for what surrounds the patches; this version accepts only None.
     settings
         Choices, all with defaults; they are written into the findings' header.
     progress
@@ -58,6 +60,11 @@ def explore(
     Findings
         The sections overview, integrity, distributions, separability, correlation, space, labels
         and gallery, in this order.
+
+    Raises
+    ------
+    InputError
+        If `context` is not None.
 
     Examples
     --------
@@ -73,6 +80,11 @@ def explore(
     20 patches of 48 × 48 px (480 m wide) in 12 bands, level L2A:
     8 mining (40 %), 12 no mining (60 %).
     """
+    if context is not None:
+        raise InputError(
+            f"context is {type(context).__name__}; sections on what surrounds the patches are not "
+            "in this version, so leave context out"
+        )
     statistics = summarise_patches(dataset, settings=settings, progress=progress).in_order()
     steps = _steps(dataset, statistics, settings)
     sections = []
@@ -90,7 +102,7 @@ def _steps(
 ) -> list[Callable[[], Section]]:
     """Give the sections to make, in the order in which they are read."""
     return [
-        partial(describe_overview, statistics),
+        partial(describe_overview, statistics, settings),
         partial(check_integrity, statistics, settings, dataset),
         partial(describe_distributions, statistics, settings),
         partial(rank_separability, statistics, settings),
@@ -108,6 +120,7 @@ def _header(
     return {
         "dataset": dataset.path.name,
         "dataset_digest": header.digest,
+        "sites_digest": header.sites_digest or "",
         "source": header.source,
         "level": header.level,
         "bands": list(dataset.bands),
@@ -115,7 +128,7 @@ def _header(
         "classes": {name: n for name in CLASSES if (n := int((classes == name).sum()))},
         "size_px": header.size_px,
         "resolution_m": header.resolution_m,
-        "period": describe_period(header),
+        "period": describe_period(header, dataset.sites),
         "settings": settings.model_dump(mode="json"),
         "versions": {
             "minewatch": __version__,

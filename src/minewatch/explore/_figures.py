@@ -178,7 +178,11 @@ TABLE_VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("overview", "baseline"): TableView(
         note="What a model scores that gives every patch the same answer; F1 is of mining."
     ),
-    ("integrity", "checks"): TableView(13),
+    ("overview", "period_association"): TableView(
+        note="How well the period alone tells the classes of labelled patches apart: Cramér’s V, 0 "
+        "to 1, of periods as names; AUC of days and length, at least 0.5."
+    ),
+    ("integrity", "checks"): TableView(14),
     ("integrity", "values"): TableView(
         13, note="Shares of all pixels; least and greatest reflectance."
     ),
@@ -207,13 +211,21 @@ TABLE_VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("correlation", "extremes"): TableView(12),
     ("space", "sites"): _ONLY_NAMED,
     ("space", "variogram"): _ONLY_NAMED,
-    ("space", "leakage"): TableView(24),
+    ("space", "leakage"): TableView(
+        24,
+        note="Intervals take whole groups as the sample, and are widened because the folds’ models "
+        "share training sites (Nadeau and Bengio 2003).",
+    ),
     ("space", "autocorrelation"): TableView(
         note="Moran’s I over the nearest neighbours of each site: about 0 without "
         "autocorrelation, towards 1 where near sites are alike."
     ),
     ("labels", "doubts"): TableView(
         15, note="Margin: probability of the given label minus that of the other, −1 to 1."
+    ),
+    ("labels", "model"): TableView(
+        note="The interval takes whole groups as the sample, and is widened because the folds’ "
+        "models share training sites (Nadeau and Bengio 2003)."
     ),
     ("gallery", "chosen"): _ONLY_NAMED,
 }

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from minewatch._figures import (
     DIVERGING,
@@ -16,6 +17,7 @@ from minewatch._figures import (
     SERIES_STYLES,
     ClassStyle,
     class_style,
+    enlarge_markers,
     format_percent,
     house_style,
     new_figure,
@@ -25,6 +27,7 @@ from minewatch._figures import (
 _MAX_VECTOR_POINTS: Final = 3000
 """With more points than this a scatter is drawn as an image inside the SVG."""
 _N_COMPONENTS: Final = 4
+_FEW_BANDS: Final = 6
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _STRIPS: Final = {
     ("PC1", "low"): ((1, 0), (2, 0), (3, 0)),
@@ -44,11 +47,8 @@ def draw_correlation(correlation: pd.DataFrame) -> Figure:
     correlation
         ``band``, then one column for each band: correlation, −1 to 1; NaN where not known.
     """
-    side = 1.3 + 0.38 * len(correlation)
-    figure = new_figure(side + 0.6, side - 0.2)
-    axes = figure.subplots()
-    image = _draw_matrix(axes, correlation, whole=True)
-    _add_colour_bar(figure, image, [axes])
+    figure, (axes,) = _place_matrices(1, len(correlation), cell_in=0.38, top_in=0.1)
+    _draw_matrix(axes, correlation, whole=True)
     return figure
 
 
@@ -65,46 +65,74 @@ def draw_inner_correlation(
     """
     tables = {"Within classes": within_class, "Partial: given all other bands": partial}
     there = {
-        title: table for title, table in tables.items()
+        title: table
+        for title, table in tables.items()
         if table is not None and table.drop(columns="band").notna().to_numpy().any()
-    }  # fmt: skip
-    side_in = 1.2 + 0.175 * len(partial)
-    figure = new_figure(1.0 + side_in * max(len(there), 1), 0.2 + side_in)
-    panels = figure.subplots(1, max(len(there), 1), squeeze=False)[0]
-    for axes, (title, table) in zip(panels, there.items(), strict=False):
-        image = _draw_matrix(axes, table, whole=False)
+    }
+    cell_in = max(0.235, 1.9 / len(partial))
+    figure, panels = _place_matrices(len(there), len(partial), cell_in=cell_in, top_in=0.3)
+    for axes, (title, table) in zip(panels, there.items(), strict=True):
+        _draw_matrix(axes, table, whole=False)
         axes.set_title(title)
-    if there:
-        _add_colour_bar(figure, image, list(panels))
     return figure
 
 
-def _draw_matrix(axes: Axes, correlation: pd.DataFrame, *, whole: bool) -> AxesImage:
+def _place_matrices(
+    n_panels: int, n_bands: int, *, cell_in: float, top_in: float
+) -> tuple[Figure, list[Axes]]:
+    """Make square panels side by side and a colour bar, all sizes known in inches.
+
+    Matplotlib's own layout does not converge for panels of fixed shape beside a colour bar.
+    """
+    left_in, bottom_in, bar_in, bar_room_in = 0.5, 0.5, 0.13, 0.95
+    side_in = cell_in * n_bands
+    width_in = n_panels * (left_in + side_in) + bar_room_in
+    height_in = bottom_in + side_in + top_in
+    figure = new_figure(width_in, height_in)
+    figure.set_layout_engine(None)
+    size = np.array([width_in, height_in, width_in, height_in])
+
+    def add(left: float, bottom: float, width: float, height: float) -> Axes:
+        share = np.array([left, bottom, width, height]) / size
+        return figure.add_axes((share[0], share[1], share[2], share[3]))
+
+    panels = [
+        add(left_in + i * (left_in + side_in), bottom_in, side_in, side_in) for i in range(n_panels)
+    ]
+    bar_in_height = min(side_in, 2.6)
+    bar = add(
+        n_panels * (left_in + side_in) + 0.14,
+        bottom_in + (side_in - bar_in_height) / 2.0,
+        bar_in,
+        bar_in_height,
+    )
+    colours = ScalarMappable(Normalize(-1.0, 1.0), DIVERGING)
+    figure.colorbar(colours, cax=bar, ticks=[-1.0, -0.5, 0.0, 0.5, 1.0])
+    bar.set_ylabel("Pearson’s r")
+    bar.tick_params(length=0)
+    for spine in bar.spines.values():
+        spine.set_visible(False)
+    return figure, panels
+
+
+def _draw_matrix(axes: Axes, correlation: pd.DataFrame, *, whole: bool) -> None:
     bands = list(correlation["band"])
     values = correlation[bands].to_numpy(dtype=np.float64)
     if not whole:
         values = np.where(np.tri(len(bands), k=-1, dtype=np.bool_), values, np.nan)
-    image = axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
-    axes.set_xticks(range(len(bands)), bands, rotation=90 if len(bands) > 6 else 0)
+    axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1)
+    axes.set_xticks(range(len(bands)), bands, rotation=90 if len(bands) > _FEW_BANDS else 0)
     axes.set_yticks(range(len(bands)), bands)
     axes.tick_params(length=0, labelsize=8 if whole else 7)
     for spine in axes.spines.values():
         spine.set_visible(False)
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            text = f"{value:.2f}".replace("-", "−").replace("0.", ".")
+            text = f"{value:z.2f}".replace("-", "−").replace("0.", ".")
             axes.text(
                 j, i, text, ha="center", va="center", fontsize=7 if whole else 5.5,
                 color="white" if abs(value) > 0.65 else INK,
             )  # fmt: skip
-    return image
-
-
-def _add_colour_bar(figure: Figure, image: AxesImage, panels: list[Axes]) -> None:
-    bar = figure.colorbar(image, ax=panels, shrink=0.8, pad=0.02)
-    bar.set_label("correlation (Pearson’s r)")
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0)
 
 
 @house_style()
@@ -217,9 +245,8 @@ def _draw_plane(axes: Axes, scores: pd.DataFrame, explained: pd.DataFrame) -> No
     axes.set_xlabel(f"PC1, {format_percent(shares['PC1'], decimals=0)} of the variance")
     axes.set_ylabel(f"PC2, {format_percent(shares['PC2'], decimals=0)} of the variance")
     handles, names = axes.get_legend_handles_labels()
-    axes.legend(
-        handles[::-1], names[::-1], loc="best", markerscale=1.3, handletextpad=0.2, borderpad=0.2
-    )
+    legend = axes.legend(handles[::-1], names[::-1], handletextpad=0.2, borderpad=0.2)
+    enlarge_markers(legend)
     quiet_axes(axes, grid="both")
 
 

@@ -71,7 +71,13 @@ def _draw_line(axes: Axes, images: xr.DataArray, top: float, classes: Mapping[st
         )  # fmt: skip
         axes.text(left, top + _CELL_IN + 0.1, _shorten(str(site_id)), fontsize=5, va="center")
     right = _MARGIN_IN + n_sites * step_in
-    axes.imshow(strip, extent=(_MARGIN_IN, right, top + _CELL_IN, top), aspect="auto", zorder=0)
+    axes.imshow(
+        strip,
+        extent=(_MARGIN_IN, right, top + _CELL_IN, top),
+        aspect="auto",
+        interpolation="none",
+        zorder=0,
+    )
 
 
 def _shorten(name: str, n_most: int = 16) -> str:

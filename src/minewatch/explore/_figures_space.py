@@ -14,6 +14,7 @@ from minewatch._figures import (
     INK,
     ClassStyle,
     class_style,
+    enlarge_markers,
     format_count,
     format_length,
     format_number,
@@ -30,7 +31,7 @@ MODEL_STYLES: Final = {
 }
 _SPREAD: Final = {"coordinates only": -0.07, "spectra": 0.07}
 _SCHEME_TITLES: Final = {
-    "clusters": "Whole clusters, this far from all others",
+    "clusters": "Whole clusters, this far apart",
     "square blocks": "Square blocks, with sides this long",
 }
 _MAX_VECTOR_POINTS: Final = 3000
@@ -55,7 +56,9 @@ def draw_leakage(leakage: pd.DataFrame) -> Figure:
     """
     schemes = [name for name in _SCHEME_TITLES if (leakage["folds"] == name).any()]
     figure = new_figure(7.6, 4.4)
-    panels = figure.subplots(1, len(schemes), sharey=True, squeeze=False)[0]
+    measured = leakage[leakage["auc"].notna()]
+    widths = [2 + measured.loc[measured["folds"] == s, "distance_m"].nunique() for s in schemes]
+    panels = figure.subplots(1, len(schemes), sharey=True, squeeze=False, width_ratios=widths)[0]
     for axes, scheme in zip(panels, schemes, strict=True):
         part = leakage[leakage["folds"].isin(["random", scheme])]
         _draw_scheme(axes, part, _SCHEME_TITLES[scheme])
@@ -156,10 +159,10 @@ def draw_map(sites: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: _degrees(value, "E", "W"))
     axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
     handles, names = axes.get_legend_handles_labels()
-    figure.legend(
-        handles[::-1], names[::-1], loc="outside upper left", ncols=3, markerscale=1.4,
-        handletextpad=0.1,
-    )  # fmt: skip
+    legend = figure.legend(
+        handles[::-1], names[::-1], loc="outside upper left", ncols=3, handletextpad=0.1
+    )
+    enlarge_markers(legend)
     quiet_axes(axes, grid="both")
     _add_scale_bar(axes, middle)
     return figure

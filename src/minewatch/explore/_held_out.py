@@ -45,7 +45,9 @@ def score_by_neighbours(
     return share
 
 
-def score_by_spectra(train: FloatArray, is_mining: BoolArray, test: FloatArray) -> FloatArray:
+def score_by_spectra(
+    train: FloatArray, is_mining: BoolArray, test: FloatArray, *, random_state: int = 0
+) -> FloatArray:
     """Score sites by a logistic regression on spectral summaries.
 
     Features are centred on the training sites' median, divided by their interquartile range (as
@@ -57,11 +59,15 @@ def score_by_spectra(train: FloatArray, is_mining: BoolArray, test: FloatArray) 
     ----------
     train, test
         ``(site, feature)``, NaN where not known.
+    random_state
+        Seed of that drawing.
     """
     from sklearn.linear_model import LogisticRegression
 
     if len(train) > MAX_TRAINING_SITES:
-        kept = np.random.default_rng(0).choice(len(train), MAX_TRAINING_SITES, replace=False)
+        kept = np.random.default_rng(random_state).choice(
+            len(train), MAX_TRAINING_SITES, replace=False
+        )
         train, is_mining = train[kept], is_mining[kept]
     low, centre, high = _quartiles(train)
     scale = (high - low) / 1.349

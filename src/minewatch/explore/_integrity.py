@@ -15,6 +15,7 @@ from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._statistics import CLASSES, PatchStatistics, limits_dn
 from minewatch.explore._thumbnails import common_stretch, composites, thumbnails
+from minewatch.explore._words import number_of, verb_of
 
 if TYPE_CHECKING:
     from minewatch.patches import PatchDataset
@@ -23,6 +24,7 @@ _MEANING: Final = {
     "no_data": "a pixel, or more, that is zero in all bands",
     "empty": "every pixel zero in all bands",
     "missing_in_some_bands": "a pixel that is zero in some bands and not in others",
+    "not_numbers": "a value, or more, that was not a number in the source",
     "zero_bands": "a band that is zero throughout, in a patch that has data",
     "constant_bands": "a band that has one value throughout, not zero",
     "saturated": "a pixel at or above the digital number at which the source clips",
@@ -44,7 +46,8 @@ def check_integrity(
 ) -> Section:
     """Find patches that cannot be right, or are there more than once.
 
-    Values that were not a number in the source are no data here, as the dataset stores both as 0.
+    Values that were not a number in the source are no data here, as the dataset stores both as 0;
+    they are told apart if the sites have a column ``n_nan_values``.
 
     Parameters
     ----------
@@ -58,7 +61,8 @@ def check_integrity(
         ``values``: by band, over all pixels, the shares without data, saturated, too dark and too
         bright, and the extremes. For each check a table of the patches that fail it, the worst
         first: ``no_data``, ``zero_bands``, ``constant_bands``, ``saturated``, ``implausible``,
-        `exact_duplicates`, `near_duplicates` and, where views were counted, ``seldom_seen``.
+        `exact_duplicates`, `near_duplicates` and, where they were counted, ``not_numbers`` and
+        ``seldom_seen``.
         Images by the same names, of up to ``settings.n_thumbnails`` patches.
     """
     failed = _find(statistics, settings)
@@ -81,8 +85,8 @@ def check_integrity(
 
 
 _LISTED: Final = (
-    "no_data", "zero_bands", "constant_bands", "saturated", "implausible", "exact_duplicates",
-    "near_duplicates", "seldom_seen",
+    "no_data", "not_numbers", "zero_bands", "constant_bands", "saturated", "implausible",
+    "exact_duplicates", "near_duplicates", "seldom_seen",
 )  # fmt: skip
 """Checks whose patches are listed in a table of that name."""
 
@@ -112,6 +116,9 @@ def _find(statistics: PatchStatistics, settings: ExploreSettings) -> dict[str, p
         "near_duplicates": near,
         "near_duplicates_across_classes": near[near["across_classes"]],
     }
+    if "n_nan_values" in statistics.sites:
+        values = pd.to_numeric(statistics.sites["n_nan_values"], errors="coerce")
+        found["not_numbers"] = _worst(values.astype("float64").fillna(0.0).to_frame())
     if quality["min_clear_views"].notna().any():
         views = quality[["min_clear_views", "mean_clear_views"]]
         seldom = views[views["min_clear_views"] < settings.min_clear_views]
@@ -204,16 +211,16 @@ def _pictures(
 
 def _seen(counts: Mapping[str, int], n: int, failed: Mapping[str, pd.DataFrame]) -> str:
     told = [
-        f"{format_count(count)} {_agree(count, verb)} {what}{more}"
+        f"{format_count(count)} {verb_of(count, verb)} {what}{more}"
         for count, verb, what, more in _told(counts, failed)
         if count
     ]
     if not told:
         return (
-            f"None of {_number(n, 'patch')} has missing, constant, saturated or implausible "
+            f"None of {number_of(n, 'patch')} has missing, constant, saturated or implausible "
             "values, and no two are equal or nearly so."
         )
-    return f"Of {_number(n, 'patch')}, {_join(told)}."
+    return f"Of {number_of(n, 'patch')}, {_join(told)}."
 
 
 def _told(
@@ -222,10 +229,15 @@ def _told(
     """Give what is said of each check: number of patches, verb, what they do, more about it."""
     exact = failed["exact_duplicates"]
     n_empty = int(exact["no_data"].sum())
-    groups = _number(exact["group"].nunique(), "group")
-    copies = f"{groups}; {n_empty} of these patches hold no data" if n_empty else groups
+    groups = number_of(exact["group"].nunique(), "group")
+    copies = (
+        f"{groups}; {n_empty} of these patches {verb_of(n_empty, 'hold')} no data"
+        if n_empty
+        else groups
+    )
     return [
         (counts["no_data"], "lack", "data in some pixel", f" ({counts['empty']} in every pixel)"),
+        (counts.get("not_numbers", 0), "have", "values that were not numbers in the source", ""),
         (counts["zero_bands"], "have", "a band that is zero throughout", ""),
         (counts["constant_bands"], "have", "a constant band", ""),
         (counts["saturated"], "have", "saturated pixels", ""),
@@ -237,41 +249,42 @@ def _told(
     ]
 
 
-def _agree(count: int, verb: str) -> str:
-    return {"lack": "lacks", "have": "has", "are": "is"}[verb] if count == 1 else verb
-
-
 def _advice(counts: Mapping[str, int]) -> str:
-    across = counts["exact_duplicates_across_classes"] + counts["near_duplicates_across_classes"]
-    copies = counts["exact_duplicates"] + counts["near_duplicates"]
-    steps = []
-    if across:
-        steps.append(
-            f"decide the label of the {_number(across, 'patch')} that stand in both classes"
-        )
-    if counts["empty"]:
-        steps.append(f"leave out or import anew the {_number(counts['empty'], 'empty patch')}")
-    if copies:
-        steps.append("keep one patch of each group of copies, or keep a group within one fold")
-    if counts["zero_bands"] + counts["constant_bands"]:
-        steps.append("find out why whole bands hold a single value before a model learns from that")
-    if counts["no_data"] > counts["empty"]:
-        steps.append("treat zero as unknown, never as dark")
-    if counts["saturated"]:
-        steps.append("expect no detail where pixels are saturated")
-    if counts["too_bright"] + counts["too_dark"]:
-        steps.append("look at the implausible patches for cloud, glint and shadow")
-    if counts.get("seldom_seen"):
-        steps.append("distrust patches that were seldom seen without cloud")
+    steps = [step for count, step in _steps(counts) if count > 0]
     if not steps:
         return "Nothing needs repair; go on to the distributions."
     text = _join(steps)
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _number(n: int, noun: str) -> str:
-    plural = "es" if noun.endswith("patch") else "s"
-    return f"{format_count(n)} {noun}{'' if n == 1 else plural}"
+def _steps(counts: Mapping[str, int]) -> list[tuple[int, str]]:
+    """Give what to do, each with the number of patches that call for it."""
+    across = counts["exact_duplicates_across_classes"] + counts["near_duplicates_across_classes"]
+    empty = counts["empty"]
+    in_both = f"{number_of(across, 'patch')} that {verb_of(across, 'stand')} in both classes"
+    return [
+        (across, f"decide the label of the {in_both}"),
+        (empty, f"leave out or import anew the {number_of(empty, 'empty patch')}"),
+        (
+            counts["exact_duplicates"] + counts["near_duplicates"],
+            "keep one patch of each group of copies, or keep a group within one fold",
+        ),
+        (
+            counts["zero_bands"] + counts["constant_bands"],
+            "find out why whole bands hold a single value before a model learns from that",
+        ),
+        (counts["no_data"] - empty, "treat zero as unknown, never as dark"),
+        (
+            counts.get("not_numbers", 0),
+            "find out why the source holds values that are not numbers",
+        ),
+        (counts["saturated"], "expect no detail where pixels are saturated"),
+        (
+            counts["too_bright"] + counts["too_dark"],
+            "look at the implausible patches for cloud, glint and shadow",
+        ),
+        (counts.get("seldom_seen", 0), "distrust patches that were seldom seen without cloud"),
+    ]
 
 
 def _join(parts: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Which labels to look at again: those that a model trained elsewhere does not believe."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import geopandas as gpd
@@ -28,6 +29,7 @@ from minewatch.explore._roc import Auc, measure_auc
 from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
+from minewatch.explore._words import number_of
 from minewatch.sites import CLASS_NAMES
 from minewatch.types import BoolArray, FloatArray, IntArray
 
@@ -150,10 +152,11 @@ def doubt_labels(
     groups, distance_m = _groups(sites, is_mining, settings)
     features = spectral_features(statistics).loc[sites.index].to_numpy(dtype=np.float64)
     drawings = draw_repeats(is_mining, groups, settings)
+    score = partial(score_by_spectra, random_state=settings.random_state)
     with one_thread():
-        scores = [score_held_out(score_by_spectra, features, is_mining, x) for x in drawings]
+        scores = [score_held_out(score, features, is_mining, folds) for folds in drawings]
     probability = np.mean(scores, axis=0)
-    auc = measure_auc(probability, is_mining, groups)
+    auc = measure_auc(probability, is_mining, groups).cross_validated(settings.n_folds)
     n_alone = int((~is_placed(sites)).sum())
     doubts = find_doubts(is_mining, probability)
     table = _doubts_table(sites, probability, doubts)
@@ -248,7 +251,7 @@ def _how(distance_m: float | None, n_alone: int) -> str:
         return "under random folds, which near sites may flatter"
     how = f"under folds of clusters {format_length(distance_m)} or more apart"
     if n_alone:
-        return f"{how}, {format_count(n_alone)} sites without coordinates each by itself"
+        return f"{how}, {number_of(n_alone, 'site')} without coordinates each by itself"
     return how
 
 
@@ -258,10 +261,10 @@ def _seen(doubts: Doubts, auc: Auc, how: str, n_left_out: int, settings: Explore
     expected = doubts.noise.set_index("label")["expected_wrong"]
     return (
         f"Scored out of fold, a simple spectral model (AUC {auc.in_words(settings.confidence)} "
-        f"{how}) contradicts {format_count(n_flagged)} of {format_count(n_sites)} labels"
+        f"{how}) contradicts {format_count(n_flagged)} of {number_of(n_sites, 'label')}"
         f"{left_out}, {format_percent(n_flagged / n_sites)}; confident learning reads that as "
-        f"about {format_count(expected['mining'])} wrong labels of mining and "
-        f"{format_count(expected['no mining'])} of no mining, the model's own errors among them."
+        f"about {number_of(round(expected['mining']), 'wrong label')} of mining and "
+        f"{format_count(expected['no mining'])} of no mining, the model’s own errors among them."
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import geopandas as gpd
@@ -86,7 +87,8 @@ def audit_leakage(
         (``random``, ``clusters``, ``square blocks``) and ``distance_m``. ``auc`` is of all
         out-of-fold scores together, averaged over ``n_repeats`` drawings of folds, with an interval
         that takes whole groups as the sample (for random folds: places of
-        ``settings.place_distance_m``). ``median_to_training_m`` and ``least_to_training_m`` tell
+        ``settings.place_distance_m``) and is widened because folds share training sites
+        (`Auc.cross_validated`). ``median_to_training_m`` and ``least_to_training_m`` tell
         how far test sites lie from the nearest training site. ``auc`` is NaN where there are too
         few groups, and ``note`` says so. No rows if a class is missing.
 
@@ -115,7 +117,8 @@ def audit_leakage(
     ]
     if features is not None:
         spectra = features.loc[kept.index].to_numpy(dtype=np.float64)
-        models.append((SPECTRA, spectra, score_by_spectra))
+        score = partial(score_by_spectra, random_state=settings.random_state)
+        models.append((SPECTRA, spectra, score))
     rows = []
     with one_thread():
         for scheme in _schemes(kept, settings):
@@ -167,6 +170,7 @@ def _audit_scheme(
     for name, features, score in models:
         scores = [score_held_out(score, features, is_mining, folds) for folds in drawings]
         auc = measure_auc(np.stack(scores, axis=1), is_mining, scheme.places)
+        auc = auc.cross_validated(settings.n_folds)
         low, high = auc.interval(settings.confidence)
         rows.append(
             {"model": name, **said, "auc": auc.value, "auc_low": low, "auc_high": high, "note": ""}

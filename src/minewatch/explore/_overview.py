@@ -7,17 +7,26 @@ import pandas as pd
 
 from minewatch._figures import format_count, format_length, format_number, format_percent
 from minewatch.bands import NO_DATA, band
+from minewatch.explore._periods import describe_period, measure_periods
 from minewatch.explore._section import Section
+from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import CLASSES, PatchStatistics
+from minewatch.explore._words import number_of
 
 if TYPE_CHECKING:
     from minewatch.patches import DatasetHeader
 
 _BALANCED_SHARE: Final = 0.6
 """Up to this share of the larger class the classes are called balanced."""
+_PERIOD_ADVICE: Final = (
+    " A detector may learn the period instead of mining: take both classes from the same periods, "
+    "or compare them within one."
+)
 
 
-def describe_overview(statistics: PatchStatistics) -> Section:
+def describe_overview(
+    statistics: PatchStatistics, settings: ExploreSettings = DEFAULT_SETTINGS
+) -> Section:
     """Count patches, bands and classes, and score the models that look at nothing.
 
     Returns
@@ -26,21 +35,29 @@ def describe_overview(statistics: PatchStatistics) -> Section:
         Tables ``dataset`` (property, value), ``bands``, ``classes`` (class, n_patches, share,
         n_known_px) and, where there are labels, ``baseline``: accuracy, balanced accuracy, F1 of
         mining and average precision of always giving the same answer, on the labelled patches.
+        Where sites have periods of their own, ``periods`` and, if they and the classes differ,
+        ``period_association`` (`measure_periods`).
     """
+    header, sites = statistics.header, statistics.sites
     classes = _class_table(statistics)
     tables = {
-        "dataset": _dataset_table(statistics.header),
+        "dataset": _dataset_table(header, describe_period(header, sites)),
         "classes": classes,
         "bands": _band_table(statistics),
     }
     n_mining, n_no_mining = (int(classes["n_patches"].iloc[i]) for i in (0, 1))
     if n_mining + n_no_mining:
         tables["baseline"] = baseline_scores(n_mining, n_no_mining)
+    periods = measure_periods(sites, settings)
+    if len(periods.table):
+        tables["periods"] = periods.table
+    if len(periods.association):
+        tables["period_association"] = periods.association
     return Section(
         key="overview",
         title="Overview",
-        seen=_seen(statistics.header, classes),
-        advice=_advice(n_mining, n_no_mining),
+        seen=_seen(header, classes, periods.warning),
+        advice=_advice(n_mining, n_no_mining) + (_PERIOD_ADVICE if periods.warning else ""),
         tables=tables,
     )
 
@@ -98,13 +115,13 @@ def _class_table(statistics: PatchStatistics) -> pd.DataFrame:
     )
 
 
-def _dataset_table(header: "DatasetHeader") -> pd.DataFrame:
+def _dataset_table(header: "DatasetHeader", period: str) -> pd.DataFrame:
     facts = {
         "patches": format_count(header.n_sites),
         "size": f"{header.size_px} × {header.size_px} px of {header.resolution_m:g} m",
         "bands": f"{len(header.bands)}: {', '.join(header.bands)}",
         "level": header.level,
-        "period": describe_period(header),
+        "period": period,
         "source": header.source,
         "saturated from DN": str(header.saturation_dn or "not stated"),
         "digest": header.digest,
@@ -125,24 +142,18 @@ def _band_table(statistics: PatchStatistics) -> pd.DataFrame:
     )
 
 
-def describe_period(header: "DatasetHeader") -> str:
-    """Say in words when the imagery is from."""
-    if header.period_start and header.period_end:
-        return f"{header.period_start} to {header.period_end}"
-    return "not known, or different from site to site"
-
-
-def _seen(header: "DatasetHeader", classes: pd.DataFrame) -> str:
+def _seen(header: "DatasetHeader", classes: pd.DataFrame, warning: str | None) -> str:
     there = classes[classes["n_patches"] > 0]
     parts = [
         f"{format_count(n)} {name} ({format_percent(share)})"
         for name, n, share in zip(there["class"], there["n_patches"], there["share"], strict=True)
     ]
     side = format_length(header.size_px * header.resolution_m)
-    n_bands = f"{len(header.bands)} band{'s' if len(header.bands) > 1 else ''}"
+    n_bands = number_of(len(header.bands), "band")
     return (
-        f"{_patches(header.n_sites)} of {header.size_px} × {header.size_px} px ({side} wide) in "
-        f"{n_bands}, level {header.level}: {', '.join(parts)}."
+        f"{number_of(header.n_sites, 'patch')} of {header.size_px} × {header.size_px} px "
+        f"({side} wide) in {n_bands}, level {header.level}: {', '.join(parts)}"
+        f"{f'; {warning}' if warning else ''}."
     )
 
 
@@ -163,9 +174,10 @@ def _advice(n_mining: int, n_no_mining: int) -> str:
     largest = max(share, 1.0 - share)
     answer = "mining" if share > 0.5 else "no mining"
     scores = (
-        f"always answering “{answer}” is right for {format_percent(largest)} of {_patches(n)}, yet "
-        f"its balanced accuracy is 0.5, its F1 {format_number(_f1(share, answer), decimals=2)} and "
-        f"its average precision {format_number(share, decimals=2)}"
+        f"always answering “{answer}” is right for {format_percent(largest)} of "
+        f"{number_of(n, 'patch')}, yet its balanced accuracy is 0.5, its F1 "
+        f"{format_number(_f1(share, answer), decimals=2)} and its average precision "
+        f"{format_number(share, decimals=2)}"
     )
     if largest <= _BALANCED_SHARE:
         return (
@@ -177,7 +189,3 @@ def _advice(n_mining: int, n_no_mining: int) -> str:
 
 def _f1(share: float, answer: str) -> float:
     return 2.0 * share / (1.0 + share) if answer == "mining" else 0.0
-
-
-def _patches(n: int) -> str:
-    return f"{format_count(n)} patch{'' if n == 1 else 'es'}"

@@ -1,39 +1,32 @@
 """The report: one page, and every table and figure as files beside it."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from minewatch._figures import render_figure
 from minewatch._progress import Progress, silent
-from minewatch._store import write_text, writing_folder
-from minewatch.explore._figures import PLATES, TABLE_VIEWS
-from minewatch.explore._figures_pictures import draw_pictures
-from minewatch.explore._plates import Drawn, draw_plates
-from minewatch.explore._report_files import (
-    provenance,
-    table_stem,
-    write_findings,
-    write_manifest,
-    write_tables,
-)
-from minewatch.explore._report_page import (
-    PageFigure,
-    PagePictures,
-    PageSection,
-    build_page,
-    natural_size_px,
-    picture,
-)
-from minewatch.explore._report_tables import COMPOSITES, classes_by_site, picture_title
-from minewatch.explore._section import Findings, Section
+from minewatch._store import Ours, write_text, writing_folder
+from minewatch.explore._figures import TABLE_VIEWS
+from minewatch.explore._report_files import write_findings, write_manifest, write_tables
+from minewatch.explore._report_page import PageSection, build_page
+from minewatch.explore._report_sections import write_sections
+from minewatch.explore._report_worker import write_sections_aside
+from minewatch.explore._section import Findings
 from minewatch.types import StrPath
 
 STEP = "writing the report"
+OURS = Ours("manifest.json")
+"""What tells a report from any other folder: a list of its files."""
+ASIDE = ("space", "labels", "gallery")
+"""Sections that a second process draws: a little less than half of the work, for it starts late."""
 
 
 def write_report(
-    findings: Findings, out: StrPath, *, overwrite: bool = False, progress: Progress = silent
+    findings: Findings,
+    out: StrPath,
+    *,
+    n_processes: int = 1,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Path:
     """Write an exploration as a folder that can be read, checked and passed on.
 
@@ -49,8 +42,10 @@ def write_report(
         ``findings.json``, ``tables/`` (CSV and Parquet), ``figures/`` (PNG at 300 dpi and SVG) and
         ``manifest.json`` (the digest of every file). Settings, versions and the dataset's digest
         are in the JSON files and inside every figure and Parquet table.
+    n_processes
+        1, or 2 to draw on two cores; what is written does not depend on it.
     overwrite
-        Replace a folder of that name.
+        Replace a report of that name, to which nothing was added.
     progress
         Told how many sections are done.
 
@@ -62,11 +57,13 @@ def write_report(
     Raises
     ------
     AlreadyThereError
-        If `out` exists, is not an empty folder, and `overwrite` is false.
+        If `out` exists, is not an empty folder, and `overwrite` is false; or if it holds files
+        that no report wrote.
 
     Examples
     --------
     >>> import tempfile
+    >>> from minewatch.explore import Section
     >>> section = Section("overview", "Overview", seen="Two patches.", advice="Add some.")
     >>> findings = Findings(sections=(section,), header={"n_sites": 2})
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -76,12 +73,9 @@ def write_report(
     """
     final = Path(out)
     total = len(findings.sections) + 1
-    with writing_folder(final, overwrite=overwrite) as folder:
+    with writing_folder(final, overwrite=overwrite, ours=OURS) as folder:
         (folder / "figures").mkdir()
-        shown: dict[str, PageSection] = {}
-        for number, section in enumerate(findings.sections, start=1):
-            progress(STEP, number - 1, total)
-            shown[section.key] = _write_section(findings, section, number, folder)
+        shown = _write_figures(findings, folder, n_processes=n_processes, progress=progress)
         progress(STEP, total - 1, total)
         write_tables(findings, folder)
         write_findings(findings, {key: _stems(page) for key, page in shown.items()}, folder)
@@ -91,74 +85,27 @@ def write_report(
     return final / "report.html"
 
 
+def _write_figures(
+    findings: Findings, folder: Path, *, n_processes: int, progress: Progress
+) -> dict[str, PageSection]:
+    """Write all figures; give what the page shows of each section, in the order of the report."""
+    total = len(findings.sections) + 1
+    numbered = list(enumerate(findings.sections, start=1))
+    aside = [one for one in numbered if n_processes > 1 and one[1].key in ASIDE]
+    shown: dict[str, PageSection] = {}
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: Future[dict[str, PageSection]] | None = None
+        if aside:
+            waiting = pool.submit(write_sections_aside, findings.header, aside, folder)
+        for one in numbered:
+            if one not in aside:
+                progress(STEP, len(shown), total)
+                shown |= write_sections(findings.header, [one], folder)
+        if waiting is not None:
+            progress(STEP, len(shown), total)
+            shown |= waiting.result()
+    return {section.key: shown[section.key] for section in findings.sections}
+
+
 def _stems(page: PageSection) -> list[str]:
     return [figure.stem for figure in page.figures] + [one.stem for one in page.pictures]
-
-
-def _write_section(findings: Findings, section: Section, number: int, folder: Path) -> PageSection:
-    plates = PLATES.get(section.key, ())
-    confidence = findings.header.get("settings", {}).get("confidence")
-    drawn = draw_plates(section, plates, confidence=confidence)
-    figures = tuple(
-        _write_figure(one, f"{number}.{place}", section, findings, folder)
-        for place, one in enumerate(drawn, start=1)
-    )
-    framed = {name for plate in plates for name in plate.images}
-    names = [name for name in section.images if name not in framed]
-    return PageSection(figures, tuple(_write_pictures(names, section, findings, folder)))
-
-
-def _write_figure(
-    drawn: Drawn, number: str, section: Section, findings: Findings, folder: Path
-) -> PageFigure:
-    plate = drawn.plate
-    stem = f"figures/{section.key}-{plate.name}"
-    width_in, height_in = drawn.figure.get_size_inches()
-    width_px, height_px = natural_size_px(width_in, height_in)
-    made = provenance(findings, section, plate.name) | {"tables": list(plate.tables)}
-    png, svg = render_figure(
-        drawn.figure, title=plate.title, description=drawn.caption, provenance=made
-    )
-    _write_both(folder / stem, png, svg)
-    return PageFigure(
-        number=number,
-        title=plate.title,
-        caption=drawn.caption,
-        alt=drawn.alt,
-        source=picture(png, svg),
-        stem=stem,
-        tables=tuple(table_stem(section, name) for name in plate.tables),
-        natural_px=width_px,
-        height_px=height_px,
-        key=plate.is_key,
-    )
-
-
-def _write_pictures(
-    names: list[str], section: Section, findings: Findings, folder: Path
-) -> Iterator[PagePictures]:
-    """Draw a section's thumbnails, those of one composite in one figure."""
-    classes = classes_by_site(section)
-    for kind, group in groupby((name for name in names if section.images[name].size), _composite):
-        chosen = tuple(group)
-        rows = {picture_title(name): section.images[name] for name in chosen}
-        stem = f"figures/{section.key}-{kind}"
-        png, svg = render_figure(
-            draw_pictures(rows, classes),
-            title=f"{section.title}: {kind.replace('-', ' ')}",
-            description="; ".join(rows),
-            provenance=provenance(findings, section, kind),
-        )
-        _write_both(folder / stem, png, svg)
-        yield PagePictures(names=chosen, stem=stem)
-
-
-def _composite(name: str) -> str:
-    """Name the figure that a set of thumbnails goes into."""
-    found = next((one for one in COMPOSITES if name.startswith(one)), "pictures")
-    return found.replace("_", "-")
-
-
-def _write_both(stem: Path, png: bytes, svg: bytes) -> None:
-    stem.with_name(f"{stem.name}.png").write_bytes(png)
-    stem.with_name(f"{stem.name}.svg").write_bytes(svg)

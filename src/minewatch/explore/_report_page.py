@@ -128,7 +128,11 @@ def natural_size_px(width_in: float, height_in: float) -> tuple[int, int]:
 
 
 def page_title(header: Mapping[str, Any]) -> str:
-    """Name the report after its dataset."""
+    """Give the heading that the settings ask for, or name the report after its dataset."""
+    settings = header.get("settings")
+    title = settings.get("title") if isinstance(settings, Mapping) else None
+    if isinstance(title, str) and title.strip():
+        return title.strip()
     name = header.get("dataset")
     return f"Exploration of {name}" if isinstance(name, str) else "Exploration of patches"
 

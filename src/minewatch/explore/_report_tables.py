@@ -12,6 +12,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from minewatch._figures import MISSING, format_cell, format_count, format_number, render_image
 from minewatch.explore._report_files import flat_table, table_stem
 from minewatch.explore._section import Section
+from minewatch.grid import format_latitude, format_longitude
 
 LONG_TEXT: Final = 40
 """From so many characters on a cell may break its line."""
@@ -33,6 +34,7 @@ _TITLES: Final = {
 _LEAST_ROWS_ALIKE: Final = 3
 _NAMES_IN: Final = frozenset({"check", "composite"})
 """Columns whose cells are names with underscores."""
+_DEGREES: Final = {"longitude": format_longitude, "latitude": format_latitude}
 COMPOSITES: Final = ("true_colour", "false_colour", "grey")
 """Beginnings of the names of thumbnails that differ in the bands they show."""
 
@@ -82,8 +84,8 @@ def set_aside_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, An
     Examples
     --------
     >>> rest, alike = set_aside_constants(pd.DataFrame({"fold": [1, 2, 3], "n_sites": [9, 9, 9]}))
-    >>> list(rest.columns), alike
-    (['fold'], {'n_sites': 9})
+    >>> list(rest.columns), list(alike)
+    (['fold'], ['n_sites'])
     """
     if len(table) < _LEAST_ROWS_ALIKE:
         return table, {}
@@ -209,8 +211,7 @@ def _thumb(
 def _place(row: Mapping[str, Any]) -> str | None:
     if "longitude" not in row or pd.isna(row["longitude"]):
         return None
-    latitude = format_cell(row["latitude"], "latitude")
-    return f"{latitude}, {format_cell(row['longitude'], 'longitude')}"
+    return f"{format_longitude(row['longitude'])}, {format_latitude(row['latitude'])}"
 
 
 def _finding(row: Mapping[str, Any]) -> str | None:
@@ -233,7 +234,8 @@ def _stretch_note(images: xr.DataArray) -> str:
 
 
 def _cell(value: object, column: str) -> dict[str, str]:
-    text = format_cell(value, column)
+    write = _DEGREES.get(column)
+    text = write(value) if write and isinstance(value, float) else format_cell(value, column)
     if column in _NAMES_IN:
         text = text.replace("_", " ")
     numeric = isinstance(value, int | float) and not isinstance(value, bool)

@@ -12,6 +12,7 @@ from minewatch.explore._rows import by_wavelength
 from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
+from minewatch.explore._words import number_of
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "separability", "Separability"
@@ -195,20 +196,20 @@ def _sample(statistics: PatchStatistics, is_mining: BoolArray, places: IntArray)
 def _seen(table: pd.DataFrame, best: Auc, *, n_unplaced: int, settings: ExploreSettings) -> str:
     first = table.iloc[0]
     apart = f"more than {format_length(settings.place_distance_m)} apart"
-    alone = f"{format_count(n_unplaced)} patches without coordinates, each taken as a place"
-    n_places = format_count(best.n_places)
+    alone = f"{number_of(n_unplaced, 'patch')} without coordinates, each taken as a place"
+    n_places = number_of(best.n_places, "place")
     if n_unplaced == 0:
-        where = f"{n_places} places {apart}"
+        where = f"{n_places} {apart}"
     elif n_unplaced < best.n_mining + best.n_no_mining:
-        where = f"{n_places} places, those known {apart} and {alone}"
+        where = f"{n_places}, those known {apart} and {alone}"
     else:
         where = alone
     return (
         f"Of {len(table)} bands and indices, {first['feature']} ({first['direction']}) tells the "
         f"classes apart best by itself: AUC {best.in_words(settings.confidence)}, "
-        f"n = {format_count(best.n_mining)} mining and {format_count(best.n_no_mining)} no-mining "
-        f"patches; the {format_percent(settings.confidence)} interval rests on {where}, not on "
-        "pixels."
+        f"n = {format_count(best.n_mining)} mining and "
+        f"{number_of(best.n_no_mining, 'no-mining patch')}; the "
+        f"{format_percent(settings.confidence)} interval rests on {where}, not on pixels."
     )
 
 

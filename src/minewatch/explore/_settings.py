@@ -16,8 +16,11 @@ class ExploreSettings(Settings):
     12
     """
 
+    title: str = ""
+    """Heading of the report; the dataset's name if empty."""
     random_state: int = Field(default=0, ge=0)
-    """Seed of everything drawn at random: folds, the gallery's random sites."""
+    """Seed of everything drawn at random: folds, large models' training sites, the gallery's random
+    sites."""
     n_workers: int = Field(default=2, ge=1)
     """Threads that read and summarise pixels; results do not depend on it."""
 

@@ -1,14 +1,10 @@
 """Where the sites lie, which of them share ground, and what their location gives away."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
-from pyproj import Transformer
-from scipy.spatial import cKDTree
 
 from minewatch._figures import (
     format_count,
@@ -31,13 +27,15 @@ from minewatch.explore._places import (
 from minewatch.explore._roc import auc_words
 from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
+from minewatch.explore._squares import patch_squares
 from minewatch.explore._statistics import PatchStatistics
-from minewatch.grid import MAX_LATITUDE, MIN_LATITUDE, utm_epsg
+from minewatch.explore._words import number_of, verb_of
+from minewatch.grid import PatchGrid
 from minewatch.sites import nearest_distance_m
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "space", "Space"
-_TELLING_AUC: Final = 0.7
+_TELLING_AUC: Final = 0.6
 _QUANTILES: Final = {"p5_m": 0.05, "p25_m": 0.25, "median_m": 0.5, "p75_m": 0.75, "p95_m": 0.95}
 
 
@@ -66,13 +64,13 @@ def describe_space(
         return Section.left_out(
             KEY,
             TITLE,
-            why=f"{placed.sum()} of {len(placed)} patches have coordinates; this section needs "
-            "two.",
+            why=f"{placed.sum()} of {number_of(len(placed), 'patch')} "
+            f"{verb_of(placed.sum(), 'have')} coordinates; this section needs two.",
             advice="Import the patches again with the points or tiles that they were cut at.",
         )
     sites = in_order(statistics.sites[placed])
     places = independent_places(sites, distance_m=settings.place_distance_m)
-    overlaps = _overlaps(sites, statistics.patch_side_m)
+    overlaps = _overlaps(sites, statistics.grid)
     leakage = audit_leakage(sites, spectral_features(statistics), settings=settings)
     alike, variogram, model = _autocorrelation(statistics, sites, settings)
     tables = {
@@ -106,11 +104,8 @@ def _sites_table(sites: gpd.GeoDataFrame, places: IntArray) -> pd.DataFrame:
     )
 
 
-def _overlaps(sites: gpd.GeoDataFrame, side_m: float) -> pd.DataFrame:
-    """Count sites that share ground with another.
-
-    Patches are squares in their UTM zone, so two overlap if their centres are nearer than a side
-    in easting and in northing; those on two sides of a zone's border are not compared.
+def _overlaps(sites: gpd.GeoDataFrame, grid: PatchGrid) -> pd.DataFrame:
+    """Count sites that share ground with another; patches that only touch do not.
 
     Returns
     -------
@@ -118,17 +113,16 @@ def _overlaps(sites: gpd.GeoDataFrame, side_m: float) -> pd.DataFrame:
         ``what``, ``distance_m``, ``n_sites``, ``share`` (of all placed sites).
     """
     nearest_m = nearest_distance_m(sites).to_numpy()
-    is_mining = labels_as_float(sites["label"])
-    any_m, other_m = np.full(len(sites), np.inf), np.full(len(sites), np.inf)
-    for rows, centres_m in _centres_by_zone(sites):
-        any_m[rows] = _nearest_square(centres_m, np.zeros(len(rows)))
-        other_m[rows] = _nearest_square(centres_m, is_mining[rows], other=True)
-    diagonal_m = side_m * np.sqrt(2.0)
+    squares = patch_squares(sites, grid)
+    pairs = squares.near_pairs()
+    pairs = pairs[squares.overlap(pairs)]
+    labels = labels_as_float(sites["label"])
+    mixed = pairs[np.abs(labels[pairs[:, 0]] - labels[pairs[:, 1]]) == 1.0]
     counts = [
-        ("another site within a patch side", side_m, nearest_m < side_m),
-        ("another site within a patch diagonal", diagonal_m, nearest_m < diagonal_m),
-        ("patch overlaps another", side_m, any_m < side_m),
-        ("patch overlaps one of the other class", side_m, other_m < side_m),
+        ("another site within a patch side", grid.side_m, nearest_m <= grid.side_m),
+        ("another site within a patch diagonal", grid.diagonal_m, nearest_m <= grid.diagonal_m),
+        ("patch overlaps another", grid.side_m, _are_in(pairs, len(sites))),
+        ("patch overlaps one of the other class", grid.side_m, _are_in(mixed, len(sites))),
     ]
     return pd.DataFrame(
         {"what": what, "distance_m": limit_m, "n_sites": int(near.sum()), "share": near.mean()}
@@ -136,38 +130,9 @@ def _overlaps(sites: gpd.GeoDataFrame, side_m: float) -> pd.DataFrame:
     )
 
 
-def _centres_by_zone(sites: gpd.GeoDataFrame) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Give, for each UTM zone, its rows and the centres of their patches in it, metres."""
-    points = sites.geometry.to_numpy()
-    if "footprint" in sites:
-        footprints = shapely.centroid(np.asarray(sites["footprint"], dtype=object))
-        known = ~(shapely.is_missing(footprints) | shapely.is_empty(footprints))
-        points = np.where(known, footprints, points)
-    longitude, latitude = shapely.get_x(points), shapely.get_y(points)
-    latitude = np.clip(latitude, MIN_LATITUDE, MAX_LATITUDE)
-    zones = np.array([utm_epsg(*place) for place in zip(longitude, latitude, strict=True)])
-    for zone in np.unique(zones):
-        rows = np.flatnonzero(zones == zone)
-        to_zone = Transformer.from_crs("EPSG:4326", f"EPSG:{zone}", always_xy=True)
-        yield rows, np.column_stack(to_zone.transform(longitude[rows], latitude[rows]))
-
-
-def _nearest_square(
-    centres_m: FloatArray, classes: FloatArray, *, other: bool = False
-) -> FloatArray:
-    """Give the larger of easting and northing to the nearest other centre, the least there is.
-
-    With `other`, only centres of the other class count; those without a class have none.
-    """
-    least_m = np.full(len(centres_m), np.inf)
-    for name in np.unique(classes[~np.isnan(classes)]):
-        rows = np.flatnonzero(classes == name)
-        targets = np.flatnonzero(~np.isnan(classes) & (classes != name)) if other else rows
-        rank = 1 if other else 2
-        if len(targets) >= rank:
-            tree = cKDTree(centres_m[targets])
-            least_m[rows] = np.asarray(tree.query(centres_m[rows], k=[rank], p=np.inf)[0])[:, 0]
-    return least_m
+def _are_in(pairs: IntArray, n_sites: int) -> BoolArray:
+    """Say of each site whether it is in any pair."""
+    return np.bincount(pairs.ravel(), minlength=n_sites) > 0
 
 
 def _nearest(sites: gpd.GeoDataFrame) -> pd.DataFrame:
@@ -230,9 +195,10 @@ def _where(
 ) -> str:
     shared = overlaps.iloc[0]
     left_out = f" ({format_count(n_unplaced)} without coordinates left out)" if n_unplaced else ""
+    n_places = int(places.max()) + 1
     return (
-        f"{format_count(len(sites))} sites{left_out} lie in "
-        f"{format_count(int(places.max()) + 1)} independent places, "
+        f"{number_of(len(sites), 'site')}{left_out} {verb_of(len(sites), 'lie')} in "
+        f"{number_of(n_places, 'independent place')}, "
         f"{format_count(shared['n_sites'])} of them "
         f"({format_percent(shared['share'], decimals=0)}) with another within a patch side of "
         f"{format_length(shared['distance_m'])}"
@@ -333,7 +299,7 @@ def _enough(rows: pd.DataFrame) -> float | None:
 def _tells(row: "pd.Series") -> bool:
     """Say whether location tells the class.
 
-    Few groups make an interval so wide that it holds 0.5 whatever the score, and a single one makes
-    none; so a high score is taken to tell even then.
+    Intervals err on the wide side, and few groups make one so wide that it holds 0.5 whatever the
+    score; so a score well above 0.5 is taken to tell even then.
     """
     return bool(row["auc_low"] > 0.5 or row["auc"] >= _TELLING_AUC)

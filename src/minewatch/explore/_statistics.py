@@ -15,6 +15,7 @@ from minewatch._progress import Progress, silent
 from minewatch.bands import MAX_DN, SCALE_FACTOR, available_indices
 from minewatch.explore._rows import LimitsDN, RowSummary, by_wavelength, summarise_rows
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
+from minewatch.grid import PatchGrid
 
 if TYPE_CHECKING:
     from minewatch.patches import DatasetHeader, PatchDataset
@@ -80,9 +81,10 @@ class PatchStatistics:
         return pd.Series(names, index=self.sites.index, name="class", dtype="str")
 
     @property
-    def patch_side_m(self) -> float:
-        """Length of a patch's side on the ground, metres."""
-        return float(self.header.size_px * self.header.resolution_m)
+    def grid(self) -> PatchGrid:
+        """Size of a patch on the ground."""
+        pixel_m = self.header.resolution_m
+        return PatchGrid(size_px=self.header.size_px, resolution_m=pixel_m, snap_m=pixel_m)
 
     def in_order(self) -> "PatchStatistics":
         """Sort patches by site_id and bands by wavelength, so that no result depends on either."""

@@ -1,7 +1,7 @@
 """Any file that GDAL reads, by rasterio: slower and less strict than reading blocks ourselves."""
 
 import random
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -46,15 +46,16 @@ class RasterioReader:
     def __init__(self, policy: RetryPolicy | None = None, *, signer: Signer | None = None) -> None:
         self._policy = policy or RetryPolicy()
         self._signer = signer or Unsigned()
-        self._closed = False
+        self._stopped = threading.Event()
 
     def open(self, asset: BandAsset) -> AbstractContextManager[OpenRaster]:
         """Open a file."""
         return self._open(asset)
 
     def close(self) -> None:
-        """Let no retry follow."""
-        self._closed = True
+        """Let no retry follow of what is under way."""
+        stopped, self._stopped = self._stopped, threading.Event()
+        stopped.set()
 
     @contextmanager
     def _open(self, asset: BandAsset) -> Iterator[OpenRaster]:
@@ -74,6 +75,7 @@ class RasterioReader:
 
     def again(self, action: Callable[[], Result], *, local: bool) -> Result:
         """Do something until it succeeds, is of no use, or was tried often enough."""
+        stopped = self._stopped
         attempts = 1 if local else self._policy.attempts
         for attempt in range(1, attempts + 1):
             try:
@@ -81,11 +83,11 @@ class RasterioReader:
             except RasterioError as error:
                 words = _words(error)
                 final = any(one in words for one in _FINAL_WORDS)
-                if final or self._closed or attempt == attempts:
+                if final or stopped.is_set() or attempt == attempts:
                     raise ReadError(words) from error
                 limit_s = self._policy.first_wait_s * 2.0 ** (attempt - 1)
                 limit_s = min(limit_s, self._policy.longest_wait_s)
-                time.sleep(random.Random(f"{words} {attempt}").uniform(0.0, limit_s))  # noqa: S311
+                stopped.wait(random.Random(f"{words} {attempt}").uniform(0.0, limit_s))  # noqa: S311
         raise ReadError("no attempt was allowed")
 
     def _server_options(self) -> dict[str, object]:

@@ -179,7 +179,7 @@ class StacSource:
         return self._loader.load_many(geoboxes, query, progress=progress)
 
     def close(self) -> None:
-        """Give connections back; the source cannot be used any more."""
+        """End what is under way and give connections back; the source may be used again."""
         self._loader.reader.close()
         self._session.close()
 

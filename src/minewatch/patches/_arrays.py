@@ -15,7 +15,6 @@ from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._import import (
     ImportSettings,
     Rows,
-    digests,
     import_rows,
     numbered_sites,
     read_table,
@@ -107,7 +106,9 @@ def import_arrays(
         table = _in_order(
             read_table(sites, settings), rows, settings, rows_follow_sites=rows_follow_sites
         )
-    inputs = digests(Path(path) for path in (array, sites) if isinstance(path, str | PathLike))
+    inputs = _store.digest_files(
+        path for path in (array, sites) if isinstance(path, str | PathLike)
+    )
     if isinstance(array, np.ndarray):
         inputs["array"] = _store.digest_bytes(np.ascontiguousarray(array))
     dataset = import_rows(

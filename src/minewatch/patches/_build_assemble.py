@@ -19,7 +19,7 @@ from minewatch.patches._build_request import Request, grid_key
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._header import ImageryFacts
 from minewatch.patches._places import dataset_sites
-from minewatch.patches._write import Block, Plan, write_plan
+from minewatch.patches._shards import Block, Plan, write_plan
 from minewatch.types import AnyArray, Failure
 
 

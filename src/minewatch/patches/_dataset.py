@@ -38,7 +38,8 @@ class PatchDataset:
         `longitude`, `latitude` (degrees; NaN if unplaced), `footprint` (polygon, EPSG:4326),
         `crs`, `transform` (the patch's grid: six numbers a, b, c, d, e, f), `origin` (how it was
         placed: grid, point, transform, unplaced), `status`, `reason`, `scene_count` (Int32),
-        `start`, `end` (ISO dates), then whatever else the source's table had.
+        `start`, `end` (ISO dates), then whatever else the source's table had. `n_nan_values`
+        (Int64), if any number of the source was NaN or infinite, counts them.
     """
 
     path: Path
@@ -117,6 +118,7 @@ class PatchDataset:
             "clear_counts": header.has_clear_counts,
             "minewatch": header.minewatch,
             "digest": header.digest,
+            "sites_digest": header.sites_digest,
         }
 
     def geobox(self, site_id: str) -> GeoBox:
@@ -189,7 +191,7 @@ class PatchDataset:
         if not self.header.has_clear_counts:
             return None
         rows = slice(None) if site_ids is None else self._rows(site_ids)
-        values = _pixels.read(self._arrays[_pixels.CLEAR_COUNT], rows)
+        values = _pixels.read(self._arrays[_pixels.CLEAR_COUNT], rows, self.path)
         return xr.DataArray(
             values,
             dims=("site", "y", "x"),
@@ -224,7 +226,7 @@ class PatchDataset:
             array, selection = array.oindex, (rows, positions)
             names = tuple(self.bands[position] for position in positions)
         return xr.DataArray(
-            _pixels.read(array, selection),
+            _pixels.read(array, selection, self.path),
             dims=("site", "band", "y", "x"),
             coords={"site": self._ids(rows), "band": list(names)},
             name="digital_number",

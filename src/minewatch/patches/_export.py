@@ -14,7 +14,7 @@ import pandas as pd
 import rasterio
 import rasterio.errors
 
-from minewatch import _store
+from minewatch import __version__, _store
 from minewatch._progress import Progress, silent
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import InputError, UnplacedWarning
@@ -27,6 +27,8 @@ from minewatch.types import AnyArray, StrPath
 
 Format = Literal["legacy", "npz", "geotiff"]
 
+_ABOUT_NAME: Final = "export.json"
+_OURS: Final = _store.Ours(_ABOUT_NAME)
 _STEP: Final = "export patches"
 _GROUPS: Final[tuple[tuple[str, int | None], ...]] = (
     ("positives", 1),
@@ -90,7 +92,7 @@ def export_patches(
         ``"source"``: the numbers that were imported, in their type and scale; ``"dn"``: digital
         numbers, uint16, 0 = no data; ``"reflectance"``: float32, NaN = no data.
     overwrite
-        Replace a folder that is there.
+        Replace a folder that an export wrote, and to which nothing was added.
     progress
         Told the patches written.
 
@@ -102,7 +104,7 @@ def export_patches(
     Raises
     ------
     AlreadyThereError
-        If the folder exists and `overwrite` is false.
+        If the folder exists and `overwrite` is false, or it holds files that no export wrote.
 
     Warns
     -----
@@ -129,9 +131,10 @@ def export_patches(
     if format not in writers:
         raise InputError(f"format is {format!r}; expected {', '.join(writers)}")
     job = _Job(dataset, values, progress)
-    with _store.writing_folder(out, overwrite=overwrite) as folder:
+    with _store.writing_folder(out, overwrite=overwrite, ours=_OURS) as folder:
         writers[format](job, folder)
-        _store.write_json(folder / "export.json", _about(job))
+        files = sorted(file.name for file in folder.iterdir())
+        _store.write_json(folder / _ABOUT_NAME, {**_about(job), "files": files})
     return Path(out)
 
 
@@ -139,6 +142,7 @@ def _about(job: _Job) -> dict[str, object]:
     header = job.dataset.header
     scale, offset, no_data = _meaning(job)
     return {
+        "minewatch": __version__,
         "bands": list(header.bands),
         "level": header.level,
         "scale": scale,
@@ -148,6 +152,7 @@ def _about(job: _Job) -> dict[str, object]:
         "resolution_m": header.resolution_m,
         "source": header.source,
         "digest": header.digest,
+        "sites_digest": header.sites_digest,
     }
 
 

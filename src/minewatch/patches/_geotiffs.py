@@ -17,6 +17,7 @@ import shapely
 from affine import Affine
 from pyproj import CRS, Geod
 
+from minewatch import _store
 from minewatch._progress import Progress, silent
 from minewatch.bands import band_names
 from minewatch.errors import BandError, InputError, NotThereError, PlacementError
@@ -24,13 +25,12 @@ from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._import import (
     ImportSettings,
     Rows,
-    digests,
     import_rows,
     read_table,
     some,
     warn_unplaced,
 )
-from minewatch.patches._places import format_transform, outlines
+from minewatch.patches._places import DEGREES, format_transform, outlines
 from minewatch.patches._scaling import Scaling
 from minewatch.types import AnyArray, StrPath
 
@@ -153,7 +153,7 @@ def import_geotiffs(
         table,
         rows,
         settings,
-        inputs=digests(files),
+        inputs=_store.digest_files(files),
         request={"classes": dict(classes or {})},
         overwrite=overwrite,
         progress=progress,
@@ -207,7 +207,9 @@ def _opened(file: Path) -> Any:
         with warnings.catch_warnings():
             # Files without a place are known by their identity transform, and told of at the end.
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            return rasterio.open(file)
+            # Without the driver, GDAL would go by the content, and some of its formats name other
+            # files to read.
+            return rasterio.open(file.absolute(), driver="GTiff")
     except rasterio.errors.RasterioIOError as error:
         raise InputError(f"{file} cannot be read as a GeoTIFF: {error}") from error
 
@@ -277,7 +279,11 @@ def _described_bands(images: Sequence[_Image]) -> tuple[str, ...]:
 
 
 def _resolution_m(images: Sequence[_Image]) -> float | None:
-    """Measure a pixel's side: the median over the files, to the millimetre."""
+    """Give a pixel's side on the ground: the median over the files, to the millimetre.
+
+    In a UTM zone it is what the file says, true to 0.1 %. Any other CRS may stretch the ground, as
+    Web Mercator does, so there the pixel is measured on the ellipsoid.
+    """
     sides = [side for image in images if (side := _pixel_side_m(image)) is not None]
     return round(float(np.median(sides)), 3) if sides else None
 
@@ -285,8 +291,7 @@ def _resolution_m(images: Sequence[_Image]) -> float | None:
 def _pixel_side_m(image: _Image) -> float | None:
     if image.crs is None:
         return None
-    crs = CRS.from_user_input(image.crs)
-    if crs.is_projected and crs.axis_info[0].unit_name == "metre":
+    if CRS.from_user_input(image.crs).utm_zone is not None:
         return math.sqrt(abs(image.transform.determinant))
     area_m2, _ = Geod(ellps="WGS84").geometry_area_perimeter(image.outline)
     return math.sqrt(abs(area_m2) / (image.shape[0] * image.shape[1]))
@@ -309,9 +314,9 @@ def _table(
             "crs": [image.crs for image in images],
             "transform": [format_transform(i.transform) if i.crs else None for i in images],
         },
-        geometry=gpd.GeoSeries(centres, index=index, crs="EPSG:4326"),
+        geometry=gpd.GeoSeries(centres, index=index, crs=DEGREES),
         index=index,
-        crs="EPSG:4326",
+        crs=DEGREES,
     )
     if sites is None:
         return table
@@ -357,4 +362,4 @@ def _with_sites(
     extra = [name for name in told.columns if name not in (*table.columns, "geometry")]
     labels = told["label"].where(told["label"].notna(), table["label"])
     joined = table.assign(label=labels.astype("Int8"), geometry=points)
-    return gpd.GeoDataFrame(joined.join(pd.DataFrame(told[extra])), crs="EPSG:4326")
+    return gpd.GeoDataFrame(joined.join(pd.DataFrame(told[extra])), crs=DEGREES)

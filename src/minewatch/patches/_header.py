@@ -2,20 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from minewatch import _store
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import DatasetError
 from minewatch.imagery import SceneQuery
-from minewatch.types import Level, Settings
+from minewatch.patches._periods import check_period
+from minewatch.types import Level, Settings, describe_fault
 
 FORMAT_VERSION: Final = 1
 HEADER_NAME: Final = "dataset.json"
 PIXELS_NAME: Final = "patches.zarr"
 SITES_NAME: Final = "sites.parquet"
+OURS: Final = _store.Ours(HEADER_NAME, frozenset({PIXELS_NAME, SITES_NAME}))
+"""What tells a patch dataset from any other folder."""
 
 Origin = Literal["grid", "point", "transform", "unplaced"]
 
@@ -91,13 +94,23 @@ class DatasetHeader(Settings):
     imagery: ImageryFacts | None = None
     """How the pixels were asked for; None if they were not built from a source of imagery."""
     conversion: dict[str, float] = Field(default_factory=dict)
-    """What the import changed: how many values were clipped, rounded or missing."""
+    """What the import changed: how many values were clipped, rounded, missing or not a number."""
     inputs: dict[str, str] = Field(default_factory=dict)
     """Digest of every input, by file name."""
+    request: str | None = None
+    """Digest of all that was asked for: settings, inputs, sites and versions."""
     versions: dict[str, str] = Field(default_factory=dict)
     """Versions of the libraries that wrote the bytes."""
     digest: str
     """Digest of the pixels, clear counts, site ids and bands."""
+    sites_digest: str | None = None
+    """Digest of the table of sites, whatever the order of its rows: of labels, places, footprints,
+    periods and all else that it says. None in datasets from before it was kept."""
+
+    @model_validator(mode="after")
+    def _period_is_one(self) -> Self:
+        check_period(self.period_start, self.period_end)
+        return self
 
 
 def read_header(folder: Path) -> DatasetHeader:
@@ -127,7 +140,7 @@ def read_header(folder: Path) -> DatasetHeader:
     try:
         return DatasetHeader.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(describe_fault(fault) for fault in error.errors())
         raise DatasetError(f"{path} breaks its schema: {faults}") from error
 
 

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date
 from typing import Any, Final, Literal
 
 import geopandas as gpd
@@ -11,21 +11,23 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
-from minewatch import _store
 from minewatch._progress import Progress
 from minewatch.bands import band_names
 from minewatch.errors import BandError, InputError, RoundedWarning, SitesError, UnplacedWarning
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._header import SourceValues
-from minewatch.patches._places import Cut, dataset_sites
+from minewatch.patches._periods import check_period
+from minewatch.patches._places import DEGREES, Cut, dataset_sites
 from minewatch.patches._scaling import (
     Scaling,
     check_scaling,
+    count_nan,
     describe_conversion,
     digital_numbers,
     is_reversible,
+    warn_of_offset,
 )
-from minewatch.patches._write import Block, Plan, write_plan
+from minewatch.patches._shards import N_NAN_VALUES, Block, Plan, write_plan
 from minewatch.sites import read_sites
 from minewatch.types import AnyArray, Level, Settings, StrPath
 
@@ -87,6 +89,20 @@ class ImportSettings(Settings):
     def _name_scaling(cls, value: object) -> object:
         return Scaling.named(value) if isinstance(value, str) else value
 
+    @field_validator("period", mode="before")
+    @classmethod
+    def _days_as_text(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return tuple(day.isoformat() if type(day) is date else day for day in value)
+        return value
+
+    @field_validator("period")
+    @classmethod
+    def _is_a_period(cls, value: tuple[str, str] | None) -> tuple[str, str] | None:
+        if value is not None:
+            check_period(*value)
+        return value
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -136,12 +152,14 @@ def import_rows(
     """
     bands = _check_shape(rows, settings)
     scaling = settings.scaling
-    check_scaling(_sample(rows), scaling, rows.name)
+    sample = _sample(rows)
+    check_scaling(sample, scaling, rows.name)
+    warn_of_offset(sample, scaling, rows.name)
     start, end = settings.period or (None, None)
     resolution_m = settings.resolution_m or DEFAULT_RESOLUTION_M
     plan = Plan(
         sites=dataset_sites(
-            with_periods(sites, settings),
+            with_periods(sites, settings).drop(columns=N_NAN_VALUES, errors="ignore"),
             size_px=rows.shape[1],
             resolution_m=resolution_m,
             cut=settings.cut,
@@ -165,8 +183,9 @@ def import_rows(
     )
 
     def read_block(first: int, stop: int) -> Block:
-        numbers, notes = digital_numbers(np.moveaxis(rows.read(first, stop), -1, 1), scaling)
-        return Block(numbers, notes=notes)
+        values = rows.read(first, stop)
+        numbers, notes = digital_numbers(np.moveaxis(values, -1, 1), scaling)
+        return Block(numbers, notes=notes, nan_counts=count_nan(values))
 
     dataset = write_plan(out, plan, read_block, overwrite=overwrite, progress=progress)
     _warn_of_changes(dataset, rows, scaling)
@@ -215,22 +234,10 @@ def numbered_sites(stem: str, n_sites: int) -> gpd.GeoDataFrame:
             "label": pd.array([pd.NA] * n_sites, dtype="Int8"),
             "source": pd.Series([stem] * n_sites, index=index, dtype="str"),
         },
-        geometry=gpd.GeoSeries([None] * n_sites, index=index, crs="EPSG:4326"),
+        geometry=gpd.GeoSeries([None] * n_sites, index=index, crs=DEGREES),
         index=index,
-        crs="EPSG:4326",
+        crs=DEGREES,
     )
-
-
-def digests(paths: Iterable[Path]) -> dict[str, str]:
-    """Give the digest of every file by its name, with its folder's name where that is needed."""
-    files = sorted(set(paths))
-    names = [file.name for file in files]
-    return {
-        file.name if names.count(file.name) == 1 else f"{file.parent.name}/{file.name}": (
-            _store.digest_file(file)
-        )
-        for file in files
-    }
 
 
 def some(values: Sequence[object], most: int = 5) -> str:

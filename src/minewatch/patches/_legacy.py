@@ -11,13 +11,13 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from minewatch import _store
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, NotThereError, PlacementError
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._import import (
     ImportSettings,
     Rows,
-    digests,
     import_rows,
     numbered_sites,
     read_table,
@@ -26,10 +26,12 @@ from minewatch.patches._import import (
     warn_unplaced,
 )
 from minewatch.patches._pickles import Plain, load_pickle
+from minewatch.patches._places import DEGREES
 from minewatch.types import AnyArray, StrPath
 
 ARRAYS_SUFFIX: Final = "_patch_arrays.pkl"
 LABELS_SUFFIX: Final = "_patch_array_labels.pkl"
+_SAME_PLACE_DEGREES: Final = 1e-5
 _POINTS_SUFFIXES: Final = (".geojson", ".gpkg", ".parquet", ".csv")
 
 
@@ -47,7 +49,7 @@ class _Pair:
         return self.arrays.name.removesuffix(ARRAYS_SUFFIX).removesuffix(".pkl")
 
 
-def import_legacy(
+def import_legacy(  # noqa: PLR0913 - keyword-only: each says what no pickle says
     path: StrPath | Sequence[StrPath],
     out: StrPath,
     settings: ImportSettings,
@@ -55,6 +57,7 @@ def import_legacy(
     points: StrPath | Sequence[StrPath] | None = None,
     order: StrPath | Sequence[StrPath] | None = None,
     rows_follow_points: bool = False,
+    sites: StrPath | gpd.GeoDataFrame | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PatchDataset:
@@ -84,6 +87,9 @@ def import_legacy(
         features are in the order of the rows. Tiles are placed by their centroids.
     rows_follow_points
         State that row i of each pickle belongs to point i of its point file.
+    sites
+        A checked table of sites that every placed patch must agree with, by site_id, in label and
+        place; a file or a table. None: nothing is compared.
     overwrite
         Replace a dataset that is there.
     progress
@@ -97,7 +103,8 @@ def import_legacy(
         If a pickle asks for anything but arrays, lists, tuples, numbers and strings.
     PlacementError
         If rows and points, or rows and order, differ in number; if an id of the order is not among
-        the points; if labels in the point file contradict those of the pickle.
+        the points; if labels in the point file contradict those of the pickle; if a placed patch
+        is not among `sites`, or has another label or place there.
     InputError
         If shapes, labels or values contradict the settings.
     AlreadyThereError
@@ -137,6 +144,8 @@ def import_legacy(
         for pair, rows in zip(pairs, sources, strict=True)
     ]
     table = _join(pairs, tables)
+    if sites is not None:
+        _compare(table, read_table(sites, settings))
     files = [(pair.arrays, pair.labels, pair.points, pair.order) for pair in pairs]
     used = [file for group in files for file in group if file is not None]
     dataset = import_rows(
@@ -144,7 +153,7 @@ def import_legacy(
         table,
         _join_rows(sources),
         settings,
-        inputs=digests(used),
+        inputs=_store.digest_files(used),
         request={"files": [[str(f and f.name) for f in group] for group in files]},
         overwrite=overwrite,
         progress=progress,
@@ -156,6 +165,33 @@ def import_legacy(
         "--rows-follow-points)",
     )
     return dataset
+
+
+def _compare(table: gpd.GeoDataFrame, sites: gpd.GeoDataFrame) -> None:
+    """Refuse placed patches that are not the sites they are called."""
+    placed = table[table.geometry.notna()]
+    strange = placed.index.difference(sites.index)
+    if len(strange):
+        raise PlacementError(
+            f"{len(strange)} of {len(placed)} placed patches are not among the sites: "
+            f"{some(list(strange))}. The sites are {some(list(sites.index), 3)}; give both "
+            "the same point files, so that they get the same ids"
+        )
+    same = sites.loc[placed.index]
+    labels = placed["label"].astype("Int8").fillna(-1).to_numpy()
+    other = np.flatnonzero(labels != same["label"].astype("Int8").fillna(-1).to_numpy())
+    if len(other):
+        raise PlacementError(
+            f"{len(other)} of {len(placed)} placed patches have another label than their site: "
+            f"{some(list(placed.index[other]))}; check which files are said to hold mining"
+        )
+    apart = np.abs(placed.get_coordinates().to_numpy() - same.get_coordinates().to_numpy())
+    moved = np.flatnonzero((apart > _SAME_PLACE_DEGREES).any(axis=1))
+    if len(moved):
+        raise PlacementError(
+            f"{len(moved)} of {len(placed)} placed patches lie elsewhere than their site: "
+            f"{some(list(placed.index[moved]))}; check that both come from the same point files"
+        )
 
 
 def legacy_companions(path: StrPath | Sequence[StrPath]) -> list[Path]:
@@ -232,6 +268,8 @@ def _stacked(content: Plain, name: str) -> AnyArray:
         return content
     if not isinstance(content, list | tuple | np.ndarray) or len(content) == 0:
         raise InputError(f"{name} holds a {type(content).__name__}; expected an array or a list")
+    if not all(_holds_numbers(patch) for patch in content):
+        raise InputError(f"{name} holds patches of something else than numbers")
     patches = [np.asarray(patch) for patch in content]
     shapes = [patch.shape for patch in patches]
     odd = next((row for row, shape in enumerate(shapes) if shape != shapes[0]), None)
@@ -240,6 +278,15 @@ def _stacked(content: Plain, name: str) -> AnyArray:
             f"{name}: patch 0 has shape {shapes[0]} and patch {odd} {shapes[odd]}; expected equal"
         )
     return np.stack(patches)
+
+
+def _holds_numbers(patch: object) -> bool:
+    """Say whether a patch is an array or lists of numbers; text would grow when it is stacked."""
+    if isinstance(patch, list | tuple):
+        return all(_holds_numbers(part) for part in patch)
+    if isinstance(patch, np.ndarray):
+        return patch.dtype.kind in "biuf"
+    return isinstance(patch, bool | int | float | np.number | np.bool_)
 
 
 def _sites(
@@ -328,7 +375,9 @@ def _label(value: object, name: str) -> int | None:
         return None
     if isinstance(value, bool | int | float | np.number | np.bool_) and value in (0, 1):
         return int(value)
-    raise InputError(f"{name} holds the label {value!r}; expected 1 (mining), 0 (not) or None")
+    is_short = isinstance(value, str | float) or (type(value) is int and abs(value) < 1 << 63)
+    said = repr(value)[:80] if is_short else f"a {type(value).__name__}"
+    raise InputError(f"{name} holds the label {said}; expected 1 (mining), 0 (not) or None")
 
 
 def _check_labels(in_file: pd.Series, in_pickle: pd.Series, pair: _Pair) -> None:
@@ -352,7 +401,7 @@ def _join(pairs: Sequence[_Pair], tables: Sequence[gpd.GeoDataFrame]) -> gpd.Geo
     if len(tables) == 1:
         return tables[0]
     joined = pd.concat(tables)
-    return gpd.GeoDataFrame(joined, geometry="geometry", crs="EPSG:4326")
+    return gpd.GeoDataFrame(joined, geometry="geometry", crs=DEGREES)
 
 
 def _join_rows(sources: Sequence[Rows]) -> Rows:

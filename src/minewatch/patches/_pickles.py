@@ -7,6 +7,10 @@ A pickle is a program. Three doors stand before its execution:
 2. every name that it may ask for is answered by a stand-in written here, never by NumPy's or
    Python's own object, and any other name is refused;
 3. the stand-ins hold plain bytes, whose claimed type and shape are checked before NumPy sees them.
+
+A list in a pickle may hold itself, or one other list many times over, so that a few bytes unfold to
+more than any memory. What was unpickled is therefore never printed, compared or hashed as a whole:
+messages name its type, and `_Budget` counts what is made of it.
 """
 
 import io
@@ -48,6 +52,10 @@ _DAMAGE: Final = (
 )  # fmt: skip
 """What the unpickler raises when bytes make no sense."""
 _MAX_DEPTH: Final = 16
+_MAX_DIMENSIONS: Final = 8
+_MAX_SIDE: Final = 1 << 48
+"""No dimension of an array is longer; it keeps products of them small."""
+_MAX_MESSAGE: Final = 200
 _MAX_EXPANSION: Final = 16
 """An array of numbers may take this many times the bytes of its pickle, and no more: a number takes
 at least one byte to write and at most 16 to hold."""
@@ -105,7 +113,8 @@ def loads_pickle(content: bytes, *, name: str = "the pickle") -> Plain:
     except (UnsafePickleError, InputError):
         raise
     except _DAMAGE as error:
-        raise InputError(f"{name} is damaged or not a pickle of arrays: {error}") from error
+        reason = str(error)[:_MAX_MESSAGE]
+        raise InputError(f"{name} is damaged or not a pickle of arrays: {reason}") from error
 
 
 def _scan(content: bytes, name: str) -> None:
@@ -130,14 +139,15 @@ def _scan(content: bytes, name: str) -> None:
                 _refuse(name, f"a memo place {argument}, more than it has instructions")
     except UnsafePickleError:
         raise
-    except Exception as error:
-        raise InputError(f"{name} is damaged or not a pickle: {error}") from error
+    except _DAMAGE as error:
+        reason = str(error)[:_MAX_MESSAGE]
+        raise InputError(f"{name} is damaged or not a pickle: {reason}") from error
 
 
 def _refuse(name: str, what: str) -> NoReturn:
     raise UnsafePickleError(
-        f"{name} asks for {what}; only NumPy arrays, lists, tuples, numbers and strings are read. "
-        "Nothing in it was run. Save the pixels as .npy or .npz instead"
+        f"{name} asks for {what[:_MAX_MESSAGE]}; only NumPy arrays, lists, tuples, numbers and "
+        "strings are read. Nothing in it was run. Save the pixels as .npy or .npz instead"
     )
 
 
@@ -151,11 +161,13 @@ class _DType:
 
     def __setstate__(self, state: object) -> None:
         """Take ``(version, byte order, subarray, names, fields, itemsize, alignment, flags)``."""
-        if not (isinstance(state, tuple) and len(state) == 8 and state[2:5] == (None, None, None)):
-            raise InputError(f"a dtype has the state {str(state)[:80]!r}; expected a plain number")
-        order = _as_text(state[1])
+        if not isinstance(state, tuple) or len(state) != 8:
+            raise InputError("a dtype has no state that NumPy would write")
+        if not all(part is None for part in state[2:5]):
+            raise InputError("a dtype has fields or a shape; expected a plain number")
+        order = _as_text(state[1], "byte order")
         if order not in ("<", ">", "=", "|"):
-            raise InputError(f"a dtype has the byte order {order!r}")
+            raise InputError(f"a dtype has the byte order {order[:8]!r}")
         if order in "<>":
             self.code = order + self.code.lstrip("<>=|")
 
@@ -180,29 +192,35 @@ class _Array:
 
     def fill(self, shape: object, dtype: object, fortran: object, raw: object) -> None:
         """Check that the bytes are as many as type and shape ask for, and keep them."""
+        raw = raw.text if isinstance(raw, _Bytes) else raw
         if not isinstance(dtype, _DType):
             raise InputError("an array has no dtype")
-        if not (isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)):
-            raise InputError(f"an array has the shape {str(shape)[:80]!r}")
-        if len(shape) > 8:
-            raise InputError(f"an array has {len(shape)} dimensions; expected at most 8")
+        if not isinstance(shape, tuple):
+            raise InputError(f"an array has a {type(shape).__name__} as its shape")
+        if len(shape) > _MAX_DIMENSIONS:
+            raise InputError(
+                f"an array has {len(shape)} dimensions; expected at most {_MAX_DIMENSIONS}"
+            )
+        if not all(type(n) is int and 0 <= n < _MAX_SIDE for n in shape):
+            raise InputError("an array has a shape that is not made of lengths")
         kind = dtype.dtype()
         if kind.kind == "O":
             if type(raw) is not list or len(raw) != prod(shape):
                 raise InputError(f"an array of objects of shape {shape} does not hold as many")
-        else:
-            raw = raw.encode("latin-1") if isinstance(raw, str) else raw
-            if not isinstance(raw, bytes | bytearray) or len(raw) != prod(shape) * kind.itemsize:
-                raise InputError(
-                    f"an array claims shape {shape} and type {kind}, which its bytes do not fill"
-                )
+        elif (
+            # Python 2 wrote bytes as text: it is encoded once it is known to fit into the budget.
+            not isinstance(raw, bytes | bytearray | str) or len(raw) != prod(shape) * kind.itemsize
+        ):
+            raise InputError(
+                f"an array claims shape {shape} and type {kind}, which its bytes do not fill"
+            )
         self.shape, self.dtype, self.fortran, self.raw = shape, kind, fortran is True, raw
 
     def array(self) -> AnyArray:
         """Give NumPy's array; not for arrays of objects."""
-        if self.shape is None:
+        if self.shape is None or isinstance(self.raw, list):
             raise InputError("an array was announced and never filled")
-        raw = bytes(self.raw) if isinstance(self.raw, list) else self.raw
+        raw = self.raw.encode("latin-1") if isinstance(self.raw, str) else self.raw
         flat = np.frombuffer(raw, dtype=self.dtype) if raw else np.empty(0, self.dtype)
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
 
@@ -212,7 +230,7 @@ _NDARRAY: Final = object()
 
 
 def _make_dtype(code: object, *_flags: object) -> _DType:
-    text = _as_text(code)
+    text = _as_text(code, "type")
     if not _DTYPE_CODE.fullmatch(text):
         raise InputError(f"an array has the type {text[:80]!r}; expected numbers or strings")
     return _DType("O" if text.startswith("O") else text)
@@ -236,15 +254,33 @@ def _make_scalar(dtype: object, raw: object = None) -> _Array:
     return array
 
 
-def _make_bytes(text: object = "", encoding: object = "latin1") -> bytes:
-    """Stand-in for what protocols 0 to 2 write in place of bytes."""
-    if not (isinstance(text, str) and encoding in ("latin1", "latin-1")):
-        raise InputError("bytes are written in a way that pickle itself would not write")
-    return text.encode("latin-1")
+class _Bytes:
+    """Stand-in for what protocols 0 to 2 write in place of bytes: a call that makes them of text.
+
+    The text stays as it is until it is used, for many calls may name the same text.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: object = "", encoding: object = "latin1") -> None:
+        known = isinstance(encoding, str) and encoding in ("latin1", "latin-1")
+        if not (isinstance(text, str) and known):
+            raise InputError("bytes are written in a way that pickle itself would not write")
+        self.text = text
 
 
-def _as_text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _make_bytes(text: object = "", encoding: object = "latin1") -> _Bytes:
+    return _Bytes(text, encoding)
+
+
+def _as_text(value: object, what: str) -> str:
+    if isinstance(value, _Bytes):
+        return value.text
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, str):
+        return value
+    raise InputError(f"an array has a {type(value).__name__} as its {what}; expected text")
 
 
 _STAND_INS: Final[dict[str, Callable[..., object] | object]] = {
@@ -281,7 +317,7 @@ class _Unpickler(pickle.Unpickler):
         return _stand_in(f"{module}.{name}", self._name)
 
     def persistent_load(self, pid: object) -> NoReturn:
-        _refuse(self._name, f"the persistent id {str(pid)[:80]!r}")
+        _refuse(self._name, f"a persistent id, a {type(pid).__name__}")
 
 
 class _Budget:
@@ -304,10 +340,10 @@ def _resolve(value: object, budget: _Budget, depth: int = 0) -> Plain:
     if depth > _MAX_DEPTH:
         raise InputError(f"{budget.name} nests lists deeper than {_MAX_DEPTH}")
     budget.spend(_REFERENCE_BYTES)
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, bytes | bytearray):
-        return bytes(value)
+    if isinstance(value, str | bytes | bytearray | _Bytes):
+        return _resolve_text(value, budget)
     if isinstance(value, list):
         return [_resolve(item, budget, depth + 1) for item in value]
     if isinstance(value, tuple):
@@ -317,10 +353,17 @@ def _resolve(value: object, budget: _Budget, depth: int = 0) -> Plain:
     raise InputError(f"{budget.name} holds a bare {type(value).__name__}; expected arrays")
 
 
+def _resolve_text(value: str | bytes | bytearray | _Bytes, budget: _Budget) -> str | bytes:
+    budget.spend(len(value.text if isinstance(value, _Bytes) else value))
+    if isinstance(value, _Bytes):
+        return value.text.encode("latin-1")
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
 def _resolve_array(value: _Array, budget: _Budget, depth: int) -> Plain:
     if value.shape is None or value.dtype.kind != "O":
+        budget.spend(0 if value.shape is None else prod(value.shape) * value.dtype.itemsize)
         array = value.array()
-        budget.spend(array.nbytes)
         return array[()] if array.ndim == 0 else array
     items: npt.NDArray[np.object_] = np.empty(len(value.raw), dtype=object)
     for position, item in enumerate(value.raw):

@@ -14,7 +14,7 @@ import numpy as np
 import tensorstore as ts
 import zarr
 import zarr.errors
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import DatasetError
@@ -108,8 +108,8 @@ def read_strings(path: Path, name: str) -> list[str]:
         raise DatasetError(f"{path / name} cannot be read: {error}") from error
 
 
-def read(array: Any, selection: Any) -> AnyArray:
-    """Read a part of an open array, waiting for it.
+def read(array: Any, selection: Any, dataset: Path) -> AnyArray:
+    """Read a part of an open array of a dataset, waiting for it.
 
     Raises
     ------
@@ -119,7 +119,9 @@ def read(array: Any, selection: Any) -> AnyArray:
     try:
         return np.asarray(array[selection].read().result())
     except ValueError as error:
-        raise DatasetError(f"pixels cannot be read, the file is damaged: {error}") from error
+        raise DatasetError(
+            f"{dataset} is damaged: pixels on disk are not what was written; import it again"
+        ) from error
 
 
 def shard_path(path: Path, name: str, shard: int, n_dims: int) -> Path:
@@ -164,7 +166,10 @@ def _create_array(
         dtype="uint16",
         chunks=(1, *shape[1:]),
         shards=(SHARD_SITES, *shape[1:]),
-        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=2)],
+        compressors=[
+            BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=2),
+            Crc32cCodec(),  # of every patch, so that no damaged pixel is ever read as a good one
+        ],
         fill_value=NO_DATA,
         dimension_names=list(dims),
         attributes=dict(attributes),

@@ -14,6 +14,8 @@ from pyproj import CRS, Transformer
 
 from minewatch.errors import PlacementError, SitesError
 from minewatch.grid import PatchGrid, utm_epsg
+from minewatch.patches._periods import check_periods, iso_days
+from minewatch.sites import validate_sites
 
 COLUMNS: Final = (
     "label", "source", "geometry", "longitude", "latitude", "footprint", "crs", "transform",
@@ -21,7 +23,14 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The columns that every dataset's table of sites has, in this order."""
 
+DEGREES: Final = CRS.from_epsg(4326)
+"""Longitude and latitude, made once because making a CRS takes its time."""
+
 Cut = Literal["grid", "point"]
+
+_ALLOWED_FAULTS: Final = ("no geometry", "duplicate point", "conflicting labels")
+"""Faults of a table of sites that a dataset may have: patches can be unplaced, and it is for the
+check of sites and for the exploration to speak of what overlaps."""
 
 
 def dataset_sites(
@@ -36,24 +45,21 @@ def dataset_sites(
     Raises
     ------
     SitesError
-        If ids are missing or come twice, or the geometry is not points in EPSG:4326.
+        If ids are missing or come twice, a label is neither 1, 0 nor missing, the geometry is not
+        points in EPSG:4326 where patches can be, longitude and latitude look exchanged, or a day is
+        no ISO date.
     """
-    _check_sites(sites)
-    frame = pd.DataFrame(sites.drop(columns=sites.active_geometry_name, errors="ignore"))
-    points = gpd.GeoSeries(
-        sites.geometry if sites.active_geometry_name else [None] * len(sites),
-        index=sites.index,
-        crs="EPSG:4326",
-    )
-    frame["geometry"] = points
+    sites = _checked_sites(sites)
+    points = sites.geometry
+    frame = pd.DataFrame(sites)
     frame["longitude"], frame["latitude"] = points.x, points.y
     frame = _with_grids(frame, size_px=size_px, resolution_m=resolution_m, cut=cut)
     frame["footprint"] = _footprints(frame, size_px)
     frame = _with_defaults(frame)
-    frame.index = pd.Index(frame.index.astype(str), name="site_id")
+    check_periods(frame["start"], frame["end"])
     extra = [name for name in frame.columns if name not in COLUMNS]
-    table = gpd.GeoDataFrame(frame[[*COLUMNS, *extra]], geometry="geometry", crs="EPSG:4326")
-    table["footprint"] = gpd.GeoSeries(table["footprint"], crs="EPSG:4326")
+    table = gpd.GeoDataFrame(frame[[*COLUMNS, *extra]], geometry="geometry", crs=DEGREES)
+    table["footprint"] = gpd.GeoSeries(table["footprint"], crs=DEGREES)
     return table
 
 
@@ -92,25 +98,23 @@ def outlines(
     return list(np.asarray(shapely.polygons(np.stack([longitude, latitude], axis=-1))))
 
 
-def _check_sites(sites: gpd.GeoDataFrame) -> None:
-    faults = []
+def _checked_sites(sites: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Give the sites with text as ids and points as `geometry`, once they are found sound."""
     if len(sites) == 0:
-        faults.append("there is no site")
-    ids = pd.Series(sites.index.astype(str))
-    twice = sorted(ids[ids.duplicated()].unique())
-    if twice:
-        faults.append(f"site ids come more than once: {', '.join(twice[:5])}")
-    if (ids.str.strip() == "").any() or sites.index.isna().any():
-        faults.append("some site ids are empty")
-    if sites.active_geometry_name is not None:
-        placed = sites.geometry[sites.geometry.notna()]
-        if sites.crs is not None and CRS.from_user_input(sites.crs) != CRS.from_epsg(4326):
-            faults.append(f"the points are in {sites.crs}, expected EPSG:4326")
-        other = placed[(placed.geom_type != "Point") | placed.is_empty]
-        if len(other):
-            faults.append(f"some geometries are not points: {', '.join(map(str, other.index[:5]))}")
-    if faults:
-        raise SitesError("the sites of a patch dataset: " + "; ".join(faults), faults)
+        raise SitesError("there is no site; a dataset needs at least one")
+    if sites.index.isna().any():
+        raise SitesError("some site ids are empty; give every row an id of its own")
+    name = sites.active_geometry_name
+    points = pd.Series([None] * len(sites)) if name is None else sites.geometry
+    crs = DEGREES if name is None or points.isna().all() else points.crs
+    ids = pd.Index(sites.index.astype(str), name="site_id")
+    table = pd.DataFrame(sites.drop(columns=name or [])).set_axis(ids, axis=0)
+    table = table.assign(
+        label=_column(table, "label", pd.NA),
+        source=_column(table, "source", ""),
+        geometry=gpd.GeoSeries(points.to_numpy(), index=ids, crs=crs),
+    )
+    return validate_sites(gpd.GeoDataFrame(table, geometry="geometry"), allow=_ALLOWED_FAULTS)
 
 
 def _with_grids(
@@ -167,7 +171,7 @@ def _footprints(frame: pd.DataFrame, size_px: int) -> gpd.GeoSeries:
     for crs, rows in frame.reset_index(drop=True).dropna(subset="crs").groupby("crs"):
         transforms = [parse_transform(text) for text in rows["transform"]]
         footprints[rows.index] = outlines(str(crs), transforms, height=size_px, width=size_px)
-    return gpd.GeoSeries(footprints, index=frame.index, crs="EPSG:4326")
+    return gpd.GeoSeries(footprints, index=frame.index, crs=DEGREES)
 
 
 def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
@@ -177,8 +181,8 @@ def _with_defaults(frame: pd.DataFrame) -> pd.DataFrame:
         status=_column(frame, "status", "ok").astype("str"),
         reason=_column(frame, "reason", "").astype("str"),
         scene_count=_column(frame, "scene_count", pd.NA).astype("Int32"),
-        start=_iso_dates(_column(frame, "start", None)),
-        end=_iso_dates(_column(frame, "end", None)),
+        start=iso_days(_column(frame, "start", None).rename("start")),
+        end=iso_days(_column(frame, "end", None).rename("end")),
     )
 
 
@@ -186,13 +190,3 @@ def _column(frame: pd.DataFrame, name: str, default: object) -> pd.Series:
     if name in frame.columns:
         return frame[name]
     return pd.Series([default] * len(frame), index=frame.index, dtype=object)
-
-
-def _iso_dates(values: pd.Series) -> pd.Series:
-    try:
-        days = pd.to_datetime(values, format="ISO8601")
-    except ValueError as error:
-        raise SitesError(
-            f"column {values.name!r} holds something that is not an ISO date (2021-12-31): {error}"
-        ) from error
-    return days.dt.strftime("%Y-%m-%d").astype("str")

@@ -1,6 +1,7 @@
 """From the numbers of a source to the digital numbers of a dataset, and back."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from minewatch.bands import MAX_DN, NO_DATA, SCALE_FACTOR
-from minewatch.errors import InputError, SettingsError
+from minewatch.errors import InputError, OffsetWarning, SettingsError
 from minewatch.patches._header import DatasetHeader, SourceValues
 from minewatch.types import AnyArray, Settings
 
@@ -17,6 +18,8 @@ Values = Literal["source", "dn", "reflectance"]
 _MAX_MEDIAN: Final = 1.5
 _MIN_MAXIMUM: Final = 0.01
 _MIN_VALID: Final = 1
+_ENOUGH_VALUES: Final = 10_000
+_OFFSET_REFLECTANCE: Final = 0.1
 _BLOCK_VALUES: Final = 1 << 22
 
 
@@ -93,28 +96,44 @@ def digital_numbers(
         Digital numbers, same shape; 0 where the source is its no-data number, NaN or infinite.
         Every other value is at least 1, for 0 would make it unknown, and at most 65,535.
     dict of str to float
-        Numbers of values: `no_data`, `below_one` (valid, but below a digital number of 1, stored
-        as 1), `above_range` (stored as 65,535), `rounded` (changed by rounding);
-        `max_rounding_dn`, the largest change by rounding. Zero counts are left out.
+        Numbers of values: `no_data` (the source's no-data number), `not_a_number` (NaN or
+        infinite), `below_one` (valid, but below a digital number of 1, stored as 1), `above_range`
+        (stored as 65,535), `rounded` (changed by rounding); `max_rounding_dn`, the largest change
+        by rounding. Zero counts are left out.
     """
     numbers = np.empty(values.shape, dtype=np.uint16)
     flat, out = values.reshape(-1), numbers.reshape(-1)
-    total: dict[str, float] = {}
+    notes = []
     for start in range(0, flat.size, _BLOCK_VALUES):
         part = slice(start, start + _BLOCK_VALUES)
-        notes = _convert(flat[part], scaling, out[part])
-        for key, value in notes.items():
-            is_largest = key.startswith("max_")
-            total[key] = (
-                max(total.get(key, 0.0), value) if is_largest else total.get(key, 0) + value
-            )
-    return numbers, {key: value for key, value in total.items() if value}
+        notes.append(_convert(flat[part], scaling, out[part]))
+    return numbers, {key: value for key, value in add_notes(notes).items() if value}
+
+
+def count_nan(values: AnyArray) -> npt.NDArray[np.int64] | None:
+    """Count the numbers of each site (axis 0) that are NaN or infinite; None if none can be."""
+    if values.dtype.kind != "f":
+        return None
+    axes = tuple(range(1, values.ndim))
+    counts: npt.NDArray[np.int64] = np.sum(~np.isfinite(values), axis=axes, dtype=np.int64)
+    return counts
+
+
+def add_notes(notes: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Add up what conversions changed; of ``max_…`` the largest is kept."""
+    total: dict[str, float] = {}
+    for note in notes:
+        for key, value in note.items():
+            before = total.get(key, 0.0)
+            total[key] = max(before, value) if key.startswith("max_") else before + value
+    return total
 
 
 def _convert(values: AnyArray, scaling: Scaling, out: npt.NDArray[np.uint16]) -> dict[str, float]:
-    known = np.isfinite(values)
+    is_number = np.isfinite(values)
+    known = is_number
     if scaling.no_data is not None:
-        known &= values != scaling.no_data
+        known = is_number & (values != scaling.no_data)
     with np.errstate(invalid="ignore", over="ignore"):
         exact = values.astype(np.float64) * scaling.dn_per_unit + scaling.dn_offset
         whole = np.rint(exact)
@@ -125,7 +144,8 @@ def _convert(values: AnyArray, scaling: Scaling, out: npt.NDArray[np.uint16]) ->
     whole[low], whole[high], whole[~known] = _MIN_VALID, MAX_DN, NO_DATA
     out[...] = whole
     return {
-        "no_data": float(np.count_nonzero(~known)),
+        "no_data": float(np.count_nonzero(is_number & ~known)),
+        "not_a_number": float(np.count_nonzero(~is_number)),
         "below_one": float(np.count_nonzero(low)),
         "above_range": float(np.count_nonzero(high)),
         "rounded": float(np.count_nonzero(changed)),
@@ -189,6 +209,28 @@ def check_scaling(sample: AnyArray, scaling: Scaling, name: str) -> None:
         )
 
 
+def warn_of_offset(sample: AnyArray, scaling: Scaling, name: str) -> None:
+    """Warn if nothing is darker than the offset that products carry since baseline 04.00.
+
+    Some pixel of water, shadow or forest is darker than a reflectance of 0.1 in some band of almost
+    any imagery of land. Where none is, 1,000 digital numbers were most likely never taken off.
+    """
+    known = sample[np.isfinite(sample)]
+    if scaling.no_data is not None:
+        known = known[known != scaling.no_data]
+    if known.size < _ENOUGH_VALUES:
+        return
+    darkest = float(known.min()) * scaling.scale + scaling.offset
+    if darkest >= _OFFSET_REFLECTANCE:
+        warnings.warn(
+            f"{name}: no value is darker than reflectance {darkest:.3f}, as if the offset of +1000 "
+            "of processing baseline 04.00 were still in; if it is, import with scaling "
+            "'dn-offset-1000', or every reflectance is 0.1 too high",
+            OffsetWarning,
+            stacklevel=4,
+        )
+
+
 def _fault(sample: AnyArray, scaling: Scaling) -> str | None:
     """Say what is wrong with the reflectance of a sample, if anything is."""
     known = sample[np.isfinite(sample)]
@@ -228,7 +270,8 @@ def describe_conversion(notes: Mapping[str, float], n_values: int) -> str | None
 
 def is_reversible(dtype: np.dtype[Any], scaling: Scaling) -> bool:
     """Say whether rounding loses nothing: whole numbers with a DN or more to the unit."""
-    return dtype.kind in "iu" and scaling.dn_per_unit >= 1.0
+    is_shift = scaling.dn_per_unit == 1.0 and scaling.dn_offset.is_integer()
+    return dtype.kind in "iu" and (scaling.dn_per_unit > 1.0 or is_shift)
 
 
 def _whole_if_near(value: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from minewatch import __version__
-from minewatch._store import digest_file, write_json, writing_folder
+from minewatch._store import Ours, digest_files, write_json, writing_folder
 from minewatch.errors import SitesError
 from minewatch.grid import PatchGrid
 from minewatch.sites._distance import geodesic_m, lonlat, nearest_of, nearest_other
@@ -122,12 +122,11 @@ class SitesCheck:
             If the folder holds an earlier check and `overwrite` is false, or holds other files.
         """
         final = Path(folder)
-        own = {"check.json", *(f"{name}.csv" for name in self.tables)}
-        others = {file.name for file in final.iterdir()} - own if final.is_dir() else set()
-        with writing_folder(final, overwrite=overwrite and not others) as aside:
+        ours = Ours("check.json", frozenset(f"{name}.csv" for name in self.tables))
+        with writing_folder(final, overwrite=overwrite, ours=ours) as aside:
             for name, table in self.tables.items():
                 table.to_csv(aside / f"{name}.csv", index=table.index.name is not None)
-            digests = {Path(file).name: digest_file(file) for file in inputs}
+            digests = digest_files(inputs)
             write_json(aside / "check.json", {**self.to_dict(), "inputs": digests})
         return final
 

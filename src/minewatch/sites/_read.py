@@ -28,12 +28,11 @@ from minewatch.sites._columns import (
     read_numbers,
 )
 from minewatch.sites._distance import single_points
+from minewatch.sites._layers import LAYER_SUFFIXES, PARQUET_SUFFIXES, read_layer
 from minewatch.sites._schema import LABEL_WORDS, SITE_ID, SITES_CRS, list_some, parse_label
 from minewatch.types import StrPath
 
 TABLE_SUFFIXES: Final = (".csv", ".tsv")
-PARQUET_SUFFIXES: Final = (".parquet", ".geoparquet", ".pq")
-LAYER_SUFFIXES: Final = (".geojson", ".json", ".geojsonl", ".gpkg", ".shp", ".fgb", ".kml", ".gml")
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,8 @@ def read_sites(
         If a file has no CRS, no columns of coordinates, or ambiguous ones; if labels are not known.
     InputError
         If a file cannot be read, or the call contradicts itself.
+    UnsafeError
+        If a vector file holds another format than its suffix says.
 
     Examples
     --------
@@ -211,7 +212,7 @@ def _load(file: Path, options: ReadOptions) -> gpd.GeoDataFrame | pd.DataFrame:
         if suffix in PARQUET_SUFFIXES:
             return _read_parquet(file)
         if suffix in LAYER_SUFFIXES:
-            return _read_layer(file, options.layer)
+            return read_layer(file, options.layer)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{file} is not a table in UTF-8: {error}") from error
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
@@ -240,15 +241,6 @@ def _read_parquet(file: Path) -> gpd.GeoDataFrame | pd.DataFrame:
     table = gpd.read_parquet(file) if is_geographic else pd.read_parquet(file)
     named = [name for name in table.index.names if name is not None]
     return table.reset_index(named) if named else table.reset_index(drop=True)
-
-
-def _read_layer(file: Path, layer: str | None) -> gpd.GeoDataFrame | pd.DataFrame:
-    layers = [str(name) for name, _ in pyogrio.list_layers(file)]
-    if layer is None and len(layers) > 1:
-        raise InputError(f"{file} has the layers {list_some(layers)}; name one (layer=, --layer)")
-    if layer is not None and layer not in layers:
-        raise InputError(f"{file} has no layer {layer!r}; it has {list_some(layers)}")
-    return gpd.read_file(file, layer=layer or layers[0], engine="pyogrio")
 
 
 def _to_degrees(raw: gpd.GeoDataFrame, where: str, options: ReadOptions) -> gpd.GeoDataFrame:

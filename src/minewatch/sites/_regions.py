@@ -8,6 +8,7 @@ import pyogrio
 import shapely
 
 from minewatch.errors import InputError, NotThereError
+from minewatch.sites._layers import LAYER_SUFFIXES, PARQUET_SUFFIXES, read_layer
 from minewatch.sites._schema import SITES_CRS
 from minewatch.sites._space import to_equal_area
 from minewatch.types import StrPath
@@ -63,11 +64,15 @@ def equal_area_m2(polygon: shapely.Geometry) -> float:
 def _read_layer(file: Path) -> gpd.GeoDataFrame:
     if not file.exists():
         raise NotThereError(f"there is no file {file}")
+    suffix = file.suffix.lower()
+    if suffix not in (*LAYER_SUFFIXES, *PARQUET_SUFFIXES):
+        known = ", ".join([*LAYER_SUFFIXES, *PARQUET_SUFFIXES])
+        raise InputError(f"{file} ends in {file.suffix!r}; expected one of {known}")
     try:
-        if file.suffix.lower() in (".parquet", ".geoparquet", ".pq"):
-            return gpd.read_parquet(file)
-        layer = gpd.read_file(file, engine="pyogrio")
-    except (pyogrio.errors.DataSourceError, ValueError) as error:
+        layer = gpd.read_parquet(file) if suffix in PARQUET_SUFFIXES else read_layer(file)
+    except InputError:
+        raise
+    except (pyogrio.errors.DataSourceError, OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read as polygons: {error}") from error
     if not isinstance(layer, gpd.GeoDataFrame):
         raise InputError(f"{file} holds no geometry; expected polygons")

@@ -18,8 +18,18 @@ _LEAST_AREA_M2 = 0.01
 class Squares:
     """The patches of many places, each a square in its UTM zone, counted from the equator."""
 
-    def __init__(self, places: FloatArray, grid: PatchGrid) -> None:
-        epsg, left, top = grid.corners(places[:, 0], places[:, 1])
+    def __init__(
+        self,
+        places: FloatArray,
+        grid: PatchGrid,
+        corners: tuple[IntArray, FloatArray, FloatArray] | None = None,
+    ) -> None:
+        """Lay a patch around each place, longitude and latitude in degrees, EPSG:4326.
+
+        `corners`, zone (EPSG code), left and top (metres), are those of patches that were cut
+        already, within `snap_m` of their place; None cuts them on the grid.
+        """
+        epsg, left, top = grid.corners(*places.T) if corners is None else corners
         self.places = places
         self.grid = grid
         self.zone = epsg % 100

@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from minewatch.grid import format_latitude, format_longitude
 from minewatch.sites._schema import CLASS_NAMES, UNLABELLED
 from minewatch.sites._validate import describe_fault
 
@@ -63,13 +64,9 @@ def _extent(check: "SitesCheck") -> str:
     if not math.isfinite(west):
         return "Extent: none"
     return (
-        f"Extent: {_degrees(west, 'EW')} to {_degrees(east, 'EW')}, "
-        f"{_degrees(south, 'NS')} to {_degrees(north, 'NS')}"
+        f"Extent: {format_longitude(west)} to {format_longitude(east)}, "
+        f"{format_latitude(south)} to {format_latitude(north)}"
     )
-
-
-def _degrees(value: float, letters: str) -> str:
-    return f"{abs(value):.3f}° {letters[value < 0]}"
 
 
 def _distances(check: "SitesCheck") -> str:

@@ -107,7 +107,7 @@ def validate_sites(
     >>> len(validate_sites(sites.head(1)))
     1
     """
-    raise_faults(find_faults(sites, grid=grid), len(sites), allow=allow)
+    raise_faults(find_faults(sites, grid=grid, skip=allow), len(sites), allow=allow)
     checked = sites.copy()
     checked["label"] = sites["label"].astype("Int8")
     return checked.set_geometry(
@@ -141,8 +141,19 @@ def describe_fault(row: int | NAType, site_id: str, fault: str, detail: str) -> 
     return f"{where}{fault}: {detail}"
 
 
-def find_faults(sites: gpd.GeoDataFrame, *, grid: PatchGrid | None = None) -> pd.DataFrame:
+def find_faults(
+    sites: gpd.GeoDataFrame, *, grid: PatchGrid | None = None, skip: Collection[str] = ()
+) -> pd.DataFrame:
     """List the faults of a table of sites, as `validate_sites` defines them.
+
+    Parameters
+    ----------
+    sites
+        What should be a table of sites.
+    grid
+        The patches that conflicts are judged on. None: 48 × 48 pixels of 10 m.
+    skip
+        Faults that need not be looked for, if that takes long; they may be listed nevertheless.
 
     Returns
     -------
@@ -158,8 +169,10 @@ def find_faults(sites: gpd.GeoDataFrame, *, grid: PatchGrid | None = None) -> pd
         found += _of_geometry(sites)
         if _has_crs(sites):
             found += _of_coordinates(sites)
-            found += _of_duplicates(sites)
-            found += _of_conflicts(sites, grid or PatchGrid())
+            if "duplicate point" not in skip:
+                found += _of_duplicates(sites)
+            if "conflicting labels" not in skip:
+                found += _of_conflicts(sites, grid or PatchGrid())
     return _as_table(found, sites)
 
 

@@ -16,6 +16,11 @@ N_BACKGROUND: Final = 332
 YEAR: Final = 2023
 SINCE: Final = date(YEAR, 1, 1)
 """Mines that people looked at were there on this day, so that a year's median shows them."""
+_OWN: Final = {
+    *(FILE_NAME, "places.geojson", "archive", "sites.parquet", "sites", "patches", "explore"),
+    *(".minewatch", ".patches.lock", "patches.failures.csv"),
+}
+"""What a demo's folder holds; with anything else in it, it is not replaced."""
 
 
 def make_demo(
@@ -66,7 +71,13 @@ def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:
         own = (folder / FILE_NAME).read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
         own = ""
+    foreign = sorted(item.name for item in folder.iterdir() if item.name not in _OWN)
     if not own.startswith("# The study that `minewatch demo` makes"):
         raise AlreadyThereError(
             f"{folder} was not made by the demo, so it is not replaced; choose another folder"
+        )
+    if foreign:
+        raise AlreadyThereError(
+            f"{folder} holds what no demo made ({', '.join(foreign)}), so it is not replaced; move "
+            "that elsewhere, or choose another folder"
         )

@@ -8,13 +8,14 @@ from typing import Literal
 
 from minewatch import __version__, _store
 from minewatch._progress import Progress, silent
-from minewatch.errors import SettingsError
+from minewatch.errors import NotThereError, SettingsError
 from minewatch.study._read import read_study
 from minewatch.study._records import FOLDER, decide, read_record, write_record
+from minewatch.study._settings import StudySettings
 from minewatch.study._stages import STAGES, Stage
 from minewatch.types import StrPath
 
-Action = Literal["ran", "skipped", "would run", "may run"]
+Action = Literal["ran", "skipped", "would run", "may run", "left out of date"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class StageResult:
     """The stage's word: sites, patches, explore."""
     action: Action
     """``ran`` or ``skipped``; in a dry run ``would run``, or ``may run`` if that hangs on what an
-    earlier stage gives."""
+    earlier stage gives; ``left out of date`` for a stage that was not asked for and should run."""
     reason: str
     """Why it ran, or why it was skipped."""
     summary: str = ""
@@ -71,7 +72,7 @@ def run_study(
     Returns
     -------
     list of StageResult
-        One for each stage looked at, in order.
+        One for each stage looked at, in order, and for each that is out of date and was left so.
 
     Raises
     ------
@@ -82,21 +83,42 @@ def run_study(
     """
     study = Path(folder)
     settings = read_study(study)
+    chosen = _chosen(only)
     results: list[StageResult] = []
-    stale: set[str] = set()
     with _store.locked(study / FOLDER / "run"):
-        for stage in _chosen(only):
-            record = stage.fingerprint(study, settings, version=__version__)
-            reason = "it was asked for" if force else decide(record, read_record(study, stage.name))
+        for stage in STAGES:
+            if stage not in chosen:
+                results += _left_stale(stage, study, settings, chosen)
+                continue
+            reason = "it was asked for" if force else _why(stage, study, settings)
             if dry_run:
-                results.append(_foresee(stage, reason, stale))
+                results.append(_foresee(stage, reason, results))
             elif reason is None:
                 results.append(StageResult(stage.name, "skipped", "it is up to date"))
             else:
                 tell(f"{stage.name}: runs because {reason}")
-                results.append(_run_stage(stage, study, reason, progress=progress))
+                results.append(_run_stage(stage, study, settings, reason, progress=progress))
             tell(results[-1])
     return results
+
+
+def _why(stage: Stage, study: Path, settings: StudySettings) -> str | None:
+    """Say why a stage must run; None if it need not."""
+    now = stage.fingerprint(study, settings, version=__version__)
+    return decide(now, read_record(study, stage.name))
+
+
+def _left_stale(
+    stage: Stage, study: Path, settings: StudySettings, chosen: list[Stage]
+) -> list[StageResult]:
+    """Name a stage that was not asked for, if one that was builds on it and it is out of date."""
+    if not any(stage.name in other.after for other in chosen):
+        return []
+    try:
+        reason = _why(stage, study, settings)
+    except NotThereError as error:
+        reason = str(error)
+    return [] if reason is None else [StageResult(stage.name, "left out of date", reason)]
 
 
 def _chosen(only: Iterable[str]) -> list[Stage]:
@@ -108,19 +130,19 @@ def _chosen(only: Iterable[str]) -> list[Stage]:
     return [stage for stage in STAGES if not names or stage.name in names]
 
 
-def _foresee(stage: Stage, reason: str | None, stale: set[str]) -> StageResult:
+def _foresee(stage: Stage, reason: str | None, before: list[StageResult]) -> StageResult:
     if reason is not None:
-        stale.add(stage.name)
         return StageResult(stage.name, "would run", reason)
+    stale = [done.stage for done in before if done.action in ("would run", "may run")]
     waits = [name for name in stage.after if name in stale]
     if waits:
-        stale.add(stage.name)
         return StageResult(stage.name, "may run", f"that hangs on what {waits[0]} gives")
     return StageResult(stage.name, "skipped", "it is up to date")
 
 
-def _run_stage(stage: Stage, study: Path, reason: str, *, progress: Progress) -> StageResult:
-    settings = read_study(study)
+def _run_stage(
+    stage: Stage, study: Path, settings: StudySettings, reason: str, *, progress: Progress
+) -> StageResult:
     before = stage.fingerprint(study, settings, version=__version__)
     began = time.monotonic()
     summary = stage.run(study, settings, progress)

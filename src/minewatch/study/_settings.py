@@ -55,13 +55,6 @@ class SitesSection(Settings):
             )
         return self
 
-    @property
-    def grid(self) -> PatchGrid:
-        """The patches that overlaps are judged on."""
-        return PatchGrid(
-            size_px=self.size_px, resolution_m=self.resolution_m, snap_m=self.resolution_m
-        )
-
 
 class ImagerySection(SceneQuery):
     """Where imagery comes from, of which days, and what counts as a clear view.

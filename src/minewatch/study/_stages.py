@@ -1,5 +1,6 @@
 """The stages of a study: what each takes, what it gives, and the one call that makes it."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any, Final, TypeAlias
 import minewatch.explore
 from minewatch import _store, patches, sites
 from minewatch._progress import Progress
-from minewatch.errors import IncompleteError, NotThereError
+from minewatch.errors import IncompleteError, NotThereError, SitesError
+from minewatch.grid import PatchGrid
+from minewatch.patches._legacy import legacy_companions
 from minewatch.study._build import (
     build_dataset,
     build_settings,
@@ -21,6 +24,9 @@ from minewatch.types import Settings
 
 SITES: Final = "sites.parquet"
 DATASET: Final = "patches"
+ACCEPTABLE_FAULTS: Final = {"duplicate point", "conflicting labels"}
+"""Faults that a study may go on with: every site still has one place and one label."""
+DATASET_PARTS: Final = ("dataset.json", "sites.parquet", "patches.zarr")
 REPORT: Final = "explore"
 
 Run: TypeAlias = Callable[[Path, StudySettings, Progress], str]
@@ -54,8 +60,13 @@ class Stage:
         )
 
     def digest(self, study: Path, output: str) -> str:
-        """Give the digest of one result as it lies there; ``""`` if it does not."""
-        return _digest(study / output)
+        """Give the digest of one result as it lies there; ``""`` if it does not.
+
+        A folder is known by the names and sizes of its files: to read all pixels would take longer
+        than to make the report.
+        """
+        path = study / output
+        return _listing(path) if path.is_dir() else _digest(path)
 
 
 def report_path(study: Path) -> Path:
@@ -64,13 +75,26 @@ def report_path(study: Path) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """Give a file's digest, or one over all files of a folder; ``""`` if there is neither."""
+    """Give one digest of a file with its companions, or of all files of a folder; ``""`` if none.
+
+    A Shapefile is several files: labels lie in the ``.dbf`` beside the ``.shp``.
+    """
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.is_file())
         return _store.digest_value(
             {str(item.relative_to(path)): _store.digest_file(item) for item in files}
         )
-    return _store.digest_file(path) if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    digests = _store.digest_files([path])
+    return digests[path.name] if len(digests) == 1 else _store.digest_value(digests)
+
+
+def _listing(folder: Path) -> str:
+    files = sorted(item for item in folder.rglob("*") if item.is_file())
+    return _store.digest_value(
+        {str(item.relative_to(folder)): item.stat().st_size for item in files}
+    )
 
 
 def _name(study: Path, path: Path) -> str:
@@ -105,16 +129,48 @@ def _sites_inputs(study: Path, settings: StudySettings) -> list[Path]:
     ]
 
 
+def _sites_settings(settings: StudySettings) -> dict[str, Any]:
+    return _section(settings.sites) | {"snap_m": _grid(settings).snap_m}
+
+
+def _grid(settings: StudySettings) -> PatchGrid:
+    """Give the grid that patches will lie on, for overlaps to be judged on the same squares."""
+    section = settings.sites
+    if isinstance(settings.patches, BuildSection):
+        return settings.patches.grid
+    on_grid = settings.patches.cut == "grid"
+    return PatchGrid(
+        size_px=section.size_px,
+        resolution_m=section.resolution_m,
+        snap_m=PatchGrid().snap_m if on_grid else section.resolution_m,
+    )
+
+
 def _make_sites(study: Path, settings: StudySettings, _progress: Progress) -> str:
     section = settings.sites
     table = read_section_sites(study, section)
-    check = sites.check_sites(table, grid=section.grid)
+    check = sites.check_sites(table, grid=_grid(settings))
     check.save(study / "sites", inputs=_sites_inputs(study, settings), overwrite=True)
-    check.raise_faults(allow=section.allow)
+    _raise_faults(check, section.allow)
     sites.write_sites(table, study / SITES, overwrite=True)
     n_mining = int((table["label"] == 1).sum())
     n_other = int((table["label"] == 0).sum())
     return f"{len(table)} sites, {n_mining} with mining and {n_other} without"
+
+
+def _raise_faults(check: sites.SitesCheck, allow: tuple[str, ...]) -> None:
+    """Raise the faults that are not allowed, and say how a study goes on with them."""
+    try:
+        check.raise_faults(allow=allow)
+    except SitesError as error:
+        left = sorted({str(name) for name in check.faults["fault"]} - set(allow))
+        if not set(left) <= ACCEPTABLE_FAULTS:
+            raise
+        raise SitesError(
+            f"{error}\nMend the files; or, to go on with them as they are, say under [sites] in "
+            f"study.toml: allow = {json.dumps([*allow, *left])}",
+            error.faults,
+        ) from error
 
 
 # patches ----------------------------------------------------------------------------------------
@@ -137,17 +193,8 @@ def _patches_inputs(study: Path, settings: StudySettings) -> list[Path]:
         return [study / SITES, *pixels]
     points = _required(study, section.points, "patches.points")
     order = _required(study, section.order, "patches.order")
-    return [*pixels, *points, *order, *_beside(pixels)]
-
-
-def _beside(pickles: list[Path]) -> list[Path]:
-    """List the labels and points that lie beside pickles and share the beginning of their name."""
-    found = []
-    for path in pickles:
-        stem = path.name.removesuffix("_patch_arrays.pkl")
-        if path.is_file() and stem != path.name:
-            found += [item for item in sorted(path.parent.iterdir()) if item.name.startswith(stem)]
-    return [path for path in found if path not in pickles and path.is_file()]
+    beside = legacy_companions(pixels)
+    return [study / SITES, *pixels, *points, *order, *beside]
 
 
 def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> str:
@@ -199,6 +246,7 @@ def _import_patches(
             points=[study / path for path in section.points] or None,
             order=[study / path for path in section.order] or None,
             rows_follow_points=section.rows_follow_sites,
+            sites=study / SITES,
             overwrite=True,
             progress=progress,
         )
@@ -226,10 +274,20 @@ def _import_patches(
 # explore ----------------------------------------------------------------------------------------
 
 
+def _explore_settings(settings: StudySettings) -> minewatch.explore.ExploreSettings:
+    """Give the report the study's name, if it has no title of its own."""
+    chosen = settings.explore
+    return chosen if chosen.title else chosen.model_copy(update={"title": settings.study.name})
+
+
 def _make_explore(study: Path, settings: StudySettings, progress: Progress) -> str:
     dataset = patches.PatchDataset.open(study / DATASET)
-    findings = minewatch.explore.explore(dataset, settings=settings.explore, progress=progress)
-    minewatch.explore.write_report(findings, study / REPORT, overwrite=True, progress=progress)
+    findings = minewatch.explore.explore(
+        dataset, settings=_explore_settings(settings), progress=progress
+    )
+    minewatch.explore.write_report(
+        findings, study / REPORT, n_processes=2, overwrite=True, progress=progress
+    )
     shown = [section for section in findings.sections if section.missing is None]
     return f"{len(shown)} of {len(findings.sections)} sections could be shown"
 
@@ -238,25 +296,28 @@ STAGES: Final[tuple[Stage, ...]] = (
     Stage(
         name="sites",
         after=(),
-        outputs=(SITES,),
-        settings=lambda settings: _section(settings.sites),
+        outputs=(SITES, "sites"),
+        settings=_sites_settings,
         inputs=_sites_inputs,
         run=_make_sites,
     ),
     Stage(
         name="patches",
         after=("sites",),
-        outputs=(f"{DATASET}/dataset.json",),
+        outputs=tuple(f"{DATASET}/{name}" for name in DATASET_PARTS),
         settings=_patches_settings,
         inputs=_patches_inputs,
         run=_make_patches,
     ),
     Stage(
         name="explore",
-        after=("patches",),
-        outputs=(f"{REPORT}/findings.json", f"{REPORT}/report.html"),
-        settings=lambda settings: settings.explore.model_dump(mode="json"),
-        inputs=lambda study, _settings: [study / DATASET / "dataset.json"],
+        after=("sites", "patches"),
+        outputs=(f"{REPORT}/report.html", f"{REPORT}/findings.json", REPORT),
+        settings=lambda settings: _explore_settings(settings).model_dump(mode="json"),
+        inputs=lambda study, _settings: [
+            study / DATASET / "dataset.json",
+            study / DATASET / "sites.parquet",
+        ],
         run=_make_explore,
     ),
 )
