@@ -17,7 +17,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from minewatch.bands import SCALE_FACTOR, add_offset
+from minewatch.bands import add_offset
 from minewatch.errors import BandError, ImageryError, InputError, LevelError, NotThereError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery, check_composite
@@ -125,7 +125,7 @@ def test_folder_agrees_with_plain_rasterio_to_the_number(
     for key, geobox in places.items():
         median, count = reference(toy_archive, geobox, QUERY)
         found = from_folder[key]
-        expected = (median * np.float32(SCALE_FACTOR)).astype(np.float32)
+        expected = (median / 10_000).astype(np.float32)
         np.testing.assert_array_equal(found["reflectance"], expected)
         np.testing.assert_array_equal(found["clear_count"], count)
         known += int(np.isfinite(median).sum())
