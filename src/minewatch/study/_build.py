@@ -26,6 +26,7 @@ def read_section_sites(folder: Path, section: SitesSection) -> gpd.GeoDataFrame:
         [folder / path for path in section.files]
         or {label: [folder / path for path in paths] for label, paths in by_class.items() if paths},
         label=section.label_column,
+        labels=section.labels or None,
         site_id=section.site_id_column,
         crs=section.crs,
     )

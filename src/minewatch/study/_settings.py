@@ -30,6 +30,8 @@ class SitesSection(Settings):
     """Files with a column that says which points are mining."""
     label_column: str | None = None
     """That column. None: the column ``label``, if there is one."""
+    labels: dict[str, int] = Field(default_factory=dict)
+    """Words of that column that are not known by themselves, each with 1 (mining) or 0."""
     site_id_column: str | None = None
     """The column of ids. None: ``site_id``, ``sample_id`` or ``id``, or made of file and order."""
     crs: str | None = None
