@@ -265,6 +265,18 @@ def test_the_range_of_a_made_variogram_is_found_again():
     assert fit["nugget"] == pytest.approx(0.2, abs=0.03)
 
 
+def test_a_variogram_that_the_model_does_not_fit_or_that_rises_to_its_end_has_no_range():
+    # As measured between real patches: no plateau, and hollows that no model of one range has.
+    distance_m = np.array([4e2, 9e2, 2e3, 5e3, 1e4, 2.3e4, 5e4, 1.2e5, 2.9e5, 6.3e5, 1.4e6])
+    uneven = [0.1, 0.14, 0.54, 0.23, 0.37, 0.74, 0.57, 0.44, 0.6, 0.88, 0.97]
+    jagged = np.where(np.arange(11) % 2, 1.0, 0.2) + 0.01 * np.arange(11)
+    for semivariance in (np.array(uneven), jagged):
+        made = pd.DataFrame(
+            {"distance_m": distance_m, "semivariance": semivariance, "n_pairs": 100}
+        )
+        assert np.isnan(fit_range(made)["range_m"])
+
+
 def test_a_variogram_that_is_flat_or_still_rises_has_no_range():
     distance_m = np.geomspace(300.0, 90_000.0, 12)
     for semivariance in (np.ones(12), distance_m / 90_000.0):
