@@ -372,6 +372,31 @@ def test_folds_that_do_not_leak_are_not_accused(towns, statistics_of):
     assert section.advice.startswith("Location alone cannot be told from chance here")
 
 
+def test_spectra_that_tell_less_than_location_are_told_and_the_joins_doubted(towns, statistics_of):
+    section = describe_space(statistics_of(towns(by_town=True), signal=0.0), QUICK)
+    assert ", less than coordinates alone, against" in section.seen
+    assert section.advice.startswith(
+        "The spectral model cannot be told from chance under any folds"
+    )
+    assert "rows and sites were joined rightly" in section.advice
+
+
+def test_spectra_that_tell_more_than_location_are_not_accused(towns, statistics_of):
+    section = describe_space(statistics_of(towns(by_town=False), signal=4.0), QUICK)
+    assert "less than coordinates alone" not in section.seen
+    assert "joined" not in section.advice
+
+
+def test_the_only_class_of_placed_patches_is_named(sites_of, statistics_of):
+    longitude = np.linspace(-62, -61, 12)
+    for labels, told in [
+        ([1] * 12, "all 12 placed patches are mining"),
+        ([1] * 11 + [0], "of 12 placed patches 11 are mining and 1 is no mining"),
+    ]:
+        sites = sites_of(longitude, np.full(12, 5.0), labels)
+        assert told in describe_space(statistics_of(sites), QUICK).seen
+
+
 def test_sites_that_cannot_be_held_out_call_for_more_places(sites_of, statistics_of):
     rng = np.random.default_rng(0)
     longitude = np.concatenate([rng.uniform(0, 0.004, 30), rng.uniform(0.02, 0.024, 30)]) - 62.0
