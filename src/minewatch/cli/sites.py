@@ -44,6 +44,14 @@ def check(
         str | None,
         typer.Option("--label", metavar="COLUMN", help="The column of labels, if not 'label'."),
     ] = None,
+    mining_label: Annotated[
+        list[str] | None,
+        typer.Option("--mining-label", metavar="WORD", help="A word of yours for mining."),
+    ] = None,
+    no_mining_label: Annotated[
+        list[str] | None,
+        typer.Option("--no-mining-label", metavar="WORD", help="A word of yours for no mining."),
+    ] = None,
     crs: Annotated[
         str | None, typer.Option("--crs", help="The CRS of files that carry none: EPSG:4326.")
     ] = None,
@@ -83,6 +91,7 @@ def check(
     table = sites.read_sites(
         sources,
         label=label,
+        labels=_words(mining_label or [], no_mining_label or []),
         crs=crs,
         longitude=longitude,
         latitude=latitude,
@@ -178,6 +187,13 @@ def sample(
     }
     write_json(out.with_name(f"{out.stem}.sample.json"), result)
     _common.print_result(result, as_json=json_, describe=lambda: _describe_sample(result))
+
+
+def _words(mining: list[str], no_mining: list[str]) -> dict[str, int]:
+    both = sorted(set(mining) & set(no_mining))
+    if both:
+        raise typer.BadParameter(f"{both[0]!r} is given for mining and for no mining")
+    return {**dict.fromkeys(mining, 1), **dict.fromkeys(no_mining, 0)}
 
 
 def _sources(

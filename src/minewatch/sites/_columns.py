@@ -85,13 +85,15 @@ def read_numbers(values: "pd.Series[str]", where: str) -> FloatArray:
     return numbers.to_numpy(np.float64, na_value=np.nan)
 
 
-def read_labels(values: "pd.Series[Any]", where: str) -> tuple["pd.Series[int]", list[str]]:
+def read_labels(
+    values: "pd.Series[Any]", where: str, words: Mapping[str, int]
+) -> tuple["pd.Series[int]", list[str]]:
     """Map a column of labels to Int8, and list the values that are not known with their rows."""
     known: dict[object, int | None] = {}
     faults = []
     text = values.where(values.notna(), None).astype(object)
     for value in text.dropna().unique():
-        known[value] = parse_label(value)
+        known[value] = parse_label(value, words)
         if known[value] is None and as_text(value).strip():
             rows = list_some([row + 1 for row in np.flatnonzero(text == value)])
             faults.append(f"{where}: label {as_text(value)!r} is not known, in row {rows}")
