@@ -84,6 +84,7 @@ def check(
     its sites.parquet; faults are named, and the exit code is then 3.
     """
     from minewatch import sites
+    from minewatch.errors import SitesError
     from minewatch.grid import PatchGrid
 
     table_file, folder = study / "sites.parquet", study / "sites"
@@ -100,15 +101,20 @@ def check(
     )
     found = sites.check_sites(table, grid=PatchGrid(size_px=size_px))
     saved = {"tables": str(found.save(folder, inputs=_flat(sources), overwrite=True))}
+    left: str | None = None
     try:
         found.raise_faults(allow=allow or ())
         if sources != [table_file]:
             saved["sites"] = str(sites.write_sites(table, table_file, overwrite=overwrite))
+    except SitesError:
+        if sources != [table_file] and table_file.exists():
+            left = str(table_file)
+        raise
     finally:
         _common.print_result(
-            {**found.to_dict(), "saved": saved},
+            {**found.to_dict(), "saved": saved, "left_as_it_was": left},
             as_json=json_,
-            describe=lambda: _describe(found, saved),
+            describe=lambda: _describe(found, saved, left),
         )
 
 
@@ -212,8 +218,13 @@ def _flat(sources: "list[Path] | dict[str | int, list[Path]]") -> list[Path]:
     )
 
 
-def _describe(found: "SitesCheck", saved: dict[str, str]) -> str:
-    return "\n\n".join([str(found), "Saved: " + ", ".join(saved.values())])
+def _describe(found: "SitesCheck", saved: dict[str, str], left: str | None) -> str:
+    parts = [str(found), "Saved: " + ", ".join(saved.values())]
+    if left is not None:
+        parts.append(
+            f"{left} is from an earlier check and was not changed: these sites have faults"
+        )
+    return "\n\n".join(parts)
 
 
 def _describe_sample(result: dict[str, Any]) -> str:
