@@ -72,6 +72,8 @@ def test_another_seed_draws_other_folds():
 def test_too_few_groups_of_a_class_or_one_that_holds_most_cannot_be_folded():
     is_mining = np.arange(40) % 4 == 0
     assert why_not_folds(is_mining, np.arange(40), n_folds=5) is None
+    one = why_not_folds(is_mining, np.where(is_mining, 0, np.arange(40)), n_folds=5)
+    assert one.startswith("1 group holds mining and ")
     assert "2 groups" in why_not_folds(is_mining, np.arange(40) // 20, n_folds=5)
     most = np.where(np.arange(100) < 60, 0, np.arange(100))
     assert "60%" in why_not_folds(np.arange(100) % 2 == 0, most, n_folds=5)

@@ -36,6 +36,8 @@ from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "space", "Space"
 _TELLING_AUC: Final = 0.6
+_LESS_AUC: Final = 0.02
+"""Difference of two AUC from which one is called less than the other."""
 _QUANTILES: Final = {"p5_m": 0.05, "p25_m": 0.25, "median_m": 0.5, "p75_m": 0.75, "p95_m": 0.95}
 
 
@@ -217,10 +219,11 @@ def _leak_seen(leakage: pd.DataFrame, sites: gpd.GeoDataFrame) -> str:
     if far is None:
         return f"{text}, and no distance of the audit leaves enough clusters to hold out"
     held = " and ".join(_scores(leakage, CLUSTERS, far["distance_m"]))
-    below = _is_below(leakage, CLUSTERS, far["distance_m"])
+    is_below = _is_below(leakage, CLUSTERS, far["distance_m"])
+    below = ", where spectra score less than coordinates" if is_below else ""
     return (
         f"{text}, against {held} where whole clusters {format_length(far['distance_m'])} or more "
-        f"from all others are held out{', there too the spectral model the lower' if below else ''}"
+        f"from all others are held out{below}"
     )
 
 
@@ -241,7 +244,11 @@ def _is_below(leakage: pd.DataFrame, folds: str, distance_m: float | None = None
     location, spectra = (
         _row(leakage, model, folds, distance_m) for model in (COORDINATES, SPECTRA)
     )
-    return location is not None and spectra is not None and bool(spectra["auc"] < location["auc"])
+    return (
+        location is not None
+        and spectra is not None
+        and bool(spectra["auc"] <= location["auc"] - _LESS_AUC)
+    )
 
 
 def _spectra_tell_nothing(leakage: pd.DataFrame) -> bool:
