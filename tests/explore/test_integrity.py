@@ -80,7 +80,10 @@ def test_a_clean_dataset_needs_no_repair(make_dataset, make_textured):
 def test_thumbnails_show_the_patches_found_and_no_more_than_asked(spoilt):
     section = integrity(spoilt, ExploreSettings(n_thumbnails=1))
     assert list(section.images["exact_duplicates"]["site"].to_numpy()) == ["site-006"]
-    assert set(section.images) == set(section.tables) - set(NUMBERS)
+    # The one saturated patch is the one implausible patch too, and is shown once.
+    assert set(section.images) == set(section.tables) - {*NUMBERS, "implausible"}
+    shown = [site for image in section.images.values() for site in image["site"].to_numpy()]
+    assert len(shown) == len(set(shown))
     assert all(image.dtype == np.uint8 for image in section.images.values())
 
 

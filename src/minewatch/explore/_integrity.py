@@ -66,7 +66,8 @@ def check_integrity(
         first: ``no_data``, ``zero_bands``, ``constant_bands``, ``saturated``, ``implausible``,
         `exact_duplicates`, `near_duplicates` and, where they were counted, ``not_numbers`` and
         ``seldom_seen``.
-        Images by the same names, of up to ``settings.n_thumbnails`` patches.
+        Images by the same names, of up to ``settings.n_thumbnails`` patches, each shown once, where
+        it is listed first.
     """
     failed = _find(statistics, settings)
     checks = _check_table(statistics, failed)
@@ -211,11 +212,14 @@ def _pictures(
 ) -> dict[str, xr.DataArray]:
     bands = next(iter(composites(statistics.bands).values()))
     stretch = common_stretch(statistics, settings)
-    return {
-        name: thumbnails(dataset, list(table.index[: settings.n_thumbnails]), bands, stretch)
-        for name, table in offenders.items()
-        if len(table)
-    }
+    shown: set[str] = set()
+    chosen = {}
+    for name, table in offenders.items():
+        fresh = [site_id for site_id in table.index if site_id not in shown]
+        if fresh:
+            chosen[name] = fresh[: settings.n_thumbnails]
+            shown.update(chosen[name])
+    return {name: thumbnails(dataset, ids, bands, stretch) for name, ids in chosen.items()}
 
 
 def _seen(counts: Mapping[str, int], n: int, failed: Mapping[str, pd.DataFrame]) -> str:
