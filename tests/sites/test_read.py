@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from minewatch.errors import InputError, NotThereError, SitesError
+from minewatch.errors import InputError, NotThereError, SitesError, UnlabelledWarning
 from minewatch.sites import read_sites, validate_sites
 from minewatch.sites._schema import LABEL_WORDS
 
@@ -329,3 +329,10 @@ def test_a_word_that_stands_for_no_class_is_refused(tmp_path, labels):
     file.write_text("lon,lat,label\n-62.6,5.4,mina\n")
     with pytest.raises(InputError, match="means 1 or 0"):
         read_sites(file, labels=labels)
+
+
+def test_a_column_that_looks_like_labels_is_named_when_none_was(tmp_path):
+    file = tmp_path / "points.csv"
+    file.write_text("lon,lat,seen,mined\n-62.6,5.4,1,yes\n-62.5,5.5,2,no\n-62.4,5.5,1,\n")
+    with pytest.warns(UnlabelledWarning, match="column 'mined' looks like one.*--label mined"):
+        assert read_sites(file)["label"].isna().all()

@@ -1,5 +1,6 @@
 """The commands of sites."""
 
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -162,11 +163,14 @@ def sample(
     """
     from minewatch import __version__, sites
     from minewatch._store import digest_files, refuse_existing, write_json
+    from minewatch.errors import UnlabelledWarning
 
     if (strata is None) != (by is None):
         raise typer.BadParameter("--strata and --by belong together")
     refuse_existing(out, overwrite=overwrite)
-    known = sites.read_sites(away_from) if away_from else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnlabelledWarning)  # their places alone are wanted
+        known = sites.read_sites(away_from) if away_from else None
     drawn = sites.sample_background(
         region,
         n_sites,

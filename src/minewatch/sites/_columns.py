@@ -101,6 +101,17 @@ def read_labels(
     return pd.Series(pd.array(labels, dtype="Int8"), index=values.index), faults
 
 
+def find_label_like(table: pd.DataFrame, words: Mapping[str, int]) -> str | None:
+    """Name the first column that holds nothing but labels, of both classes; None if none does."""
+    for name in table.columns:
+        if str(name).lower() in ("geometry", "source", *ID_COLUMNS):
+            continue
+        values = table[name].dropna()
+        if {parse_label(value, words) for value in values.unique()} == {0, 1}:
+            return str(name)
+    return None
+
+
 def pick_ids(tables: Mapping[str, pd.DataFrame], chosen: str | None) -> list["pd.Series[str]"]:
     """Give the ids of every file's rows, taken from a column or made from source and order.
 

@@ -1,6 +1,7 @@
 """Read files of places into one table of sites."""
 
 import csv
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from minewatch.errors import InputError, NotThereError, SitesError
+from minewatch.errors import InputError, NotThereError, SitesError, UnlabelledWarning
 from minewatch.sites._columns import (
     ID_COLUMNS,
     find_coordinates,
+    find_label_like,
     is_blank,
     pick_ids,
     plain_name,
@@ -115,6 +117,11 @@ def read_sites(
         If a file cannot be read, or the call contradicts itself.
     UnsafeError
         If a vector file holds another format than its suffix says.
+
+    Warns
+    -----
+    UnlabelledWarning
+        If no column of labels is named or found, and one holds nothing but labels of both classes.
 
     Examples
     --------
@@ -318,9 +325,20 @@ def _with_labels(
         labels, faults = read_labels(table.pop(column or in_file), where, words)
     else:
         labels = pd.Series(pd.NA, index=table.index, dtype="Int8")
+        _warn_unlabelled(find_label_like(table, words), where)
     if in_file in table:
         table = table.rename(columns={in_file: "label_in_file"})
     return table.assign(label=labels), faults
+
+
+def _warn_unlabelled(column: str | None, where: str) -> None:
+    if column is not None:
+        warnings.warn(
+            f"{where}: no site is labelled, for no column of labels was named; column {column!r} "
+            f"looks like one: name it (label={column!r}; --label {column})",
+            UnlabelledWarning,
+            stacklevel=4,
+        )
 
 
 def _contradictions(
