@@ -14,7 +14,7 @@ from minewatch.explore._report_files import flat_table, table_stem
 from minewatch.explore._section import Section
 from minewatch.grid import format_latitude, format_longitude
 
-LONG_TEXT: Final = 40
+LONG_TEXT: Final = 28
 """From so many characters on a cell may break its line."""
 _TITLES: Final = {
     "auc": "AUC",
