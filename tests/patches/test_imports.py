@@ -545,3 +545,15 @@ def test_what_the_sample_missed_is_refused_before_there_is_a_dataset(
     with pytest.raises(InputError, match=says):
         import_arrays(array, tmp_path / "out", settings)
     assert not any(path.is_dir() for path in tmp_path.iterdir())
+
+
+def test_a_point_file_need_not_say_the_labels_that_the_pickle_has(tmp_path):
+    with (tmp_path / "a_patch_arrays.pkl").open("wb") as file:
+        pickle.dump(np.full((2, 8, 8, 3), 900), file)
+    with (tmp_path / "a_patch_array_labels.pkl").open("wb") as file:
+        pickle.dump([1, 0], file)
+    (tmp_path / "a.csv").write_text("lon,lat,mined\n-62.6,5.4,1\n-62.5,5.4,0\n")
+    made = import_legacy(
+        tmp_path, tmp_path / "d", RGB, points=[tmp_path / "a.csv"], rows_follow_points=True
+    )
+    assert made.sites["label"].tolist() == [1, 0]
