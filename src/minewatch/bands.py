@@ -128,13 +128,19 @@ def band(name: str) -> Band:
             f"{name!r} names {' or '.join(_AMBIGUOUS[key])}; say which of them is meant"
         )
     if key not in _SPELLINGS:
-        near = get_close_matches(key, _SPELLINGS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise BandError(
-            f"{name!r} is not a Sentinel-2 band{hint} Expected ESA's names (B04), Earth Engine's "
-            "(B4) or common names (red)"
+            f"{name!r} is not a Sentinel-2 band{_hint(key)} Expected ESA's names (B04), Earth "
+            "Engine's (B4) or common names (red)"
         )
     return _BY_NAME[_SPELLINGS[key]]
+
+
+def _hint(key: str) -> str:
+    preset = get_close_matches(key, PRESETS, n=1)
+    if preset:
+        return f"; did you mean the preset {preset[0]!r}?"
+    near = get_close_matches(key, _SPELLINGS, n=1)
+    return f"; did you mean {_SPELLINGS[near[0]]!r}?" if near else "."
 
 
 def band_names(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -161,7 +167,9 @@ def band_names(names: str | Iterable[str]) -> tuple[str, ...]:
         if names in PRESETS:
             return PRESETS[names]
         if names.startswith(("legacy", "l1c", "l2a")):
-            raise BandError(f"{names!r} is not a band order; presets are {', '.join(PRESETS)}")
+            near = get_close_matches(names, PRESETS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise BandError(f"{names!r} is not a band order{hint} Presets are {', '.join(PRESETS)}")
         names = [part for part in names.split(",") if part.strip()]
     found = tuple(band(name).name for name in names)
     if not found:

@@ -96,6 +96,10 @@ class UnplacedWarning(MinewatchWarning):
     """Patches were imported without coordinates, because nothing said where they lie."""
 
 
+class UnlabelledWarning(MinewatchWarning):
+    """No site or patch has a label, though something looks as if it held labels, or should."""
+
+
 class RoundedWarning(MinewatchWarning):
     """Pixel values could not be stored exactly; the message says by how much they changed."""
 

@@ -31,8 +31,15 @@ def test_a_name_that_stands_for_three_bands_is_refused() -> None:
 
 
 def test_a_misspelt_band_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(BandError, match="did you mean 'coastal'"):
+    with pytest.raises(BandError, match="did you mean 'B01'"):
         bands.band("coastl")
+
+
+def test_a_misspelt_preset_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(BandError, match=r"the preset 'rgbn-swir'\? Expected"):
+        bands.band_names("rgbnswir")
+    with pytest.raises(BandError, match=r"did you mean 'legacy-12'\? Presets are"):
+        bands.band_names("legacy12")
 
 
 def test_a_band_given_twice_in_two_spellings_is_refused() -> None:

@@ -7,6 +7,8 @@ from scipy.stats import gaussian_kde
 from minewatch.explore._distributions import count_density, describe_distributions
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._statistics import summarise_patches
+from minewatch.patches import write_patches
+from minewatch.toy import Valley
 
 SETTINGS = ExploreSettings()
 
@@ -134,3 +136,15 @@ def test_equal_medians_are_not_called_brighter(make_dataset):
     ).astype(np.uint16)
     section = distributions(make_dataset(numbers, [1] * 10 + [0] * 10))
     assert "pixels of mining patches are about as bright as the others" in section.seen
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_bands_in_reversed_order_are_doubted_and_only_those(tmp_path, is_reversed):
+    valley = Valley(seed=1)
+    sites = valley.sites(n_mining=6, n_background=14)
+    numbers = valley.pixels(sites).to_numpy()
+    order = numbers[:, ::-1] if is_reversed else numbers
+    dataset = write_patches(tmp_path / "toy", sites, order, bands="l2a-12", level="L2A")
+    section = distributions(dataset)
+    assert ("is the band order right?" in section.seen) == is_reversed
+    assert section.advice.startswith("Check the order") == is_reversed

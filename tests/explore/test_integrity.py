@@ -80,7 +80,10 @@ def test_a_clean_dataset_needs_no_repair(make_dataset, make_textured):
 def test_thumbnails_show_the_patches_found_and_no_more_than_asked(spoilt):
     section = integrity(spoilt, ExploreSettings(n_thumbnails=1))
     assert list(section.images["exact_duplicates"]["site"].to_numpy()) == ["site-006"]
-    assert set(section.images) == set(section.tables) - set(NUMBERS)
+    # The one saturated patch is the one implausible patch too, and is shown once.
+    assert set(section.images) == set(section.tables) - {*NUMBERS, "implausible"}
+    shown = [site for image in section.images.values() for site in image["site"].to_numpy()]
+    assert len(shown) == len(set(shown))
     assert all(image.dtype == np.uint8 for image in section.images.values())
 
 
@@ -209,3 +212,26 @@ def test_where_such_values_were_not_counted_nothing_is_said_of_them(make_dataset
         summarise_patches(make_dataset(make_textured(4, 3), [1, 0, 0, None])), ExploreSettings()
     )
     assert "not_numbers" not in section.tables["checks"]["check"].tolist()
+
+
+def test_a_fault_that_goes_with_a_class_is_told_as_a_leak(make_dataset, make_textured):
+    numbers = make_textured(60, 3)
+    numbers[:12, 1] = 900
+    section = integrity(make_dataset(numbers, [0] * 30 + [1] * 30))
+    assert "12 of 12 patches with a constant band are no mining" in section.seen
+    assert "a detector may learn the fault instead of the ground" in section.seen
+    assert "faults that go with a class" in section.advice
+    checks = section.tables["checks"].set_index("check")
+    assert checks.loc["constant_bands", "n_no_mining"] == 12
+    assert checks.loc["constant_bands", "p_value"] < 0.01
+
+
+@pytest.mark.parametrize("faulty", [slice(24, 36), slice(0, 4)])
+def test_a_fault_that_both_classes_share_or_that_is_rare_is_no_leak(
+    make_dataset, make_textured, faulty
+):
+    numbers = make_textured(60, 3)
+    numbers[faulty, 1] = 900
+    section = integrity(make_dataset(numbers, [0] * 30 + [1] * 30))
+    assert "a constant band" in section.seen
+    assert "detector" not in section.seen

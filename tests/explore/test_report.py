@@ -355,6 +355,18 @@ def test_coordinates_are_longitude_then_latitude_with_their_letters():
     assert "63.5231° W to 63.5231° W, 6.5716° N to 6.5716° N" in site_map_alt(sites)
 
 
+def test_a_doubted_label_stands_beside_the_models_probability():
+    table = pd.DataFrame({"site_id": ["a"], "label": ["mining"], "probability": [0.064]})
+    pixels = xr.DataArray(
+        np.zeros((1, 4, 4, 3), dtype=np.uint8),
+        dims=("site", "y", "x", "rgb"),
+        coords={"site": ["a"]},
+    )
+    section = Section("labels", "Labels", seen="", advice="", tables={"doubts": table})
+    shown = page_images("doubts", pixels, section)["thumbs"][0]["lines"]
+    assert shown == ["label mining, model 0.06"]
+
+
 def test_an_unplaced_patch_is_shown_without_coordinates():
     table = pd.DataFrame({"longitude": [np.nan], "latitude": [np.nan]}, index=["a"])
     section = Section("integrity", "Integrity", seen="", advice="", tables={"saturated": table})

@@ -132,6 +132,7 @@ def test_pure_noise_is_called_chance_though_the_best_of_many_looks_better(towns,
         for i in range(5)
     ]
     assert all("chance" in advice for advice in advices)
+    assert all("rows and sites were joined rightly" in advice for advice in advices)
 
 
 def test_a_feature_that_decides_the_class_is_to_be_distrusted(towns, statistics_of):

@@ -72,6 +72,8 @@ def test_another_seed_draws_other_folds():
 def test_too_few_groups_of_a_class_or_one_that_holds_most_cannot_be_folded():
     is_mining = np.arange(40) % 4 == 0
     assert why_not_folds(is_mining, np.arange(40), n_folds=5) is None
+    one = why_not_folds(is_mining, np.where(is_mining, 0, np.arange(40)), n_folds=5)
+    assert one.startswith("1 group holds mining and ")
     assert "2 groups" in why_not_folds(is_mining, np.arange(40) // 20, n_folds=5)
     most = np.where(np.arange(100) < 60, 0, np.arange(100))
     assert "60%" in why_not_folds(np.arange(100) % 2 == 0, most, n_folds=5)
@@ -265,6 +267,18 @@ def test_the_range_of_a_made_variogram_is_found_again():
     assert fit["nugget"] == pytest.approx(0.2, abs=0.03)
 
 
+def test_a_variogram_that_the_model_does_not_fit_or_that_rises_to_its_end_has_no_range():
+    # As measured between real patches: no plateau, and hollows that no model of one range has.
+    distance_m = np.array([4e2, 9e2, 2e3, 5e3, 1e4, 2.3e4, 5e4, 1.2e5, 2.9e5, 6.3e5, 1.4e6])
+    uneven = [0.1, 0.14, 0.54, 0.23, 0.37, 0.74, 0.57, 0.44, 0.6, 0.88, 0.97]
+    jagged = np.where(np.arange(11) % 2, 1.0, 0.2) + 0.01 * np.arange(11)
+    for semivariance in (np.array(uneven), jagged):
+        made = pd.DataFrame(
+            {"distance_m": distance_m, "semivariance": semivariance, "n_pairs": 100}
+        )
+        assert np.isnan(fit_range(made)["range_m"])
+
+
 def test_a_variogram_that_is_flat_or_still_rises_has_no_range():
     distance_m = np.geomspace(300.0, 90_000.0, 12)
     for semivariance in (np.ones(12), distance_m / 90_000.0):
@@ -358,6 +372,31 @@ def test_leaking_folds_are_told_and_a_distance_that_is_enough_is_advised(towns, 
 def test_folds_that_do_not_leak_are_not_accused(towns, statistics_of):
     section = describe_space(statistics_of(towns(by_town=False), signal=2.0), QUICK)
     assert section.advice.startswith("Location alone cannot be told from chance here")
+
+
+def test_spectra_that_tell_less_than_location_are_told_and_the_joins_doubted(towns, statistics_of):
+    section = describe_space(statistics_of(towns(by_town=True), signal=0.0), QUICK)
+    assert ", less than coordinates alone, against" in section.seen
+    assert section.advice.startswith(
+        "The spectral model cannot be told from chance under any folds"
+    )
+    assert "rows and sites were joined rightly" in section.advice
+
+
+def test_spectra_that_tell_more_than_location_are_not_accused(towns, statistics_of):
+    section = describe_space(statistics_of(towns(by_town=False), signal=4.0), QUICK)
+    assert "less than coordinates alone" not in section.seen
+    assert "joined" not in section.advice
+
+
+def test_the_only_class_of_placed_patches_is_named(sites_of, statistics_of):
+    longitude = np.linspace(-62, -61, 12)
+    for labels, told in [
+        ([1] * 12, "all 12 placed patches are mining"),
+        ([1] * 11 + [0], "of 12 placed patches 11 are mining and 1 is no mining"),
+    ]:
+        sites = sites_of(longitude, np.full(12, 5.0), labels)
+        assert told in describe_space(statistics_of(sites), QUICK).seen
 
 
 def test_sites_that_cannot_be_held_out_call_for_more_places(sites_of, statistics_of):

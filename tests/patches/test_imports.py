@@ -526,3 +526,34 @@ def test_a_folder_without_geotiffs_and_a_file_that_is_none_are_named(tmp_path):
     (tmp_path / "a.tif").write_text("no image")
     with pytest.raises(InputError, match=r"a\.tif"):
         import_geotiffs(tmp_path, tmp_path / "d", RGB)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "dtype", "bad", "says"),
+    [
+        ("reflectance", "f4", -0.5, "% of the values would be clipped at 0.0001"),
+        ("true-color-8", "i2", 300, "values up to 300, but 8-bit true colour has none above 255"),
+    ],
+)
+def test_what_the_sample_missed_is_refused_before_there_is_a_dataset(
+    tmp_path, scaling, dtype, bad, says
+):
+    array = np.full((1000, 4, 4, 3), 0.2 if dtype == "f4" else 90, dtype=dtype)
+    array[1:15] = bad
+    array[17:31] = bad
+    settings = ImportSettings(bands="rgb", level="L2A", scaling=scaling)
+    with pytest.raises(InputError, match=says):
+        import_arrays(array, tmp_path / "out", settings)
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
+
+
+def test_a_point_file_need_not_say_the_labels_that_the_pickle_has(tmp_path):
+    with (tmp_path / "a_patch_arrays.pkl").open("wb") as file:
+        pickle.dump(np.full((2, 8, 8, 3), 900), file)
+    with (tmp_path / "a_patch_array_labels.pkl").open("wb") as file:
+        pickle.dump([1, 0], file)
+    (tmp_path / "a.csv").write_text("lon,lat,mined\n-62.6,5.4,1\n-62.5,5.4,0\n")
+    made = import_legacy(
+        tmp_path, tmp_path / "d", RGB, points=[tmp_path / "a.csv"], rows_follow_points=True
+    )
+    assert made.sites["label"].tolist() == [1, 0]

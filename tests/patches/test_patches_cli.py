@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from minewatch.cli._app import run
+from minewatch.cli._patches_import import _describe_changes
 from minewatch.patches import PatchDataset
 from minewatch.sites import write_sites
 
@@ -105,3 +106,10 @@ def test_a_class_that_is_not_folder_and_label_is_named(tmp_path, capsys, text):
     code = run(["patches", "import", "geotiff", str(tmp_path), "--level", "L1C", "--class", text])
     assert code == 3
     assert "--class" in capsys.readouterr().err
+
+
+def test_what_an_import_changed_is_told_in_words():
+    told = _describe_changes({"rounded": 76_580_913.0, "max_rounding_dn": 0.468, "below_one": 2.0})
+    assert "values that were rounded: 76,580,913 (at most 0.47 DN)" in told
+    assert "values that were too low, stored as 0.0001: 2" in told
+    assert _describe_changes({}) == ["values changed   none"]

@@ -200,3 +200,15 @@ def test_values_with_something_dark_among_them_pass_in_silence(scaling):
     numbers = np.random.default_rng(0).integers(1_032, 4_000, (5, 48, 48, 3), dtype=np.uint16)
     numbers[0, :2, :2] = 300 if scaling == "dn" else 1_032
     warn_of_offset(numbers, Scaling.named(scaling), "scene.npz")
+
+
+def test_a_scaling_that_clips_more_than_two_percent_is_refused_with_the_share():
+    numbers = np.random.default_rng(0).integers(200, 2_000, (5, 48, 48, 3), dtype=np.uint16)
+    with pytest.raises(InputError, match=r"44 % of the values would be clipped at 0.0001.*'dn'"):
+        check_scaling(numbers, Scaling.named("dn-offset-1000"), "chips.npz")
+
+
+def test_true_colour_above_255_is_refused_with_the_largest_value():
+    numbers = np.array([90, 120, 60, 4327], dtype="int16")
+    with pytest.raises(InputError, match="values up to 4,327, but 8-bit true colour has none"):
+        check_scaling(numbers, Scaling.named("true-color-8"), "chips.npz")

@@ -121,3 +121,26 @@ def test_sample_that_does_not_fit_writes_nothing(
     assert "900 sites do not fit" in capsys.readouterr().err
     assert sorted(path.name for path in here.iterdir()) == ["r.geojson"]
     assert run([*command, "--out", "n.csv", "--by", "x"]) == 2
+
+
+def test_check_learns_words_for_labels(here: Path) -> None:
+    Path("valley.csv").write_text(ROWS.replace("yes", "mina").replace("no", "Bosque seco"))
+    command = ["sites", "check", "valley.csv", "--label", "mined", "--mining-label", "mina"]
+    assert run(command) == 3
+    assert run([*command, "--no-mining-label", "bosque seco"]) == 0
+    assert set(read_sites("sites.parquet")["label"].dropna()) == {0, 1}
+    assert run([*command, "--no-mining-label", "mina"]) == 2
+
+
+def test_a_check_with_faults_says_that_earlier_sites_were_not_changed(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("good.csv").write_text(ROWS)
+    Path("bad.csv").write_text(ROWS + ",,no\n")
+    says = "sites.parquet is from an earlier check and was not changed"
+    assert run(["sites", "check", "good.csv", "--label", "mined"]) == 0
+    assert says not in capsys.readouterr().out
+    before = Path("sites.parquet").read_bytes()
+    assert run(["sites", "check", "bad.csv", "--label", "mined"]) == 3
+    assert says in capsys.readouterr().out
+    assert Path("sites.parquet").read_bytes() == before

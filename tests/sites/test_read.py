@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from minewatch.errors import InputError, NotThereError, SitesError
+from minewatch.errors import InputError, NotThereError, SitesError, UnlabelledWarning
 from minewatch.sites import read_sites, validate_sites
 from minewatch.sites._schema import LABEL_WORDS
 
@@ -311,3 +311,28 @@ def test_a_source_in_the_file_is_kept_as_text(tmp_path: Path) -> None:
     assert read_sites(file)["source"].tolist() == ["2020", "2021"]
     file = write_table(tmp_path / "b.csv", "lon,lat,source\n1,2,2020\n1,3,\n")
     assert read_sites(file)["source"].tolist() == ["b", "b"]
+
+
+def test_words_of_the_callers_own_stand_for_labels(tmp_path):
+    file = tmp_path / "sitios.csv"
+    file.write_text("lon,lat,clase\n-62.6,5.4,Mina\n-62.5,5.5,bosque_seco\n-62.4,5.5,yes\n")
+    sites = read_sites(file, label="clase", labels={"mina": 1, "Bosque-seco": 0})
+    assert sites["label"].tolist() == [1, 0, 1]
+    with pytest.raises(SitesError, match=r"'Mina' is not known.*\n.*--mining-label WORD") as caught:
+        read_sites(file, label="clase", labels={"bosque seco": 0})
+    assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize("labels", [{"mina": 2}, {"": 1}, {"mina": 1, "MINA": 0}])
+def test_a_word_that_stands_for_no_class_is_refused(tmp_path, labels):
+    file = tmp_path / "sitios.csv"
+    file.write_text("lon,lat,label\n-62.6,5.4,mina\n")
+    with pytest.raises(InputError, match="means 1 or 0"):
+        read_sites(file, labels=labels)
+
+
+def test_a_column_that_looks_like_labels_is_named_when_none_was(tmp_path):
+    file = tmp_path / "points.csv"
+    file.write_text("lon,lat,seen,mined\n-62.6,5.4,1,yes\n-62.5,5.5,2,no\n-62.4,5.5,1,\n")
+    with pytest.warns(UnlabelledWarning, match="column 'mined' looks like one.*--label mined"):
+        assert read_sites(file)["label"].isna().all()

@@ -207,3 +207,16 @@ def test_what_is_read_from_a_csv_is_validated_by_its_rows(tmp_path: Path) -> Non
     file.write_text("lon,lat\n-62.6,5.4\n,\n")
     with pytest.raises(SitesError, match=r"row 2 \(a-0002\): no geometry: it is none"):
         validate_sites(read_sites(file))
+
+
+def test_faults_of_several_files_name_the_file_and_its_own_row(make_sites: MakeSites) -> None:
+    sites = make_sites([(-62.6, 5.4), (-62.5, 5.5), (-62.6, 5.4), (5.4, -62.5)])
+    sites["source"] = ["points", "points", "more", "more"]
+    sites["label"] = 1
+    with pytest.raises(SitesError) as caught:
+        validate_sites(sites)
+    ids = list(sites.index)
+    assert list(caught.value.faults) == [
+        f"row 1 of more ({ids[2]}): duplicate point: the place of row 1 of points ({ids[0]})",
+        f"row 2 of more ({ids[3]}): swapped: longitude 5.4, latitude -62.5 look exchanged",
+    ]

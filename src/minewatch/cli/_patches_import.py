@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Make a dataset of patches that others cut.")
 
 
+_CHANGES = {
+    "no_data": "are no data",
+    "not_a_number": "were NaN or infinite",
+    "below_one": "were too low, stored as 0.0001",
+    "above_range": "were too high, stored as 6.5535",
+    "rounded": "were rounded",
+}
+
+
 class LevelName(StrEnum):
     """Processing levels."""
 
@@ -283,14 +292,33 @@ def print_dataset(dataset: "PatchDataset", *, as_json: bool) -> None:
 def _describe(summary: dict[str, Any]) -> str:
     lines = []
     for key, value in summary.items():
+        if key == "changed_values":
+            lines += _describe_changes(value)
+            continue
         if isinstance(value, dict):
-            text = ", ".join(f"{name} {inner}" for name, inner in value.items()) or "none"
+            text = ", ".join(f"{name} {_number(inner)}" for name, inner in value.items()) or "none"
         elif isinstance(value, list):
             text = ", ".join(map(str, value))
         else:
             text = "not known" if value is None else str(value)
         lines.append(f"{key.replace('_', ' '):16} {text}")
     return "\n".join(lines)
+
+
+def _number(value: object) -> str:
+    """Spell a count with its thousands apart; anything else as it is."""
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def _describe_changes(changes: dict[str, float]) -> list[str]:
+    """Say how many values of the source were not kept as they were, a line for each reason."""
+    lines = []
+    for key, words in _CHANGES.items():
+        if changes.get(key):
+            most = changes.get("max_rounding_dn") if key == "rounded" else None
+            at_most = "" if most is None else f" (at most {most:.2g} DN)"
+            lines.append(f"values that {words}: {changes[key]:,.0f}{at_most}")
+    return lines or ["values changed   none"]
 
 
 def _settings(**chosen: Any) -> "ImportSettings":

@@ -1,5 +1,6 @@
 """The commands of sites."""
 
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,6 +45,14 @@ def check(
         str | None,
         typer.Option("--label", metavar="COLUMN", help="The column of labels, if not 'label'."),
     ] = None,
+    mining_label: Annotated[
+        list[str] | None,
+        typer.Option("--mining-label", metavar="WORD", help="A word of yours for mining."),
+    ] = None,
+    no_mining_label: Annotated[
+        list[str] | None,
+        typer.Option("--no-mining-label", metavar="WORD", help="A word of yours for no mining."),
+    ] = None,
     crs: Annotated[
         str | None, typer.Option("--crs", help="The CRS of files that carry none: EPSG:4326.")
     ] = None,
@@ -76,6 +85,7 @@ def check(
     its sites.parquet; faults are named, and the exit code is then 3.
     """
     from minewatch import sites
+    from minewatch.errors import SitesError
     from minewatch.grid import PatchGrid
 
     table_file, folder = study / "sites.parquet", study / "sites"
@@ -83,6 +93,7 @@ def check(
     table = sites.read_sites(
         sources,
         label=label,
+        labels=_words(mining_label or [], no_mining_label or []),
         crs=crs,
         longitude=longitude,
         latitude=latitude,
@@ -91,15 +102,20 @@ def check(
     )
     found = sites.check_sites(table, grid=PatchGrid(size_px=size_px))
     saved = {"tables": str(found.save(folder, inputs=_flat(sources), overwrite=True))}
+    left: str | None = None
     try:
         found.raise_faults(allow=allow or ())
         if sources != [table_file]:
             saved["sites"] = str(sites.write_sites(table, table_file, overwrite=overwrite))
+    except SitesError:
+        if sources != [table_file] and table_file.exists():
+            left = str(table_file)
+        raise
     finally:
         _common.print_result(
-            {**found.to_dict(), "saved": saved},
+            {**found.to_dict(), "saved": saved, "left_as_it_was": left},
             as_json=json_,
-            describe=lambda: _describe(found, saved),
+            describe=lambda: _describe(found, saved, left),
         )
 
 
@@ -147,11 +163,14 @@ def sample(
     """
     from minewatch import __version__, sites
     from minewatch._store import digest_files, refuse_existing, write_json
+    from minewatch.errors import UnlabelledWarning
 
     if (strata is None) != (by is None):
         raise typer.BadParameter("--strata and --by belong together")
     refuse_existing(out, overwrite=overwrite)
-    known = sites.read_sites(away_from) if away_from else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnlabelledWarning)  # their places alone are wanted
+        known = sites.read_sites(away_from) if away_from else None
     drawn = sites.sample_background(
         region,
         n_sites,
@@ -180,6 +199,13 @@ def sample(
     _common.print_result(result, as_json=json_, describe=lambda: _describe_sample(result))
 
 
+def _words(mining: list[str], no_mining: list[str]) -> dict[str, int]:
+    both = sorted(set(mining) & set(no_mining))
+    if both:
+        raise typer.BadParameter(f"{both[0]!r} is given for mining and for no mining")
+    return {**dict.fromkeys(mining, 1), **dict.fromkeys(no_mining, 0)}
+
+
 def _sources(
     files: list[Path], mining: list[Path], no_mining: list[Path], table_file: Path
 ) -> "list[Path] | dict[str | int, list[Path]]":
@@ -196,8 +222,13 @@ def _flat(sources: "list[Path] | dict[str | int, list[Path]]") -> list[Path]:
     )
 
 
-def _describe(found: "SitesCheck", saved: dict[str, str]) -> str:
-    return "\n\n".join([str(found), "Saved: " + ", ".join(saved.values())])
+def _describe(found: "SitesCheck", saved: dict[str, str], left: str | None) -> str:
+    parts = [str(found), "Saved: " + ", ".join(saved.values())]
+    if left is not None:
+        parts.append(
+            f"{left} is from an earlier check and was not changed: these sites have faults"
+        )
+    return "\n\n".join(parts)
 
 
 def _describe_sample(result: dict[str, Any]) -> str:

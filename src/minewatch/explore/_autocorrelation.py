@@ -18,6 +18,8 @@ _N_LAGS: Final = 12
 _N_RANGES: Final = 100
 _LEAST_PAIRS: Final = 30
 _LEAST_LAG_M: Final = 250.0
+_MOST_UNEXPLAINED: Final = 0.5
+"""Greatest share of the variance between lags that a fitted variogram may leave unexplained."""
 
 
 def measure_moran(values: FloatArray, coordinates_m: FloatArray) -> dict[str, float]:
@@ -147,7 +149,8 @@ def fit_range(variogram: pd.DataFrame) -> dict[str, float]:
     -------
     dict
         ``range_m``: NaN if fewer than four such lags are there, if semivariance does not rise with
-        distance, or if it still rises at the longest lag. ``nugget`` and ``sill``.
+        distance, if it still rises beyond half of the longest lag, or if the model explains less
+        than half of the variance between lags. ``nugget`` and ``sill``.
 
     References
     ----------
@@ -162,8 +165,12 @@ def fit_range(variogram: pd.DataFrame) -> dict[str, float]:
     ranges = np.geomspace(lags[0] / 2.0, lags[-1] * 4.0, _N_RANGES)
     fits = [_fit_at(range_m, lags, semivariance) for range_m in ranges]
     best = int(np.argmin([misfit for _, misfit in fits]))
-    nugget, sill = fits[best][0]
-    reached = sill > 0.05 * (nugget + sill) and ranges[best] <= lags[-1]
+    (nugget, sill), misfit = fits[best]
+    fits_well = misfit**2 <= _MOST_UNEXPLAINED * float(
+        ((semivariance - semivariance.mean()) ** 2).sum()
+    )
+    rises = sill > 0.05 * (nugget + sill)
+    reached = rises and fits_well and ranges[best] <= lags[-1] / 2.0
     return {
         "range_m": float(ranges[best]) if reached else float("nan"),
         "nugget": float(nugget),

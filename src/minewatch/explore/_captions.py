@@ -293,7 +293,7 @@ def variogram(table: pd.DataFrame, model: pd.DataFrame) -> str:
         f"The fitted model reaches 95 % of its rise at {format_length(range_m)}: nearer patches "
         "are not independent."
         if np.isfinite(range_m)
-        else "No range could be fitted up to the longest distance."
+        else "No range could be determined."
     )
     return (
         "Half the mean squared difference of PC1 of band means between two sites, over "

@@ -37,6 +37,11 @@ _SAME_MEDIAN: Final = 0.005
 _WEAK_GAP: Final = 0.2
 _STRONG_GAP: Final = 0.5
 
+_VEGETATED_NDVI: Final = 0.1
+_LEAST_VEGETATED: Final = 0.1
+"""Share of patches with so much NDVI below which the order of bands is doubted."""
+_LEAST_PATCHES: Final = 10
+
 
 class _Curve(NamedTuple):
     """One band of one class."""
@@ -95,12 +100,30 @@ def describe_distributions(statistics: PatchStatistics, settings: ExploreSetting
         "axes": _axis_table(curves, settings),
         "densities": density_table(curves, settings),
     }
+    doubt = _doubt_band_order(statistics)
+    first = "Check the order and the names of the bands before anything else. " if doubt else ""
     return Section(
         key=KEY,
         title=TITLE,
-        seen=_seen(quantiles, gaps),
-        advice=_advice(gaps),
+        seen=_seen(quantiles, gaps) + doubt,
+        advice=first + _advice(gaps),
         tables={name: table for name, table in tables.items() if name != "gaps" or len(gaps)},
+    )
+
+
+def _doubt_band_order(statistics: PatchStatistics) -> str:
+    """Ask whether the band order is right if hardly a patch shows vegetation; empty if many do."""
+    infrared = next((name for name in ("B08", "B8A") if name in statistics.bands), None)
+    if infrared is None or "B04" not in statistics.bands:
+        return ""
+    near, red = statistics.mean[infrared], statistics.mean["B04"]
+    ndvi = ((near - red) / (near + red)).dropna()
+    if len(ndvi) < _LEAST_PATCHES or (ndvi > _VEGETATED_NDVI).mean() >= _LEAST_VEGETATED:
+        return ""
+    return (
+        f" In {format_percent(float((ndvi <= _VEGETATED_NDVI).mean()))} of patches near infrared "
+        f"is darker than red or hardly brighter (NDVI at most {_VEGETATED_NDVI}), as in no "
+        "vegetated land: is the band order right?"
     )
 
 

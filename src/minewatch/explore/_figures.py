@@ -182,7 +182,11 @@ TABLE_VIEWS: Final[dict[tuple[str, str], TableView]] = {
         note="How well the period alone tells the classes of labelled patches apart: Cramér’s V, 0 "
         "to 1, of periods as names; AUC of days and length, at least 0.5."
     ),
-    ("integrity", "checks"): TableView(14),
+    ("integrity", "checks"): TableView(
+        14,
+        note="p: of the hypothesis that the patches that fail divide between mining and no mining "
+        "as the others do (Fisher’s exact test, Holm’s correction; from five patches on).",
+    ),
     ("integrity", "values"): TableView(
         13, note="Shares of all pixels; least and greatest reflectance."
     ),

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minewatch._figures import format_count
+from minewatch.explore._words import number_of, verb_of
 from minewatch.types import BoolArray, IntArray
 
 
@@ -54,8 +56,9 @@ def why_not_folds(is_mining: BoolArray, groups: IntArray, *, n_folds: int) -> st
     n_other = len(np.unique(groups[~is_mining]))
     if min(n_mining, n_other) < n_folds:
         return (
-            f"{n_mining} groups hold mining and {n_other} hold none; {n_folds} folds need "
-            f"{n_folds} of each"
+            f"{number_of(n_mining, 'group')} {verb_of(n_mining, 'hold')} mining and "
+            f"{format_count(n_other)} {verb_of(n_other, 'hold')} sites without; {n_folds} folds "
+            f"need {n_folds} of each"
         )
     largest = np.bincount(groups).max() / len(groups)
     if largest > 0.5:

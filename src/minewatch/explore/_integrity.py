@@ -10,6 +10,7 @@ import xarray as xr
 from minewatch._figures import format_count
 from minewatch.bands import MAX_DN, NO_DATA, SCALE_FACTOR
 from minewatch.explore._duplicates import exact_duplicates, near_duplicates
+from minewatch.explore._fault_classes import class_p_values, tell_fault_classes
 from minewatch.explore._histograms import count_quantiles, known_counts
 from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
@@ -57,13 +58,16 @@ def check_integrity(
     Returns
     -------
     Section
-        ``checks``: for each check how many patches fail it, in all and by class, and their share.
+        ``checks``: for each check how many patches fail it, in all and by class, and their share;
+        ``p_value`` of the hypothesis that they divide between mining and no mining as the other
+        patches do (`class_p_values`).
         ``values``: by band, over all pixels, the shares without data, saturated, too dark and too
         bright, and the extremes. For each check a table of the patches that fail it, the worst
         first: ``no_data``, ``zero_bands``, ``constant_bands``, ``saturated``, ``implausible``,
         `exact_duplicates`, `near_duplicates` and, where they were counted, ``not_numbers`` and
         ``seldom_seen``.
-        Images by the same names, of up to ``settings.n_thumbnails`` patches.
+        Images by the same names, of up to ``settings.n_thumbnails`` patches, each shown once, where
+        it is listed first.
     """
     failed = _find(statistics, settings)
     checks = _check_table(statistics, failed)
@@ -74,11 +78,12 @@ def check_integrity(
         **{name: _describe(table, statistics) for name, table in offenders.items()},
     }
     counts = dict(zip(checks["check"], checks["n_patches"], strict=True))
+    goes_with = tell_fault_classes(checks, _class_sizes(statistics))
     return Section(
         key="integrity",
         title="Integrity",
-        seen=_seen(counts, len(statistics.sites), failed),
-        advice=_advice(counts),
+        seen=_seen(counts, len(statistics.sites), failed) + (f" {goes_with}." if goes_with else ""),
+        advice=_advice(counts, goes_with_class=bool(goes_with)),
         tables=tables,
         images={} if dataset is None else _pictures(dataset, statistics, offenders, settings),
     )
@@ -158,7 +163,12 @@ def _check_table(statistics: PatchStatistics, failed: Mapping[str, pd.DataFrame]
         for name in CLASSES:
             row[f"n_{name.replace(' ', '_')}"] = int((classes == name).sum())
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(p_value=class_p_values(table, _class_sizes(statistics)))
+
+
+def _class_sizes(statistics: PatchStatistics) -> dict[str, int]:
+    return {name: int((statistics.classes == name).sum()) for name in CLASSES}
 
 
 def _value_table(statistics: PatchStatistics, settings: ExploreSettings) -> pd.DataFrame:
@@ -202,11 +212,14 @@ def _pictures(
 ) -> dict[str, xr.DataArray]:
     bands = next(iter(composites(statistics.bands).values()))
     stretch = common_stretch(statistics, settings)
-    return {
-        name: thumbnails(dataset, list(table.index[: settings.n_thumbnails]), bands, stretch)
-        for name, table in offenders.items()
-        if len(table)
-    }
+    shown: set[str] = set()
+    chosen = {}
+    for name, table in offenders.items():
+        fresh = [site_id for site_id in table.index if site_id not in shown]
+        if fresh:
+            chosen[name] = fresh[: settings.n_thumbnails]
+            shown.update(chosen[name])
+    return {name: thumbnails(dataset, ids, bands, stretch) for name, ids in chosen.items()}
 
 
 def _seen(counts: Mapping[str, int], n: int, failed: Mapping[str, pd.DataFrame]) -> str:
@@ -249,8 +262,10 @@ def _told(
     ]
 
 
-def _advice(counts: Mapping[str, int]) -> str:
+def _advice(counts: Mapping[str, int], *, goes_with_class: bool) -> str:
     steps = [step for count, step in _steps(counts) if count > 0]
+    if goes_with_class:
+        steps.insert(0, "leave out the faults that go with a class, or make both classes alike")
     if not steps:
         return "Nothing needs repair; go on to the distributions."
     text = _join(steps)

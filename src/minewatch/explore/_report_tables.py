@@ -14,7 +14,7 @@ from minewatch.explore._report_files import flat_table, table_stem
 from minewatch.explore._section import Section
 from minewatch.grid import format_latitude, format_longitude
 
-LONG_TEXT: Final = 40
+LONG_TEXT: Final = 28
 """From so many characters on a cell may break its line."""
 _TITLES: Final = {
     "auc": "AUC",
@@ -196,7 +196,8 @@ def _rows_by_site(table: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
 def _thumb(
     pixels: Any, site_id: str, class_name: str | None, row: Mapping[str, Any]
 ) -> dict[str, Any]:
-    lines = [class_name if row else None, _finding(row), _place(row)]
+    named = class_name if row and "probability" not in row else None
+    lines = [named, _finding(row), _place(row)]
     return {
         "site_id": site_id,
         "source": data_uri(render_image(pixels), "image/png"),
@@ -217,7 +218,8 @@ def _place(row: Mapping[str, Any]) -> str | None:
 def _finding(row: Mapping[str, Any]) -> str | None:
     """Say what a table found about a patch, as far as there is a short way to say it."""
     if "probability" in row:
-        return f"mining: p = {format_number(float(row['probability']), decimals=2)}"
+        probability = format_number(float(row["probability"]), decimals=2)
+        return f"label {row['label']}, model {probability}" if "label" in row else probability
     if "group" in row:
         return f"group {row['group']}"
     if "bands" in row:

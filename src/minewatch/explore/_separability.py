@@ -220,7 +220,9 @@ def _advice(table: pd.DataFrame, best: Auc, settings: ExploreSettings) -> str:
     if not best.differs_from_chance(corrected):
         return (
             f"After allowing for {len(table)} features looked at, not even the best differs from "
-            "chance: gather more independent places, or check labels, level and dates, before "
+            "chance: if the spectral model in the section on space tells nothing either, check "
+            "first that rows and sites were joined rightly, and that band order and level are what "
+            "was said; then check labels and dates, or gather more independent places, before "
             "training a model."
         )
     if best.value >= 0.99:

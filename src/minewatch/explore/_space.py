@@ -36,6 +36,8 @@ from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "space", "Space"
 _TELLING_AUC: Final = 0.6
+_LESS_AUC: Final = 0.02
+"""Difference of two AUC from which one is called less than the other."""
 _QUANTILES: Final = {"p5_m": 0.05, "p25_m": 0.25, "median_m": 0.5, "p75_m": 0.75, "p95_m": 0.95}
 
 
@@ -86,8 +88,8 @@ def describe_space(
     return Section(
         key=KEY,
         title=TITLE,
-        seen=f"{where}; {_leak_seen(leakage)}.",
-        advice=_advice(leakage),
+        seen=f"{where}; {_leak_seen(leakage, sites)}.",
+        advice=_check_joins(leakage) + _advice(leakage),
         tables=tables,
     )
 
@@ -205,21 +207,54 @@ def _where(
     )
 
 
-def _leak_seen(leakage: pd.DataFrame) -> str:
+def _leak_seen(leakage: pd.DataFrame, sites: gpd.GeoDataFrame) -> str:
     random, far = _scores(leakage, RANDOM), _farthest(leakage)
     if not random:
-        return "what location gives away could not be measured, for a class is missing or rare"
+        return f"what location gives away could not be measured, for {_classes_seen(sites)}"
     text = (
         f"under random folds a model of coordinates alone scores AUC {random[0]}"
         f"{f' and a simple spectral model {random[1]}' if len(random) > 1 else ''}"
+        f"{', less than coordinates alone' if _is_below(leakage, RANDOM) else ''}"
     )
     if far is None:
         return f"{text}, and no distance of the audit leaves enough clusters to hold out"
     held = " and ".join(_scores(leakage, CLUSTERS, far["distance_m"]))
+    is_below = _is_below(leakage, CLUSTERS, far["distance_m"])
+    below = ", where spectra score less than coordinates" if is_below else ""
     return (
         f"{text}, against {held} where whole clusters {format_length(far['distance_m'])} or more "
-        "from all others are held out"
+        f"from all others are held out{below}"
     )
+
+
+def _classes_seen(sites: gpd.GeoDataFrame) -> str:
+    """Say which class is missing or rare among placed patches."""
+    classes = pd.Series(class_words(labels_as_float(sites["label"])))
+    counts = {name: int((classes == name).sum()) for name in ("mining", "no mining", "unlabelled")}
+    held = {name: n for name, n in counts.items() if n}
+    if len(held) == 1:
+        (name,) = held
+        return f"all {number_of(len(sites), 'placed patch')} are {name}"
+    told = " and ".join(f"{format_count(n)} {verb_of(n, 'are')} {name}" for name, n in held.items())
+    return f"of {number_of(len(sites), 'placed patch')} {told}"
+
+
+def _is_below(leakage: pd.DataFrame, folds: str, distance_m: float | None = None) -> bool:
+    """Say whether the spectral model scores less than coordinates alone."""
+    location, spectra = (
+        _row(leakage, model, folds, distance_m) for model in (COORDINATES, SPECTRA)
+    )
+    return (
+        location is not None
+        and spectra is not None
+        and bool(spectra["auc"] <= location["auc"] - _LESS_AUC)
+    )
+
+
+def _spectra_tell_nothing(leakage: pd.DataFrame) -> bool:
+    """Say whether the spectral model cannot be told from chance under any folds."""
+    rows = leakage[(leakage["model"] == SPECTRA) & leakage["auc"].notna()]
+    return len(rows) > 0 and not any(_tells(row) for _, row in rows.iterrows())
 
 
 def _scores(leakage: pd.DataFrame, folds: str, distance_m: float | None = None) -> list[str]:
@@ -228,6 +263,15 @@ def _scores(leakage: pd.DataFrame, folds: str, distance_m: float | None = None) 
     return [
         auc_words(row["auc"], row["auc_low"], row["auc_high"]) for row in rows if row is not None
     ]
+
+
+def _check_joins(leakage: pd.DataFrame) -> str:
+    if not _spectra_tell_nothing(leakage):
+        return ""
+    return (
+        "The spectral model cannot be told from chance under any folds: check first that rows and "
+        "sites were joined rightly, and that band order and level are what was said. "
+    )
 
 
 def _advice(leakage: pd.DataFrame) -> str:

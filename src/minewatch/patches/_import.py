@@ -20,11 +20,13 @@ from minewatch.patches._periods import check_period
 from minewatch.patches._places import DEGREES, Cut, dataset_sites
 from minewatch.patches._scaling import (
     Scaling,
+    check_conversion,
     check_scaling,
     count_nan,
     describe_conversion,
     digital_numbers,
     is_reversible,
+    note_true_color,
     warn_of_offset,
 )
 from minewatch.patches._shards import N_NAN_VALUES, Block, Plan, write_plan
@@ -185,9 +187,15 @@ def import_rows(
     def read_block(first: int, stop: int) -> Block:
         values = rows.read(first, stop)
         numbers, notes = digital_numbers(np.moveaxis(values, -1, 1), scaling)
+        notes |= note_true_color(values, scaling)
         return Block(numbers, notes=notes, nan_counts=count_nan(values))
 
-    dataset = write_plan(out, plan, read_block, overwrite=overwrite, progress=progress)
+    def check(notes: Mapping[str, float]) -> None:
+        # Where zeros are values, those that were clipped cannot be told from what is at fault.
+        if scaling.no_data == 0:
+            check_conversion(notes, int(np.prod(plan.shape)), rows.name)
+
+    dataset = write_plan(out, plan, read_block, check=check, overwrite=overwrite, progress=progress)
     _warn_of_changes(dataset, rows, scaling)
     return dataset
 

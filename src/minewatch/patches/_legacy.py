@@ -1,5 +1,6 @@
 """Import patches from the pickle pairs of the seed study."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -13,7 +14,7 @@ import pandas as pd
 
 from minewatch import _store
 from minewatch._progress import Progress, silent
-from minewatch.errors import InputError, NotThereError, PlacementError
+from minewatch.errors import InputError, NotThereError, PlacementError, UnlabelledWarning
 from minewatch.patches._dataset import PatchDataset
 from minewatch.patches._import import (
     ImportSettings,
@@ -298,7 +299,7 @@ def _sites(
         table = _ordered(pair, settings)
         said = pair.order
     elif rows_follow_points:
-        table = read_table(_points_of(pair), settings)
+        table = _read_points(_points_of(pair), pair, settings)
         said = _points_of(pair)
     else:
         table, said = numbered_sites(pair.stem, n_rows), pair.arrays
@@ -324,14 +325,22 @@ def _points_of(pair: _Pair) -> Path:
     return pair.points
 
 
+def _read_points(file: Path, pair: _Pair, settings: ImportSettings) -> gpd.GeoDataFrame:
+    """Read places; that they bear no labels is of no account if the pickle has some."""
+    with warnings.catch_warnings():
+        if pair.labels is not None:
+            warnings.simplefilter("ignore", UnlabelledWarning)
+        return read_table(file, settings)
+
+
 def _ordered(pair: _Pair, settings: ImportSettings) -> gpd.GeoDataFrame:
     if pair.order is None or pair.order.suffix != ".txt":
-        table = read_table(pair.order or _points_of(pair), settings)
+        table = _read_points(pair.order or _points_of(pair), pair, settings)
         # Tiles are small: the centroid of their degrees is that of their metres.
         return table.set_geometry(gpd.GeoSeries(_centres(table), crs=table.crs))
     lines = pair.order.read_text(encoding="utf-8").splitlines()
     ids = [line.strip() for line in lines if line.strip()]
-    points = read_table(_points_of(pair), settings)
+    points = _read_points(_points_of(pair), pair, settings)
     unknown = [key for key in ids if key not in points.index]
     if unknown:
         raise PlacementError(

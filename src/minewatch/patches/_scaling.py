@@ -18,6 +18,10 @@ Values = Literal["source", "dn", "reflectance"]
 _MAX_MEDIAN: Final = 1.5
 _MIN_MAXIMUM: Final = 0.01
 _MIN_VALID: Final = 1
+_MAX_CLIPPED: Final = 0.02
+_TRUE_COLOR: Final = "true-color-8"
+_MAX_TRUE_COLOR: Final = 255.0
+_ABOVE_TRUE_COLOR: Final = "max_above_true_color"
 _ENOUGH_VALUES: Final = 10_000
 _OFFSET_REFLECTANCE: Final = 0.1
 _BLOCK_VALUES: Final = 1 << 22
@@ -192,7 +196,9 @@ def check_scaling(sample: AnyArray, scaling: Scaling, name: str) -> None:
     ------
     InputError
         If the values are not numbers; if the median reflectance is above 1.5, or the largest below
-        0.01; if 8-bit values are called digital numbers. The message names scalings that would fit.
+        0.01; if more than 2 % of the values, zeros aside, would be clipped; if 8-bit values are
+        called digital numbers, or 8-bit true colour has values above 255. The message names
+        scalings that would fit.
     """
     if sample.dtype.kind not in "iuf":
         raise InputError(f"{name} holds {sample.dtype}; expected integers or floats")
@@ -207,6 +213,55 @@ def check_scaling(sample: AnyArray, scaling: Scaling, name: str) -> None:
         raise InputError(
             f"{name}: with scale {scaling.scale:g} and offset {scaling.offset:g}, {fault}; {advice}"
         )
+
+
+def check_conversion(notes: Mapping[str, float], n_values: int, name: str) -> None:
+    """Refuse what a conversion of all values found and the sample did not.
+
+    Raises
+    ------
+    InputError
+        If more than 2 % of the known values were clipped, or 8-bit true colour has values above
+        255.
+    """
+    if notes.get(_ABOVE_TRUE_COLOR):
+        raise InputError(f"{name}: {_above_true_color(notes[_ABOVE_TRUE_COLOR])}")
+    n_known = n_values - notes.get("no_data", 0.0) - notes.get("not_a_number", 0.0)
+    fault = _clipped(notes.get("below_one", 0.0), notes.get("above_range", 0.0), n_known)
+    if fault:
+        raise InputError(f"{name}: {fault}")
+
+
+def note_true_color(values: AnyArray, scaling: Scaling) -> dict[str, float]:
+    """Note for `check_conversion` the largest value, if 8-bit true colour cannot hold it."""
+    if not _is_true_color(scaling) or values.dtype.itemsize == 1:
+        return {}
+    largest = float(np.max(values, initial=0, where=np.isfinite(values)))
+    return {_ABOVE_TRUE_COLOR: largest} if largest > _MAX_TRUE_COLOR else {}
+
+
+def _is_true_color(scaling: Scaling) -> bool:
+    named = SCALINGS[_TRUE_COLOR]
+    return (scaling.scale, scaling.offset) == (named.scale, named.offset)
+
+
+def _above_true_color(largest: float) -> str:
+    return f"there are values up to {largest:,.6g}, but 8-bit true colour has none above 255"
+
+
+def _clipped(n_low: float, n_high: float, n_known: float) -> str | None:
+    """Say that far too much would be clipped, if it would."""
+    if n_known <= 0 or n_low + n_high <= _MAX_CLIPPED * n_known:
+        return None
+    ends = [
+        f"{share:.2g} % of the values would be clipped at {end}"
+        for share, end in ((100 * n_low / n_known, 0.0001), (100 * n_high / n_known, 6.5535))
+        if share
+    ]
+    return (
+        f"{' and '.join(ends)} of reflectance; is the scale right? If it is, make such values no "
+        "data first"
+    )
 
 
 def warn_of_offset(sample: AnyArray, scaling: Scaling, name: str) -> None:
@@ -238,6 +293,8 @@ def _fault(sample: AnyArray, scaling: Scaling) -> str | None:
         known = known[known != scaling.no_data]
     if known.size == 0:
         return None
+    if _is_true_color(scaling) and known.max() > _MAX_TRUE_COLOR:
+        return _above_true_color(float(known.max()))
     reflectance = known.astype(np.float64) * scaling.scale + scaling.offset
     median, largest = float(np.median(reflectance)), float(reflectance.max())
     if median > _MAX_MEDIAN:
@@ -248,7 +305,9 @@ def _fault(sample: AnyArray, scaling: Scaling) -> str | None:
         return f"the median reflectance would be {median:.4g}"
     if sample.dtype.itemsize == 1 and scaling.dn_per_unit <= 1.0:
         return "8-bit values cannot be digital numbers of reflectance × 10,000"
-    return None
+    whole = np.rint(known * scaling.dn_per_unit + scaling.dn_offset)
+    n_low = int(np.count_nonzero((whole < _MIN_VALID) & (known != 0)))
+    return _clipped(n_low, int(np.count_nonzero(whole > MAX_DN)), known.size)
 
 
 def describe_conversion(notes: Mapping[str, float], n_values: int) -> str | None:

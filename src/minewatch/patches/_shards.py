@@ -113,10 +113,14 @@ def write_plan(
     plan: Plan,
     read_block: ReadBlock,
     *,
+    check: Callable[[Mapping[str, float]], None] | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> PatchDataset:
-    """Do the writing that `write_patches` and the imports announce."""
+    """Do the writing that `write_patches` and the imports announce.
+
+    `check` gets the notes of all blocks, and raises InputError if there must be no such dataset.
+    """
     final = Path(out)
     partial = final.with_name(final.name + ".partial")
     with _store.locked(final):
@@ -126,6 +130,7 @@ def write_plan(
         if not _is_whole(partial, key):
             journal = _open_journal(partial, plan, key, start_over=overwrite)
             _write_shards(partial, plan, read_block, journal, progress)
+            _check_notes(partial, journal, check)
             _finish(partial, plan, journal, key)
         _store.put_in_place(partial, final)
     return PatchDataset.open(final)
@@ -252,6 +257,19 @@ def _write_shards(
             digest, nan_counts = digest_array(numbers), _sparse(block.nan_counts)
             journal.add(_Entry(shard, digest, clear_digest, dict(block.notes), nan_counts))
         progress("write patches", stop, n_sites)
+
+
+def _check_notes(
+    partial: Path, journal: _Journal, check: Callable[[Mapping[str, float]], None] | None
+) -> None:
+    """Let a check see what the conversion changed; what it refuses is not kept aside."""
+    if check is None:
+        return
+    try:
+        check(add_notes(entry.notes for entry in journal.done.values()))
+    except InputError:
+        shutil.rmtree(partial)
+        raise
 
 
 def _sparse(counts: AnyArray | None) -> dict[str, int]:

@@ -68,7 +68,8 @@ class SitesCheck:
     """Index `distance_m`: n_clusters, n_single (of one site), largest (sites), n_mixed (clusters
     that hold both classes)."""
     faults: pd.DataFrame
-    """row (from 1), site_id, fault, detail: what validate_sites would raise."""
+    """row (from 1), site_id, fault, detail, source and source_row (the row among the sites of one
+    source, if there are several): what validate_sites would raise."""
     per_site: pd.DataFrame
     """Index site_id: class, nearest_m, nearest_other_class_m, n_overlapping, and the cluster at
     each distance (-1: no place)."""

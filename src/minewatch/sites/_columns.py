@@ -85,18 +85,31 @@ def read_numbers(values: "pd.Series[str]", where: str) -> FloatArray:
     return numbers.to_numpy(np.float64, na_value=np.nan)
 
 
-def read_labels(values: "pd.Series[Any]", where: str) -> tuple["pd.Series[int]", list[str]]:
+def read_labels(
+    values: "pd.Series[Any]", where: str, words: Mapping[str, int]
+) -> tuple["pd.Series[int]", list[str]]:
     """Map a column of labels to Int8, and list the values that are not known with their rows."""
     known: dict[object, int | None] = {}
     faults = []
     text = values.where(values.notna(), None).astype(object)
     for value in text.dropna().unique():
-        known[value] = parse_label(value)
+        known[value] = parse_label(value, words)
         if known[value] is None and as_text(value).strip():
             rows = list_some([row + 1 for row in np.flatnonzero(text == value)])
             faults.append(f"{where}: label {as_text(value)!r} is not known, in row {rows}")
     labels = [known.get(value) if value is not None else None for value in text]
     return pd.Series(pd.array(labels, dtype="Int8"), index=values.index), faults
+
+
+def find_label_like(table: pd.DataFrame, words: Mapping[str, int]) -> str | None:
+    """Name the first column that holds nothing but labels, of both classes; None if none does."""
+    for name in table.columns:
+        if str(name).lower() in ("geometry", "source", *ID_COLUMNS):
+            continue
+        values = table[name].dropna()
+        if {parse_label(value, words) for value in values.unique()} == {0, 1}:
+            return str(name)
+    return None
 
 
 def pick_ids(tables: Mapping[str, pd.DataFrame], chosen: str | None) -> list["pd.Series[str]"]:

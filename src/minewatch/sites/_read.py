@@ -1,6 +1,7 @@
 """Read files of places into one table of sites."""
 
 import csv
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from minewatch.errors import InputError, NotThereError, SitesError
+from minewatch.errors import InputError, NotThereError, SitesError, UnlabelledWarning
 from minewatch.sites._columns import (
     ID_COLUMNS,
     find_coordinates,
+    find_label_like,
     is_blank,
     pick_ids,
     plain_name,
@@ -29,7 +31,14 @@ from minewatch.sites._columns import (
 )
 from minewatch.sites._distance import single_points
 from minewatch.sites._layers import LAYER_SUFFIXES, PARQUET_SUFFIXES, read_layer
-from minewatch.sites._schema import LABEL_WORDS, SITE_ID, SITES_CRS, list_some, parse_label
+from minewatch.sites._schema import (
+    LABEL_WORDS,
+    SITE_ID,
+    SITES_CRS,
+    label_words,
+    list_some,
+    parse_label,
+)
 from minewatch.types import StrPath
 
 TABLE_SUFFIXES: Final = (".csv", ".tsv")
@@ -49,6 +58,7 @@ def read_sites(
     path: StrPath | Sequence[StrPath] | Mapping[str | int, StrPath | Sequence[StrPath]],
     *,
     label: str | int | None = None,
+    labels: Mapping[str, int] | None = None,
     crs: str | int | None = None,
     longitude: str | None = None,
     latitude: str | None = None,
@@ -72,8 +82,12 @@ def read_sites(
     label
         The column that holds the label; or 1 or 0, the label of every site. None: the class named
         in `path`; or else the column ``label``, if there is one; or else no labels. Known spellings
-        are 1, true, yes, mining, mine, positive; 0, false, no, no mining, not mining, non-mining,
-        negative, background, whatever their case. Empty is unlabelled; anything else is an error.
+        are 1, 1.0, true, yes, y, mining, mine, positive; 0, 0.0, false, no, n, no mining, not
+        mining, non-mining, negative, background, whatever their case. Empty is unlabelled; anything
+        else is an error.
+    labels
+        What further words in the column stand for: ``{"mina": 1, "bosque": 0}``. They go before
+        the known spellings; case, ``_`` and ``-`` do not count.
     crs
         The CRS of files that carry none. A file that carries another is refused.
     longitude, latitude
@@ -104,6 +118,11 @@ def read_sites(
     UnsafeError
         If a vector file holds another format than its suffix says.
 
+    Warns
+    -----
+    UnlabelledWarning
+        If no column of labels is named or found, and one holds nothing but labels of both classes.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -121,16 +140,18 @@ def read_sites(
     files = _list_files(path, label)
     options = ReadOptions(crs=crs, longitude=longitude, latitude=latitude, layer=layer)
     column = label if isinstance(label, str) else None
+    words = label_words(labels)
     faults: list[str] = []
     tables = {}
     for source, (file, given) in files.items():
         table = _read_one(file, source, options)
-        tables[source], more = _with_labels(table, column, given, file.name)
+        tables[source], more = _with_labels(table, column, given, file.name, words)
         faults += more
     if faults:
         raise SitesError(
             "\n  ".join(["some labels cannot be used:", *faults])
-            + f"\nKnown labels: {', '.join(LABEL_WORDS)}",
+            + f"\nKnown labels: {', '.join(words)}. Say what others mean: labels={{'word': 1}}; "
+            "--mining-label WORD, --no-mining-label WORD",
             faults,
         )
     ids = pick_ids(tables, site_id)
@@ -286,7 +307,11 @@ def _parse_crs(crs: str | int) -> CRS:
 
 
 def _with_labels(
-    table: gpd.GeoDataFrame, column: str | None, given: int | None, where: str
+    table: gpd.GeoDataFrame,
+    column: str | None,
+    given: int | None,
+    where: str,
+    words: Mapping[str, int],
 ) -> tuple[gpd.GeoDataFrame, list[str]]:
     in_file = next((name for name in table.columns if name.strip().lower() == "label"), None)
     faults: list[str] = []
@@ -295,18 +320,31 @@ def _with_labels(
         raise SitesError(f"{where} has no column {column!r} of labels; it has {names}")
     if given is not None:
         labels = pd.Series(given, index=table.index, dtype="Int8")
-        faults = _contradictions(table[in_file], labels, where) if in_file else []
+        faults = _contradictions(table[in_file], labels, where, words) if in_file else []
     elif column or in_file:
-        labels, faults = read_labels(table.pop(column or in_file), where)
+        labels, faults = read_labels(table.pop(column or in_file), where, words)
     else:
         labels = pd.Series(pd.NA, index=table.index, dtype="Int8")
+        _warn_unlabelled(find_label_like(table, words), where)
     if in_file in table:
         table = table.rename(columns={in_file: "label_in_file"})
     return table.assign(label=labels), faults
 
 
-def _contradictions(in_file: "pd.Series[Any]", labels: "pd.Series[int]", where: str) -> list[str]:
-    written, _ = read_labels(in_file, where)
+def _warn_unlabelled(column: str | None, where: str) -> None:
+    if column is not None:
+        warnings.warn(
+            f"{where}: no site is labelled, for no column of labels was named; column {column!r} "
+            f"looks like one: name it (label={column!r}; --label {column})",
+            UnlabelledWarning,
+            stacklevel=4,
+        )
+
+
+def _contradictions(
+    in_file: "pd.Series[Any]", labels: "pd.Series[int]", where: str, words: Mapping[str, int]
+) -> list[str]:
+    written, _ = read_labels(in_file, where, words)
     rows = np.flatnonzero((written != labels).fillna(value=False))
     if len(rows) == 0:
         return []

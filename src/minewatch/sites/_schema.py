@@ -7,6 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from minewatch.errors import InputError
 from minewatch.types import StrPath
 
 CLASS_NAMES: Final[Mapping[int, str]] = {1: "mining", 0: "no mining"}
@@ -18,14 +19,18 @@ SITE_ID: Final = "site_id"
 
 LABEL_WORDS: Final[Mapping[str, int]] = {
     "1": 1,
+    "1.0": 1,
     "true": 1,
     "yes": 1,
+    "y": 1,
     "mining": 1,
     "mine": 1,
     "positive": 1,
     "0": 0,
+    "0.0": 0,
     "false": 0,
     "no": 0,
+    "n": 0,
     "no mining": 0,
     "not mining": 0,
     "non mining": 0,
@@ -38,16 +43,41 @@ LABEL_WORDS: Final[Mapping[str, int]] = {
 PathOrTable: TypeAlias = StrPath | gpd.GeoDataFrame
 
 
-def parse_label(value: object) -> int | None:
+def parse_label(value: object, words: Mapping[str, int] = LABEL_WORDS) -> int | None:
     """Give the label that a value from a file stands for, or None if it is not a known one.
+
+    `words` are known spellings, as `plain_word` gives them.
 
     Examples
     --------
     >>> parse_label("No_Mining"), parse_label(True), parse_label(1.0), parse_label("maybe")
     (0, 1, 1, None)
     """
-    text = as_text(value).lower().replace("_", " ").replace("-", " ")
-    return LABEL_WORDS.get(" ".join(text.split()))
+    return words.get(plain_word(value))
+
+
+def label_words(own: Mapping[str, int] | None) -> dict[str, int]:
+    """Give all known spellings: the caller's own, which go first, and minewatch's.
+
+    Raises
+    ------
+    InputError
+        If a word of the caller's is empty, or stands for anything but 1 and 0, or for both.
+    """
+    words: dict[str, int] = {}
+    for word, label in (own or {}).items():
+        key = plain_word(word)
+        if not key or label not in CLASS_NAMES or words.get(key, label) != label:
+            raise InputError(
+                f"label {word!r} is to mean {label!r}; expected a word that means 1 or 0, not both"
+            )
+        words[key] = int(label)
+    return {**LABEL_WORDS, **words}
+
+
+def plain_word(value: object) -> str:
+    """Spell a value in lower case, with one space for ``_``, ``-`` and any run of spaces."""
+    return " ".join(as_text(value).lower().replace("_", " ").replace("-", " ").split())
 
 
 def as_text(value: object) -> str:

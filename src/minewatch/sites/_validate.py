@@ -88,7 +88,7 @@ def validate_sites(
     ------
     SitesError
         If there is any fault that is not allowed; its `faults` lists all of them with their rows,
-        counted from 1.
+        counted from 1 (in each source, if there are several).
     InputError
         If `allow` names a fault that does not exist.
 
@@ -135,10 +135,30 @@ def raise_faults(faults: pd.DataFrame, n_sites: int, *, allow: Collection[str] =
     raise SitesError(f"{count} in {n_sites:,} sites:\n  {shown}{rest}", lines)
 
 
-def describe_fault(row: int | NAType, site_id: str, fault: str, detail: str) -> str:
-    """Spell one row of a table of faults."""
-    where = "" if isinstance(row, NAType) else f"row {row} ({site_id}): "
-    return f"{where}{fault}: {detail}"
+def describe_fault(
+    row: int | NAType, site_id: str, fault: str, detail: str, source: str, source_row: int | NAType
+) -> str:
+    """Spell one row of a table of faults; a source is named where there are several."""
+    if isinstance(row, NAType):
+        return f"{fault}: {detail}"
+    place = f"row {source_row} of {source}" if source else f"row {row}"
+    return f"{place} ({site_id}): {fault}: {detail}"
+
+
+class _RowNames:
+    """Where a row stands: in its source, if the table was put together from several."""
+
+    def __init__(self, sites: gpd.GeoDataFrame) -> None:
+        sources = sites["source"] if "source" in sites else pd.Series("", index=sites.index)
+        self.sources = sources.astype("str").fillna("").to_numpy(dtype=object)
+        if len(set(self.sources)) == 1:
+            self.sources[:] = ""
+        self.rows = pd.Series(self.sources).groupby(self.sources).cumcount().to_numpy() + 1
+
+    def name(self, position: int) -> str:
+        """Spell the row of a site."""
+        source = self.sources[position]
+        return f"row {self.rows[position]}{f' of {source}' if source else ''}"
 
 
 def find_faults(
@@ -159,7 +179,9 @@ def find_faults(
     -------
     pandas.DataFrame
         One row per fault, in the order of the sites: `row` (Int64, counted from 1; missing if the
-        fault is of the whole table), `site_id`, `fault`, `detail`.
+        fault is of the whole table), `site_id`, `fault`, `detail`, and, if the sites are from
+        several sources, `source` and `source_row`, the row among the sites of that source (counted
+        from 1); otherwise `source` is empty, and `source_row` is `row`.
     """
     found = list(_of_table(sites))
     found += _of_ids(sites)
@@ -200,12 +222,17 @@ def _as_table(found: list[_Found], sites: gpd.GeoDataFrame) -> pd.DataFrame:
     found = sorted(found, key=lambda one: -1 if one.position is None else one.position)
     ids = ["" if one.position is None else as_text(sites.index[one.position]) for one in found]
     rows = [None if one.position is None else one.position + 1 for one in found]
+    names = _RowNames(sites)
+    sources = ["" if one.position is None else names.sources[one.position] for one in found]
+    own = [None if one.position is None else names.rows[one.position] for one in found]
     return pd.DataFrame(
         {
             "row": pd.array(rows, dtype="Int64"),
             SITE_ID: pd.array(ids, dtype="str"),
             "fault": pd.array([one.fault for one in found], dtype="str"),
             "detail": pd.array([one.detail for one in found], dtype="str"),
+            "source": pd.array(sources, dtype="str"),
+            "source_row": pd.array(own, dtype="Int64"),
         }
     )
 
@@ -233,11 +260,12 @@ def _of_ids(sites: gpd.GeoDataFrame) -> Iterator[_Found]:
         return
     ids = sites.index.to_series().reset_index(drop=True)
     first: dict[str, int] = {}
+    names = _RowNames(sites)
     for position, site_id in enumerate(ids):
         if not isinstance(site_id, str) or not site_id.strip():
             yield _Found("missing id", f"it is {site_id!r}; expected text", position)
         elif site_id in first:
-            yield _Found("duplicate id", f"row {first[site_id] + 1} bears it too", position)
+            yield _Found("duplicate id", f"{names.name(first[site_id])} bears it too", position)
         else:
             first[site_id] = position
 
@@ -300,8 +328,9 @@ def _of_duplicates(sites: gpd.GeoDataFrame) -> Iterator[_Found]:
     rows = np.flatnonzero(np.isfinite(places).all(axis=1))
     _, first, group = np.unique(places[rows], axis=0, return_index=True, return_inverse=True)
     earlier = rows[first[group.ravel()]]
+    names = _RowNames(sites)
     for position, before in zip(rows[earlier != rows], earlier[earlier != rows], strict=True):
-        detail = f"the place of row {before + 1} ({sites.index[before]})"
+        detail = f"the place of {names.name(before)} ({sites.index[before]})"
         yield _Found("duplicate point", detail, int(position))
 
 
@@ -313,6 +342,7 @@ def _of_conflicts(sites: gpd.GeoDataFrame, grid: PatchGrid) -> Iterator[_Found]:
     pairs = rows[conflicting_pairs(squares, labels[rows], squares.near_pairs())]
     if len(pairs) == 0:
         return
+    names = _RowNames(sites)
     apart = geodesic_m(places[pairs[:, 0]], places[pairs[:, 1]])
     both = np.vstack([pairs, pairs[:, ::-1]])
     order = np.lexsort((both[:, 1], np.tile(apart, 2), both[:, 0]))
@@ -322,7 +352,7 @@ def _of_conflicts(sites: gpd.GeoDataFrame, grid: PatchGrid) -> Iterator[_Found]:
         more = f" (and {count - 1} more)" if count > 1 else ""
         detail = (
             f"it is {CLASS_NAMES[int(labels[position])]}, but in one patch with it, "
-            f"{np.tile(apart, 2)[order[at]]:.0f} m away, {sites.index[other]} (row {other + 1}) is "
-            f"{CLASS_NAMES[int(labels[other])]}{more}"
+            f"{np.tile(apart, 2)[order[at]]:.0f} m away, {sites.index[other]} "
+            f"({names.name(other)}) is {CLASS_NAMES[int(labels[other])]}{more}"
         )
         yield _Found("conflicting labels", detail, int(position))
