@@ -80,19 +80,6 @@ ClearDilationPx: TypeAlias = Annotated[
 
 def make_query(**chosen: Any) -> "SceneQuery":
     """Make a query from the options that were given; None stands for the default."""
-    from pydantic import ValidationError
-
-    from minewatch.errors import SettingsError
     from minewatch.imagery import SceneQuery
 
-    try:
-        return SceneQuery(**{key: value for key, value in chosen.items() if value is not None})
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'query'}: "
-            f"{fault['msg'].removeprefix('Value error, ')} (given: {fault['input']!r})"
-            if fault["loc"]
-            else fault["msg"].removeprefix("Value error, ")
-            for fault in error.errors()
-        )
-        raise SettingsError(faults) from error
+    return SceneQuery(**{key: value for key, value in chosen.items() if value is not None})
