@@ -1,24 +1,22 @@
 """The study of the demo: a made-up valley, written as anyone's files would be."""
 
-from datetime import date
 from pathlib import Path
-from typing import Final
+
+import geopandas as gpd
+import numpy as np
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
 from minewatch.errors import AlreadyThereError
 from minewatch.study._read import FILE_NAME
-from minewatch.types import StrPath
+from minewatch.types import AnyArray, StrPath
 
-N_MINING: Final = 170
-N_BACKGROUND: Final = 332
+N_MINING, N_BACKGROUND = 170, 332
 """As many as in the study that minewatch began with."""
-YEAR: Final = 2023
-SINCE: Final = date(YEAR, 1, 1)
-"""Mines that people looked at were there on this day, so that a year's median shows them."""
-_OWN: Final = {
-    *(FILE_NAME, "places.geojson", "archive", "sites.parquet", "sites", "patches", "explore"),
-    *(".minewatch", ".patches.lock", "patches.failures.csv"),
+SITES_AT_A_TIME = 50
+_OWN = {
+    *(FILE_NAME, "places.geojson", "patches.npz", "sites.parquet", "sites", "patches", "explore"),
+    *(".minewatch", ".patches.lock"),
 }
 """What a demo's folder holds; with anything else in it, it is not replaced."""
 
@@ -26,7 +24,7 @@ _OWN: Final = {
 def make_demo(
     folder: StrPath, *, seed: int = 1, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """Write a study of the toy valley: points, a year of imagery, the `study.toml` that ties them.
+    """Write a study of the toy valley: points, patches and the `study.toml` that ties them.
 
     Parameters
     ----------
@@ -37,7 +35,7 @@ def make_demo(
     overwrite
         Replace a folder that an earlier demo made.
     progress
-        Told how much of the imagery is written.
+        Told how many patches are rendered.
 
     Returns
     -------
@@ -53,13 +51,24 @@ def make_demo(
     template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
     _refuse_other_folders(final, overwrite=overwrite)
     valley = toy.Valley(seed=seed)
-    area = toy.archive_area(valley)
-    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND, within=area, on=SINCE)
+    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND)
+    pixels = _render(valley, table, progress)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
-        sites.write_sites(table, aside / "places.geojson")
-        toy.write_archive(valley, aside / "archive", year=YEAR, area=area, progress=progress)
+        sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
+        np.savez(aside / "patches.npz", patches=pixels)
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
     return final / FILE_NAME
+
+
+def _render(valley: toy.Valley, table: gpd.GeoDataFrame, progress: Progress) -> AnyArray:
+    """Render the patches of all sites, uint16 (site, y, x, band), a few at a time."""
+    parts = []
+    for first in range(0, len(table), SITES_AT_A_TIME):
+        progress("rendering the valley", first, len(table))
+        pixels = valley.pixels(table.iloc[first : first + SITES_AT_A_TIME], bands="l2a-12")
+        parts.append(pixels.transpose("site", "y", "x", "band").to_numpy())
+    progress("rendering the valley", len(table), len(table))
+    return np.concatenate(parts)
 
 
 def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:
