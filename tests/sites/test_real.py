@@ -6,6 +6,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
+from minewatch.errors import UnlabelledWarning
 from minewatch.sites import check_sites, nearest_distance_m, read_sites, sample_background
 from minewatch.sites import validate_sites as validate
 
@@ -41,6 +42,7 @@ def test_ids_that_are_all_null_are_made_from_source_and_order(seed_study: gpd.Ge
     assert list(seed_study.columns) == ["label", "source", "geometry"]
 
 
+@pytest.mark.filterwarnings("ignore::minewatch.errors.UnlabelledWarning")
 @pytest.mark.parametrize(
     ("name", "n_sites", "first_id"),
     [
@@ -105,3 +107,9 @@ def test_thousands_of_small_polygons_are_a_region(shared_data: Path) -> None:
     sites = sample_background(file, 300, min_distance_m=0, random_state=1)
     mines = gpd.read_file(file)
     assert len(sites.sjoin(mines, predicate="within").index.unique()) == 300
+
+
+def test_a_column_about_mining_is_pointed_out_when_no_label_is_named(shared_data: Path) -> None:
+    airstrips = shared_data / "places" / "Illegal-Airstrips-NYT-Intercept-Public.geojson"
+    with pytest.warns(UnlabelledWarning, match="--label 'Mining activity seen up to 20km"):
+        read_sites(airstrips)

@@ -1,6 +1,7 @@
 """Read files of places into one table of sites."""
 
 import csv
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -335,7 +336,7 @@ def _warn_unlabelled(column: str | None, where: str) -> None:
     if column is not None:
         warnings.warn(
             f"{where}: no site is labelled, for no column of labels was named; column {column!r} "
-            f"looks like one: name it (label={column!r}; --label {column})",
+            f"looks like one: name it (label={column!r}; --label {shlex.quote(column)})",
             UnlabelledWarning,
             stacklevel=4,
         )
