@@ -1,10 +1,12 @@
 """Run one part of a benchmark in a process of its own, and take its time and its peak memory."""
 
+import contextlib
 import json
 import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,8 +27,8 @@ class Measured:
     cpu_s: float
     """Processor time of the whole process, all threads: what a busy machine does not blur."""
     peak_mb: float
-    """Most memory that the process held at once (resident set), megabytes; where it had processes
-    of its own, the most that one of them held is added, as if both peaks fell together."""
+    """Most memory that the process held at once (resident set), together with processes of its own,
+    megabytes. Linux alone can be asked for the sum; elsewhere it is the largest of them."""
     work_cpu_s: float
     """Processor time of the work itself, all threads, without starting Python and importing."""
 
@@ -56,17 +58,37 @@ def measure(script: str, part: str, *arguments: str, name: str | None = None) ->
     told = json.loads(output.splitlines()[-1])
     seconds, work_cpu_s = float(told["seconds"]), float(told["cpu_s"])
     cpu_s = usage.ru_utime + usage.ru_stime
-    peak_mb = (usage.ru_maxrss + told["helpers_maxrss"]) * _BYTES_PER_MAXRSS / 1e6
+    peak_mb = max(usage.ru_maxrss * _BYTES_PER_MAXRSS, told["family_peak_bytes"]) / 1e6
     return Measured(name or part, seconds, elapsed, cpu_s, peak_mb, work_cpu_s)
 
 
 def report(work: Callable[[], object]) -> None:
     """Do the work of a part and tell `measure` how long it took; last line of the output."""
+    done, sampled = threading.Event(), list[int]()
+    sampler = threading.Thread(target=_sample_family, args=(done, sampled))
+    sampler.start()
     start, cpu_start = time.perf_counter(), time.process_time()
     work()
     seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
-    helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps({"seconds": seconds, "cpu_s": cpu_s, "helpers_maxrss": helpers}))
+    done.set()
+    sampler.join()
+    told = {"seconds": seconds, "cpu_s": cpu_s, "family_peak_bytes": max(sampled, default=0)}
+    print(json.dumps(told))
+
+
+def _sample_family(done: threading.Event, sampled: list[int]) -> None:
+    """Note every 20 ms how much memory this process and those that it started hold together."""
+    page = resource.getpagesize()
+    while not done.wait(0.02):
+        pids = ["self"]
+        for children in Path("/proc/self/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                pids += children.read_text().split()
+        total = 0
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+        sampled.append(total)
 
 
 def machine() -> str:
