@@ -106,7 +106,3 @@ class RoundedWarning(MinewatchWarning):
 
 class OffsetWarning(MinewatchWarning):
     """Values look as if the +1000 of processing baseline 04.00 were still in them."""
-
-
-class DegenerateWarning(MinewatchWarning):
-    """A statistic could not be computed on this sample and was left empty."""

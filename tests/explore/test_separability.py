@@ -203,3 +203,11 @@ def _shuffled(statistics, random):
         indices=statistics.indices.loc[rows],
         **tables,
     )
+
+
+def test_one_place_is_not_called_chance(sites_of, statistics_of):
+    sites = sites_of(np.full(20, -62.6), np.full(20, 5.4), [1, 0] * 10)
+    section = rank_separability(statistics_of(sites, signal=2.0), CHOICES)
+    assert "interval rests on" not in section.seen
+    assert "A class lies in one place, so nothing tells whether" in section.advice
+    assert "differs from chance" not in section.advice

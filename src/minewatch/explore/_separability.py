@@ -204,18 +204,25 @@ def _seen(table: pd.DataFrame, best: Auc, *, n_unplaced: int, settings: ExploreS
         where = f"{n_places}, those known {apart} and {alone}"
     else:
         where = alone
+    share = format_percent(settings.confidence)
+    rests = f"; the {share} interval rests on {where}, not on pixels"
     return (
         f"Of {len(table)} bands and indices, {first['feature']} ({first['direction']}) tells the "
         f"classes apart best by itself: AUC {best.in_words(settings.confidence)}, "
         f"n = {format_count(best.n_mining)} mining and "
-        f"{number_of(best.n_no_mining, 'no-mining patch')}; the "
-        f"{format_percent(settings.confidence)} interval rests on {where}, not on pixels."
+        f"{number_of(best.n_no_mining, 'no-mining patch')}"
+        f"{rests if best.n_places_scarce > 1 else ''}."
     )
 
 
 def _advice(table: pd.DataFrame, best: Auc, settings: ExploreSettings) -> str:
     """Say what to do; the best of many must beat chance after a correction for their number."""
     first = table.iloc[0]["feature"]
+    if best.n_places_scarce < 2:
+        return (
+            f"A class lies in one place, so nothing tells whether {first} beats chance: "
+            "gather sites in more independent places before training a model."
+        )
     corrected = 1.0 - (1.0 - settings.confidence) / len(table)
     if not best.differs_from_chance(corrected):
         return (
