@@ -1,0 +1,1 @@
+"""Context: what OpenStreetMap knows around every place."""
