@@ -149,6 +149,7 @@ class HttpSession:
         *,
         byte_range: tuple[int, int] | None = None,
         post: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         renew: Callable[[], bool] | None = None,
     ) -> Result:
         """Ask until an answer passes its check.
@@ -162,7 +163,9 @@ class HttpSession:
         byte_range
             First byte and number of bytes; None for the whole file.
         post
-            A JSON body to send; None for GET.
+            A body to send, JSON unless `headers` says otherwise; None for GET.
+        headers
+            More to say, or other than is said by default. Who asks for an encoding decodes it.
         renew
             Called where the server denies access; True if asking again may help.
 
@@ -184,7 +187,7 @@ class HttpSession:
                 raise HttpError("the session was closed")
             tried += 1
             try:
-                return self._attempt(address(), check, byte_range, post)
+                return self._attempt(address(), check, byte_range, post, headers or {})
             except _FailedAttempt as failed:
                 last = failed
                 logger.debug("attempt %d: %s", tried, failed)
@@ -212,10 +215,11 @@ class HttpSession:
         check: Callable[[Answer], Result],
         byte_range: tuple[int, int] | None,
         post: bytes | None,
+        more: Mapping[str, str],
     ) -> Result:
         host = urlsplit(url).netloc
         try:
-            result = check(self._ask(url, byte_range, post))
+            result = check(self._ask(url, byte_range, post, more))
         except BadAnswerError as error:
             self._note(host, ok=False)
             raise _FailedAttempt(f"{_plain(url)}: {error}", host) from error
@@ -225,7 +229,13 @@ class HttpSession:
         self._note(host, ok=True)
         return result
 
-    def _ask(self, url: str, byte_range: tuple[int, int] | None, post: bytes | None) -> Answer:
+    def _ask(
+        self,
+        url: str,
+        byte_range: tuple[int, int] | None,
+        post: bytes | None,
+        more: Mapping[str, str],
+    ) -> Answer:
         import urllib3
 
         host = urlsplit(url).netloc
@@ -240,7 +250,7 @@ class HttpSession:
                 "GET" if post is None else "POST",
                 url,
                 body=post,
-                headers=headers,
+                headers=headers | dict(more),
                 preload_content=False,
                 retries=_redirects_only(),
             )

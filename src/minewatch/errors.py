@@ -80,6 +80,10 @@ class ImageryError(MinewatchError, ConnectionError):
     """A source of imagery did not answer, or not with what was asked, after every retry."""
 
 
+class ContextError(MinewatchError, ConnectionError):
+    """A source of map data did not answer, or not with what was asked, after every retry."""
+
+
 class CredentialsError(MinewatchError, PermissionError):
     """A source of imagery wants an account, and there is none or it is not allowed."""
 
