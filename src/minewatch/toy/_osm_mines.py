@@ -3,6 +3,8 @@
 from datetime import date
 from typing import Final
 
+import shapely
+
 from minewatch.toy._osm_sheet import Sheet
 from minewatch.toy._osm_survey import Survey, ring_area
 from minewatch.toy._osm_water import points_of
@@ -38,7 +40,8 @@ def _map_known(sheet: Sheet, survey: Survey, mine: int, opened: date) -> set[int
         sheet.draw_ring(ring, {"landuse": "quarry", **resource, **name}, since=opened)
     elif named:
         sheet.draw_node(middle(ring), {"place": "locality", **name}, since=opened)
-    ponds = [i for i, owner in enumerate(survey.land.mine_pond_mine) if owner == mine]
+    owners = survey.land.mine_pond_mine
+    ponds = [i for i, owner in enumerate(owners) if owner == mine and _shows(survey, i)]
     if not (tailings and ponds):
         return set()
     largest = max(ponds, key=lambda pond: ring_area(survey.land.mine_ponds.rings[pond]))
@@ -56,7 +59,15 @@ def _map_ponds(sheet: Sheet, survey: Survey, taken: set[int]) -> None:
         ring = points_of(land.mine_ponds.rings[pond])
         if pond in taken or opened is None or not survey.maps("mine pond", pond, middle(ring)):
             continue
-        sheet.draw_ring(ring, {"natural": "water"}, since=opened)
+        if _shows(survey, pond):
+            sheet.draw_ring(ring, {"natural": "water"}, since=opened)
+
+
+def _shows(survey: Survey, pond: int) -> bool:
+    """Say whether a pond lies wholly in its mine; outside, no water would be seen."""
+    land = survey.land
+    mine = shapely.Polygon(land.mines.rings[int(land.mine_pond_mine[pond])])
+    return bool(mine.contains(shapely.Polygon(land.mine_ponds.rings[pond])))
 
 
 def _map_gravel(sheet: Sheet, survey: Survey) -> None:

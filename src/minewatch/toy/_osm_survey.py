@@ -46,7 +46,7 @@ CHANCES: Final[dict[str, tuple[float, float]]] = {
     "pasture": (0.03, 0.45),
     "field": (0.02, 0.25),
     "pond": (0.03, 0.55),
-    "mine pond": (0.01, 0.14),
+    "mine pond": (0.01, 0.2),
     "airstrip": (0.4, 0.5),
 }
 """Chance that one of a kind is mapped: where no effort was made, and what full effort adds."""
