@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,7 @@ class Extract:
                 areas["relation", item.orig_id()] = shapely.make_valid(polygon)
         return list(areas), shapely.STRtree(list(areas.values()))
 
+    @lru_cache(maxsize=64)  # noqa: B019  # one extract lives as long as its server
     def touching(self, ground: shapely.Geometry) -> set[Element]:
         """Find nodes in some ground, ways that touch it, and relations that have such members."""
         inside = shapely.intersects_xy(ground, self._points) if len(self._points) else []
@@ -168,7 +169,7 @@ class Extract:
 
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<word>[\w.+-]+|->)|(?P<sign>[^\w\s]))"""
+    r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<word>->|[\w.+-]+)|(?P<sign>[^\w\s]))"""
 )
 _TYPES = {
     "node": ("node",), "way": ("way",), "relation": ("relation",), "rel": ("relation",),
