@@ -1,0 +1,323 @@
+"""What is mapped, drawn on the pixels of patches: presence, and the distance to the nearest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import geopandas as gpd
+import numpy as np
+import shapely
+import xarray as xr
+from odc.geo.geobox import GeoBox
+
+from minewatch._progress import Progress, silent
+from minewatch.context._around import Places
+from minewatch.context._columns import check_features, choose_layers, is_target, naming_layers
+from minewatch.context._features import Features
+from minewatch.context._field import Pixels, distance_field
+from minewatch.context._ground import Ground, to_degrees, to_plane, zone_of
+from minewatch.context._layers import TARGET, Layer
+from minewatch.context._mosaic import Drawing, transforms
+from minewatch.context._pieces import border_pieces
+from minewatch.errors import InputError
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
+
+PRESENCE: Final = "presence"
+DISTANCE: Final = "distance_m"
+MAX_DISTANCE_M: Final = 10_000.0
+_STEP: Final = "draw channels"
+_PATCHES_AT_ONCE: Final = 1_024
+
+
+def draw_channels(
+    geoboxes: Mapping[str, GeoBox],
+    features: Features | gpd.GeoDataFrame,
+    *,
+    layers: Sequence[Layer | str] | None = None,
+    all_touched: bool = True,
+    max_distance_m: float | None = MAX_DISTANCE_M,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Draw what is mapped on the patches' own pixels.
+
+    Each patch is drawn in its own CRS, with its own transform, so that a channel and the imagery
+    lie on each other pixel by pixel. What names the target is not drawn, unless the layer
+    ``target`` is asked for.
+
+    Parameters
+    ----------
+    geoboxes
+        Grid of pixels of every patch, by site_id; all of one shape, in any CRS.
+    features
+        What is mapped, as `read_features` gives it.
+    layers
+        Layers to draw, by name or as they are defined. None: all that the features have.
+    all_touched
+        Mark every pixel that a feature touches. Otherwise points mark the pixel they lie in, lines
+        the pixels of a thin line, and areas the pixels whose centre lies within: a hut may vanish.
+    max_distance_m
+        How far the nearest feature is looked for, metres; it may lie outside the patch. None:
+        distances are not measured.
+    progress
+        Told the patches drawn.
+
+    Returns
+    -------
+    Dataset
+        ``presence``: uint8, dims (site, layer, y, x), 1 where something of the layer is, else 0.
+        ``distance_m``: float32, the same dims, metres from the pixel's centre to the nearest
+        feature, exact; 0 on or within one; NaN where nothing lies within `max_distance_m`.
+        Coordinates ``site`` (site_id, in the order of `geoboxes`) and ``layer`` (names).
+
+    Raises
+    ------
+    InputError
+        If there is no patch, shapes differ, a patch has no CRS, or features, layers or the distance
+        cannot be used.
+
+    Examples
+    --------
+    >>> from minewatch.grid import PatchGrid
+    >>> from shapely import LineString
+    >>> features = gpd.GeoDataFrame(
+    ...     {"highway": ["track"], "target": np.array([None], dtype=object), "kind": ["line"]},
+    ...     geometry=[LineString([(-62.61, 5.45), (-62.59, 5.45)])],
+    ...     index=["way/1"],
+    ...     crs="EPSG:4326",
+    ... )
+    >>> channels = draw_channels({"mine": PatchGrid().geobox(-62.60, 5.45)}, features)
+    >>> channels["presence"].sel(site="mine", layer="highway").sum().item()
+    48
+    >>> channels["distance_m"].sel(site="mine", layer="highway").max().item() > 200
+    True
+
+    To stack them upon the bands of a `PatchDataset`, by site_id and not by row::
+
+        stack_channels(dataset.pixels(), channels)
+    """
+    grids = _check_grids(geoboxes)
+    if max_distance_m is not None and not 0.0 < max_distance_m < np.inf:
+        raise InputError(f"max_distance_m is {max_distance_m}; expected metres above 0, or None")
+    names, ground, member = _mapped(features, layers)
+    shape = (len(grids), len(names), int(grids[0].shape.y), int(grids[0].shape.x))
+    presence = np.zeros(shape, dtype=np.uint8)
+    distance = None if max_distance_m is None else np.full(shape, np.nan, dtype=np.float32)
+    done = 0
+    progress(_STEP, 0, len(grids))
+    for lot in _lots(grids):
+        canvas = _Canvas.of([grids[row] for row in lot.rows], lot, ground, max_distance_m or 0.0)
+        for layer in range(len(names)):
+            drawn = member[canvas.chosen, layer]
+            presence[lot.rows, layer] = canvas.presence(drawn, all_touched=all_touched)
+            if distance is not None and max_distance_m is not None:
+                distance[lot.rows, layer] = canvas.distance(drawn, max_distance_m)
+        done += len(lot.rows)
+        progress(_STEP, done, len(grids))
+    return _dataset(list(geoboxes), names, presence, distance)
+
+
+def stack_channels(pixels: xr.DataArray, channels: xr.DataArray | xr.Dataset) -> xr.DataArray:
+    """Stack channels of context upon the bands of imagery: 12 bands and 5 layers make 17.
+
+    Parameters
+    ----------
+    pixels
+        Reflectance as `PatchDataset.pixels` gives it, dims (site, band, y, x).
+    channels
+        ``presence`` or ``distance_m`` of `draw_channels`, dims (site, layer, y, x); of a dataset,
+        its presence.
+
+    Returns
+    -------
+    DataArray of float32
+        Dims (site, band, y, x), sites in the order of `pixels`; the layers follow the bands under
+        their own names.
+
+    Raises
+    ------
+    InputError
+        If a site has no channels, or the shapes of patches differ.
+
+    Examples
+    --------
+    >>> pixels = xr.DataArray(
+    ...     np.zeros((2, 3, 4, 4), "f4"), dims=("site", "band", "y", "x"),
+    ...     coords={"site": ["a", "b"], "band": ["B04", "B03", "B02"]},
+    ... )
+    >>> roads = xr.DataArray(
+    ...     np.stack([np.ones((1, 4, 4), "u1"), np.zeros((1, 4, 4), "u1")]),
+    ...     dims=("site", "layer", "y", "x"), coords={"site": ["b", "a"], "layer": ["highway"]},
+    ... )
+    >>> both = stack_channels(pixels, roads)
+    >>> both["band"].values.tolist(), both.sel(site="b", band="highway").mean().item()
+    (['B04', 'B03', 'B02', 'highway'], 1.0)
+    """
+    drawn = channels[PRESENCE] if isinstance(channels, xr.Dataset) else channels
+    missing = sorted(set(map(str, pixels["site"].values)) - set(map(str, drawn["site"].values)))
+    if missing:
+        raise InputError(
+            f"{', '.join(missing[:5])} have no channels; draw them for every site that is stacked"
+        )
+    if pixels.shape[2:] != drawn.shape[2:]:
+        raise InputError(
+            f"patches have {pixels.shape[2:]} pixels and their channels {drawn.shape[2:]}; draw "
+            "them on the patches' own geoboxes"
+        )
+    own = drawn.sel(site=pixels["site"].values).astype(np.float32).rename({"layer": "band"})
+    parts = [part.drop_vars(set(part.coords) - {"site", "band"}) for part in (pixels, own)]
+    stacked: xr.DataArray = xr.concat(parts, dim="band", join="exact", combine_attrs="drop")
+    return stacked.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Lot:
+    """Patches of one CRS, whose middles lie in one UTM zone."""
+
+    rows: IntArray
+    plane: str
+    """The CRS that distances are measured in: the patches' own if that is UTM."""
+    longitude: FloatArray
+    latitude: FloatArray
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    """Patches of a lot, and the features near them, ready to be drawn."""
+
+    n_patches: int
+    chosen: IntArray
+    """Positions of the features near the patches."""
+    drawing: Drawing
+    is_area: BoolArray
+    geometry: AnyArray
+    """The features in the plane that distances are measured in."""
+    pixels: Pixels | None
+
+    @classmethod
+    def of(cls, grids: list[GeoBox], lot: _Lot, ground: Ground, max_distance_m: float) -> "_Canvas":
+        """Choose features, bring them to the patches' pixels and, to measure, to metres."""
+        longitude, latitude = lot.longitude, lot.latitude
+        margin_m = max_distance_m + _reach_m(grids, lot)
+        chosen = ground.near(longitude, latitude, margin_m)
+        own_crs = str(grids[0].crs)
+        own = ground.project(chosen, own_crs, longitude, latitude, margin_m)
+        measured = max_distance_m > 0.0
+        same = own if own_crs == lot.plane or not measured else None
+        return cls(
+            n_patches=len(grids),
+            chosen=chosen,
+            drawing=Drawing.of(grids, own),
+            is_area=np.asarray(shapely.get_dimensions(own) == 2),
+            geometry=ground.project(chosen, lot.plane, longitude, latitude, margin_m)
+            if same is None
+            else same,
+            pixels=_pixels(grids, lot) if measured else None,
+        )
+
+    def presence(self, drawn: BoolArray, *, all_touched: bool) -> AnyArray:
+        """Draw chosen features, dims (patch, y, x)."""
+        pieces = drawn[self.drawing.feature]
+        return self.drawing.burn(pieces, self.n_patches, all_touched=all_touched)
+
+    def distance(self, drawn: BoolArray, max_distance_m: float) -> FloatArray:
+        """Measure from every pixel to chosen features, metres, dims (patch, y, x)."""
+        if self.pixels is None:
+            raise InputError("distances need the centres of pixels")
+        pieces = border_pieces(self.geometry[drawn])
+        field = distance_field(self.pixels, pieces, max_distance_m)
+        areas = (drawn & self.is_area)[self.drawing.feature]
+        within = self.drawing.burn(areas, self.n_patches, all_touched=False)
+        return np.where(within == 1, 0.0, field)
+
+
+def _check_grids(geoboxes: Mapping[str, GeoBox]) -> list[GeoBox]:
+    grids = list(geoboxes.values())
+    shapes = {tuple(geobox.shape) for geobox in grids}
+    if len(shapes) != 1:
+        raise InputError(
+            f"patches have the shapes {sorted(shapes)}; expected at least one patch, and one shape"
+        )
+    unplaced = [key for key, geobox in geoboxes.items() if geobox.crs is None]
+    if unplaced:
+        raise InputError(f"{', '.join(unplaced[:5])} have no CRS, so nothing can be drawn on them")
+    return grids
+
+
+def _mapped(
+    features: Features | gpd.GeoDataFrame, layers: Sequence[Layer | str] | None
+) -> tuple[list[str], Ground, BoolArray]:
+    """Give the names of layers, the features, and which belongs to which (feature, layer)."""
+    table, info = check_features(features)
+    naming = naming_layers(layers, info)
+    target = is_target(table, naming)
+    ordinary = None if layers is None else [layer for layer in layers if layer != TARGET]
+    names = [layer.name for layer in choose_layers(ordinary, table, info)]
+    columns = [np.asarray(table[name].notna(), dtype=np.bool_) & ~target for name in names]
+    if layers is not None and TARGET in layers:
+        names.append(TARGET)
+        columns.append(target)
+    if not names:
+        raise InputError("no layer was named; expected at least one, such as highway")
+    return names, Ground.of(table.geometry.to_numpy()), np.column_stack(columns)
+
+
+def _lots(grids: list[GeoBox]) -> Iterator[_Lot]:
+    """Put patches together that are drawn in one CRS and measured in one plane."""
+    crs = np.array([str(geobox.crs) for geobox in grids], dtype=object)
+    for name in sorted(set(crs)):
+        rows = np.flatnonzero(crs == name)
+        longitude, latitude = _middles([grids[row] for row in rows], name)
+        own = _is_utm(grids[rows[0]])
+        zones = np.zeros(len(rows), np.int64) if own else zone_of(longitude, latitude)
+        for zone in np.unique(zones):
+            lot = np.flatnonzero(zones == zone)
+            for start in range(0, len(lot), _PATCHES_AT_ONCE):
+                part = lot[start : start + _PATCHES_AT_ONCE]
+                plane = name if own else f"EPSG:{zone}"
+                yield _Lot(rows[part], plane, longitude[part], latitude[part])
+
+
+def _is_utm(geobox: GeoBox) -> bool:
+    epsg = None if geobox.crs is None else geobox.crs.epsg
+    return epsg is not None and (32601 <= epsg <= 32660 or 32701 <= epsg <= 32760)
+
+
+def _middles(grids: list[GeoBox], crs: str) -> tuple[FloatArray, FloatArray]:
+    """Give longitude and latitude of the middles of patches of one CRS."""
+    row, column = grids[0].shape.y / 2, grids[0].shape.x / 2
+    a, b, c, d, e, f = transforms(grids).T
+    return to_degrees(crs, a * column + b * row + c, d * column + e * row + f)
+
+
+def _reach_m(grids: list[GeoBox], lot: _Lot) -> float:
+    """Give how far a corner of a patch, with a margin, is from its middle at most, metres."""
+    pixels = _pixels(grids, lot)
+    return 2.0 * pixels.reach_m + 100.0
+
+
+def _pixels(grids: list[GeoBox], lot: _Lot) -> Pixels:
+    """Give the centres of all pixels as seen from the middle of each patch."""
+    height, width = grids[0].shape
+    column, row = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    a, b, c, d, e, f = transforms(grids).T[:, :, None, None]
+    east, north = a * column + b * row + c, d * column + e * row + f
+    crs = str(grids[0].crs)
+    x, y, scale = to_plane(lot.plane, lot.longitude, lot.latitude)
+    if crs != lot.plane:
+        degrees = to_degrees(crs, east.ravel(), north.ravel())
+        plane_x, plane_y, _ = to_plane(lot.plane, *degrees)
+        east, north = plane_x.reshape(east.shape), plane_y.reshape(north.shape)
+    ground = scale[:, None, None]
+    places = Places(x, y, scale, np.empty(0, dtype=object))
+    return Pixels(places, (east - x[:, None, None]) / ground, (north - y[:, None, None]) / ground)
+
+
+def _dataset(
+    site_ids: list[str], names: list[str], presence: AnyArray, distance: AnyArray | None
+) -> xr.Dataset:
+    dims = ("site", "layer", "y", "x")
+    drawn = {PRESENCE: (dims, presence, {"long_name": "something is mapped here", "units": "1"})}
+    if distance is not None:
+        words = {"long_name": "distance to the nearest that is mapped", "units": "m"}
+        drawn[DISTANCE] = (dims, distance, words)
+    return xr.Dataset(drawn, coords={"site": site_ids, "layer": names})

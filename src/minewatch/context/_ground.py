@@ -1,0 +1,203 @@
+"""Features made ready to be measured: near the places, in metres of the places' own UTM zone.
+
+A feature is straight between its vertices in longitude and latitude, as RFC 7946 has it. Before it
+is projected, long sides therefore get vertices of their own, and what crosses 180° is joined. In
+the plane of a zone a metre is not quite a metre (0.9996 to 1.0010 of one within the zone); every
+place is measured with the scale of its own point, which leaves less than 1 part in 10,000 at 10 km.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+from pyproj import Proj, Transformer
+
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
+
+_LONGEST_SIDE_DEGREES: Final = 0.05
+"""Longer sides get vertices; what is left bends less than a metre in the plane of a zone."""
+_CELL_DEGREES: Final = 0.1
+_METRES_PER_DEGREE: Final = 110_000.0
+"""Less than a degree of latitude has anywhere, so that no feature is missed."""
+_WIDE_DEGREES: Final = 2.0
+_TURN: Final = 360.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Geometry of features in degrees, ready to be chosen from and projected.
+
+    Attributes
+    ----------
+    geometry
+        Shapely geometry, one per feature, EPSG:4326. What crosses 180° goes on beyond it.
+    tree
+        Index of their bounds.
+    """
+
+    geometry: AnyArray
+    tree: shapely.STRtree
+
+    @classmethod
+    def of(cls, geometry: AnyArray) -> "Ground":
+        """Join what crosses 180° and break long sides; missing and empty geometry stays so."""
+        joined = _join_at_180(np.array(geometry, dtype=object))
+        west, south, east, north = _bounds(joined)
+        wide = np.maximum(east - west, north - south) > _LONGEST_SIDE_DEGREES
+        joined[wide] = shapely.segmentize(joined[wide], _LONGEST_SIDE_DEGREES)
+        return cls(joined, shapely.STRtree(diagonals(west, south, east, north)))
+
+    def near(self, longitude: FloatArray, latitude: FloatArray, margin_m: float) -> IntArray:
+        """Give the features whose bounds may lie within a margin of any of the places, sorted."""
+        column = np.floor(longitude / _CELL_DEGREES).astype(np.int64)
+        row = np.floor(latitude / _CELL_DEGREES).astype(np.int64)
+        cells = np.unique(np.column_stack([column, row]), axis=0)
+        south = cells[:, 1].astype(np.float64) * _CELL_DEGREES
+        north = south + _CELL_DEGREES
+        up = margin_m / _METRES_PER_DEGREE
+        furthest = np.minimum(np.maximum(abs(south), abs(north)) + up, 89.0)
+        aside = np.asarray(up / np.cos(np.radians(furthest)), dtype=np.float64)
+        west = cells[:, 0] * _CELL_DEGREES - aside
+        east = (cells[:, 0] + 1) * _CELL_DEGREES + aside
+        found = [
+            self.tree.query(diagonals(west + turn, south - up, east + turn, north + up))[1]
+            for turn in (-_TURN, 0.0, _TURN)
+        ]
+        return np.unique(np.concatenate(found)).astype(np.int64)
+
+    def project(
+        self,
+        chosen: IntArray,
+        crs: str,
+        longitude: FloatArray,
+        latitude: FloatArray,
+        margin_m: float,
+    ) -> AnyArray:
+        """Project chosen features to the CRS of places, metres east and north.
+
+        Wide ones are first cut to the surroundings of the places, three margins away from them, so
+        that nothing is projected where the CRS is not defined.
+        """
+        geometry = self.geometry[chosen].copy()
+        middle = _middle(longitude)
+        west, south, east, north = _bounds(geometry)
+        turns = -_TURN * np.round(((west + east) / 2.0 - middle) / _TURN)
+        moved = np.isfinite(turns) & (turns != 0.0)
+        for row in np.flatnonzero(moved):
+            geometry[row] = _shift(geometry[row], turns[row])
+        wide = np.maximum(east - west, north - south) > _WIDE_DEGREES
+        if wide.any():
+            geometry[wide] = _cut(geometry[wide], around(longitude, latitude, 3.0 * margin_m))
+        return to_crs(geometry, crs)
+
+
+def diagonals(west: FloatArray, south: FloatArray, east: FloatArray, north: FloatArray) -> AnyArray:
+    """Draw a line over each box: all that a tree of bounds needs, and cheaper than polygons."""
+    ends = np.stack([np.stack([west, south], -1), np.stack([east, north], -1)], axis=-2)
+    known = np.isfinite(ends).all(axis=(1, 2))
+    lines = np.full(len(ends), None, dtype=object)
+    lines[known] = shapely.linestrings(ends[known])
+    return lines
+
+
+def around(longitude: FloatArray, latitude: FloatArray, margin_m: float) -> shapely.Geometry:
+    """Draw the box around places with a margin, degrees about the middle of the places."""
+    middle = _middle(longitude)
+    away = (longitude - middle + 180.0) % _TURN - 180.0
+    up = margin_m / _METRES_PER_DEGREE
+    aside = up / np.cos(np.radians(min(float(abs(latitude).max()) + up, 89.0)))
+    box: shapely.Geometry = shapely.box(
+        middle + away.min() - aside, latitude.min() - up, middle + away.max() + aside,
+        latitude.max() + up,
+    )  # fmt: skip
+    return box
+
+
+def to_crs(geometry: AnyArray, crs: str) -> AnyArray:
+    """Project geometry from longitude and latitude to a CRS."""
+    transformer = _transformer(crs)
+
+    def project(places: FloatArray) -> FloatArray:
+        inside = (places[:, 0] + 180.0) % _TURN - 180.0
+        beyond = abs(places[:, 0]) > 180.0
+        east, north = transformer.transform(np.where(beyond, inside, places[:, 0]), places[:, 1])
+        return np.column_stack([east, north])
+
+    return np.asarray(shapely.transform(geometry, project))
+
+
+def to_plane(
+    crs: str, longitude: FloatArray, latitude: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give easting, northing and scale (metres of the plane per metre on the ground) of places."""
+    east, north = _transformer(crs).transform(longitude, latitude)
+    factors = _projection(crs).get_factors(longitude, latitude)
+    scale = np.sqrt(np.asarray(factors.areal_scale, dtype=np.float64))
+    return np.asarray(east), np.asarray(north), scale
+
+
+def to_degrees(crs: str, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give longitude and latitude of places in a CRS."""
+    longitude, latitude = _transformer(crs).transform(x, y, direction="INVERSE")
+    return np.asarray(longitude), np.asarray(latitude)
+
+
+def zone_of(longitude: FloatArray, latitude: FloatArray) -> IntArray:
+    """Name the UTM zones of places by their EPSG codes, as `minewatch.grid.utm_epsg` does."""
+    zone = np.floor((longitude + 180.0) % _TURN / 6.0).astype(np.int64) + 1
+    return zone + np.where(latitude >= 0, 32600, 32700)
+
+
+def usable(geometry: pd.Series) -> BoolArray:
+    """Say which geometry is there and holds something."""
+    values = geometry.to_numpy()
+    return np.asarray(~(shapely.is_missing(values) | shapely.is_empty(values)))
+
+
+@lru_cache(maxsize=128)
+def _transformer(crs: str) -> Transformer:
+    return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+
+
+@lru_cache(maxsize=128)
+def _projection(crs: str) -> Proj:
+    return Proj(crs)
+
+
+def _bounds(geometry: AnyArray) -> npt.NDArray[np.float64]:
+    return np.asarray(shapely.bounds(geometry)).reshape(-1, 4).T
+
+
+def _middle(longitude: FloatArray) -> float:
+    """Give a longitude amid places that lie within half a turn of each other."""
+    first = float(longitude[0])
+    away = (longitude - first + 180.0) % _TURN - 180.0
+    return first + float(away.min() + away.max()) / 2.0
+
+
+def _join_at_180(geometry: AnyArray) -> AnyArray:
+    west, _, east, _ = _bounds(geometry)
+    for row in np.flatnonzero(east - west > _TURN / 2.0):
+        geometry[row] = shapely.transform(
+            geometry[row],
+            lambda places: np.column_stack(
+                [np.where(places[:, 0] < 0, places[:, 0] + _TURN, places[:, 0]), places[:, 1]]
+            ),
+        )
+    return geometry
+
+
+def _shift(geometry: shapely.Geometry, degrees: float) -> shapely.Geometry:
+    return shapely.transform(geometry, lambda places: places + np.array([degrees, 0.0]))
+
+
+def _cut(geometry: AnyArray, box: shapely.Geometry) -> AnyArray:
+    areas = shapely.get_dimensions(geometry) == 2
+    sound = geometry.copy()
+    broken = areas & ~shapely.is_valid(geometry)
+    sound[broken] = shapely.make_valid(geometry[broken])
+    return np.asarray(shapely.intersection(sound, box))
