@@ -1,11 +1,12 @@
 """The area that map features are taken from: a polygon, a box, or the surroundings of sites."""
 
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from shapely.affinity import translate
+from shapely.geometry.base import BaseGeometry
 
 from minewatch.errors import InputError
 from minewatch.sites._distance import GEOD, lonlat
@@ -20,7 +21,7 @@ _CORNERS: Final = 64
 _WORLD: Final = shapely.box(-180.0, -90.0, 180.0, 90.0)
 
 
-def read_area(area: Area) -> shapely.Geometry:
+def read_area(area: Area) -> BaseGeometry:
     """Give an area as one valid polygon or multipolygon within -180 to 180°.
 
     Parameters
@@ -32,7 +33,7 @@ def read_area(area: Area) -> shapely.Geometry:
 
     Returns
     -------
-    shapely.Geometry
+    BaseGeometry
         EPSG:4326, longitude first.
 
     Raises
@@ -49,7 +50,7 @@ def read_area(area: Area) -> shapely.Geometry:
     >>> sorted(part.bounds for part in read_area((179.5, -17.0, -179.5, -16.0)).geoms)
     [(-180.0, -17.0, -179.5, -16.0), (179.5, -17.0, 180.0, -16.0)]
     """
-    return read_region(_box(area) if isinstance(area, tuple) else area)
+    return cast("BaseGeometry", read_region(_box(area) if isinstance(area, tuple) else area))
 
 
 def parse_bounds(text: str) -> tuple[float, float, float, float]:
@@ -74,7 +75,7 @@ def parse_bounds(text: str) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
-def site_neighbourhoods(sites: gpd.GeoDataFrame, *, radius_m: float) -> shapely.Geometry:
+def site_neighbourhoods(sites: gpd.GeoDataFrame, *, radius_m: float) -> BaseGeometry:
     """Give all ground within a distance of any site, as one geometry.
 
     Each neighbourhood is a circle of true metres on the WGS 84 ellipsoid, drawn as a polygon of 64
@@ -90,7 +91,7 @@ def site_neighbourhoods(sites: gpd.GeoDataFrame, *, radius_m: float) -> shapely.
 
     Returns
     -------
-    shapely.Geometry
+    BaseGeometry
         Polygon or multipolygon, EPSG:4326, within -180 to 180°.
 
     Raises
@@ -119,7 +120,7 @@ def site_neighbourhoods(sites: gpd.GeoDataFrame, *, radius_m: float) -> shapely.
     return shapely.normalize(_within_the_world(shapely.union_all(_circles(places, radius_m))))
 
 
-def _circles(places: FloatArray, radius_m: float) -> list[shapely.Geometry]:
+def _circles(places: FloatArray, radius_m: float) -> list[BaseGeometry]:
     """Draw a polygon around the circle of every place (n, 2); longitudes run on past 180°."""
     azimuth = np.arange(_CORNERS) * (360.0 / _CORNERS)
     corner_m = radius_m / np.cos(np.pi / _CORNERS)
@@ -142,13 +143,13 @@ def _pole_within(place: FloatArray, radius_m: float) -> float:
     return pole if distance_m <= radius_m else 0.0
 
 
-def _polar_cap(ring: FloatArray, pole: float) -> shapely.Geometry:
+def _polar_cap(ring: FloatArray, pole: float) -> BaseGeometry:
     """Give all ground nearer to a pole than a ring around it ever is away from it."""
     edge = ring[:, 1].min() if pole > 0 else ring[:, 1].max()
     return shapely.box(-180.0, min(edge, pole), 180.0, max(edge, pole))
 
 
-def _within_the_world(ground: shapely.Geometry) -> shapely.Geometry:
+def _within_the_world(ground: BaseGeometry) -> BaseGeometry:
     """Bring what runs on past 180° on either side back to the other one."""
     west, _, east, _ = shapely.bounds(ground)
     if west >= -180.0 and east <= 180.0:
@@ -157,7 +158,7 @@ def _within_the_world(ground: shapely.Geometry) -> shapely.Geometry:
     return shapely.union_all([shapely.intersection(part, _WORLD) for part in shifted])
 
 
-def _box(bounds: tuple[float, float, float, float]) -> shapely.Geometry:
+def _box(bounds: tuple[float, float, float, float]) -> BaseGeometry:
     west, south, east, north = bounds
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
         raise InputError(

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import shapely
 from pydantic import Field, field_validator
+from shapely.geometry.base import BaseGeometry
 
 from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, RetryPolicy
 from minewatch._progress import Progress, silent
@@ -124,7 +124,7 @@ class Fetched:
 
 
 def fetch_overpass(
-    area: shapely.Geometry,
+    area: BaseGeometry,
     layers: Sequence[Layer],
     source: OverpassSource,
     folder: Path,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from minewatch.errors import InputError
 from minewatch.sites._distance import EARTH_RADIUS_M
@@ -21,13 +22,13 @@ _DECIMALS: Final = 6
 class Part:
     """One box that is asked for."""
 
-    ground: shapely.Geometry
+    ground: BaseGeometry
     """What of the area lies in it: polygon or multipolygon, EPSG:4326."""
     bounds: tuple[float, float, float, float]
     """West, south, east, north, degrees: the box around the ground, rounded outwards."""
 
     @classmethod
-    def of(cls, ground: shapely.Geometry) -> "Part":
+    def of(cls, ground: BaseGeometry) -> "Part":
         """Make the part of some ground."""
         step = 10.0**_DECIMALS
         west, south, east, north = (float(edge) * step for edge in shapely.bounds(ground))
@@ -59,7 +60,7 @@ class Part:
         return [quarter for half in self.halves() for quarter in half.halves()]
 
 
-def plan_parts(area: shapely.Geometry, *, max_area_km2: float, max_parts: int) -> list[Part]:
+def plan_parts(area: BaseGeometry, *, max_area_km2: float, max_parts: int) -> list[Part]:
     """Split an area into boxes over its own ground, not over its hull.
 
     Boxes are halved until each is small enough and lies mostly in the area; what has no ground is
@@ -107,7 +108,7 @@ def _split(part: Part, max_area_km2: float) -> Iterator[Part]:
         yield from _split(half, max_area_km2)
 
 
-def _polygons(cut: shapely.Geometry) -> shapely.Geometry | None:
+def _polygons(cut: BaseGeometry) -> BaseGeometry | None:
     """Keep what has an area of a cut; None if nothing has."""
     parts = shapely.get_parts(cut)
     parts = parts[(shapely.get_dimensions(parts) == 2) & (shapely.area(parts) > 0)]

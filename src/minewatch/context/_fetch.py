@@ -1,0 +1,168 @@
+"""Fetch map features of an area from a file, a region's extract or an Overpass server."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from shapely.geometry.base import BaseGeometry
+
+from minewatch._progress import Progress, silent
+from minewatch._store import locked, refuse_existing, write_json
+from minewatch.context._area import Area, read_area
+from minewatch.context._extract import extract_features
+from minewatch.context._features import Features, write_features
+from minewatch.context._geofabrik import RegionSource, fetch_region
+from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
+from minewatch.context._overpass import OverpassSource, fetch_overpass
+from minewatch.errors import InputError
+from minewatch.types import StrPath
+
+Source: TypeAlias = StrPath | OverpassSource | RegionSource
+"""A file of OpenStreetMap, ``"overpass"``, the name of a region, or settings of one of these."""
+Format: TypeAlias = Literal["geojson", "gpkg"]
+
+FEATURES_FILE: Final = "features.parquet"
+RECORD_FILE: Final = "features.json"
+OVERPASS_FILE: Final = "overpass.osm.pbf"
+_WORK_FOLDER: Final = ".overpass"
+_OSM_SUFFIXES: Final = (".pbf", ".osm", ".gz", ".bz2", ".o5m")
+
+
+def fetch_features(
+    area: Area | None,
+    layers: Sequence[Layer] = DEFAULT_LAYERS,
+    source: Source = "overpass",
+    out: StrPath = "context",
+    *,
+    also: Sequence[Format] = (),
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Fetch what OpenStreetMap knows of an area, and write it with a record of where it is from.
+
+    Whatever the source, objects come as an OpenStreetMap file that `extract_features` reads, so
+    that the same area of the same date gives the same features from each. A fetch that was stopped
+    goes on where it was; the table of features appears last and whole.
+
+    Parameters
+    ----------
+    area
+        A file of polygons, polygons, bounds in degrees, or `site_neighbourhoods`. None: all of a
+        file or of a region.
+    layers
+        What to take.
+    source
+        A file of OpenStreetMap; ``"overpass"``, the public Overpass server; the name of a region
+        (``"venezuela"``), whose extract is downloaded; or the settings of either.
+    out
+        The folder that results go to: ``features.parquet``, ``features.json``, and the extract
+        that was fetched.
+    also
+        Other formats that the features are written in besides.
+    overwrite
+        Replace features that are there.
+    progress
+        Told of requests or bytes, then of the extraction.
+
+    Returns
+    -------
+    pathlib.Path
+        The file ``features.parquet``.
+
+    Raises
+    ------
+    AlreadyThereError
+        If there are features in the folder, and `overwrite` is false.
+    ContextError
+        If the network did not give what was asked; what came is kept.
+    InputError
+        If the area, the source or the layers cannot be used.
+    NotThereError
+        If there is no such file.
+    LockedError
+        If another process fetches into the same folder.
+
+    Examples
+    --------
+    >>> import osmium, tempfile
+    >>> from osmium.osm.mutable import Node
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = f"{folder}/valley.osm.pbf"
+    ...     with osmium.SimpleWriter(file) as writer:
+    ...         writer.add_node(Node(id=1, location=(-62.61, 5.41), tags={"place": "hamlet"}))
+    ...     fetch_features((-63, 5, -62, 6), source=file, out=f"{folder}/context").name
+    'features.parquet'
+    """
+    folder = Path(out)
+    final = folder / FEATURES_FILE
+    taken = check_layers(layers)
+    settings = _settings(source)
+    ground = None if area is None else read_area(area)
+    if ground is None and isinstance(settings, OverpassSource):
+        raise InputError("an Overpass server is asked for an area; give one")
+    refuse_existing(final, overwrite=overwrite)
+    with locked(final):
+        refuse_existing(final, overwrite=overwrite)
+        file, how = _obtain(settings, ground, taken, folder, progress)
+        features = extract_features(file, ground, taken, progress=progress)
+        features = dataclasses.replace(
+            features, info={**features.info, "source": {**features.info["source"], **how}}
+        )
+        for suffix in also:
+            write_features(features, final.with_suffix(f".{suffix}"), overwrite=True)
+        write_json(folder / RECORD_FILE, _record(features))
+        write_features(features, final, overwrite=True)
+        shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
+    return final
+
+
+def _settings(source: Source) -> Path | OverpassSource | RegionSource:
+    """Tell what a source is: a name with the suffix of a file is a file."""
+    if isinstance(source, OverpassSource | RegionSource):
+        return source
+    if isinstance(source, str) and source == "overpass":
+        return OverpassSource()
+    path = Path(source)
+    if not isinstance(source, str) or path.suffix in _OSM_SUFFIXES:
+        return path
+    return RegionSource(region=source)
+
+
+def _obtain(
+    source: Path | OverpassSource | RegionSource,
+    ground: BaseGeometry | None,
+    layers: Sequence[Layer],
+    folder: Path,
+    progress: Progress,
+) -> tuple[Path, Mapping[str, Any]]:
+    """Give a file of OpenStreetMap that holds the area, and say where it is from."""
+    if isinstance(source, Path):
+        return source, {"kind": "file"}
+    if isinstance(source, RegionSource):
+        file = fetch_region(source, folder, progress=progress)
+        return file, {"kind": "region", "region": source.path or source.region, "url": source.url}
+    if ground is None:
+        raise InputError("an Overpass server is asked for an area; give one")
+    file = folder / OVERPASS_FILE
+    fetched = fetch_overpass(ground, layers, source, folder / _WORK_FOLDER, file, progress=progress)
+    settings = source.model_dump(mode="json", exclude={"retry", "pause_s"})
+    return file, {"kind": "overpass", "settings": settings, "fetched": fetched.record()}
+
+
+def _record(features: Features) -> dict[str, Any]:
+    """Say what was fetched, from where, and what of it could not be used."""
+    table = features.table
+    usual = table["target"].isna()
+    return {
+        "minewatch": features.info["versions"]["minewatch"],
+        "features": {
+            name: int((table[name].notna() & usual).sum()) for name in features.layer_names
+        },
+        "names_the_target": {
+            str(tag): int(count) for tag, count in table["target"].dropna().value_counts().items()
+        },
+        "info": dict(features.info),
+        "dropped": features.dropped.to_dict(orient="records"),
+    }
