@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, explore, imagery, patches, sites, study
+from minewatch.cli import _common, context, explore, imagery, patches, sites, study
 
 app = typer.Typer(
     name="minewatch",
@@ -22,6 +22,7 @@ app.command("demo")(study.demo)
 app.add_typer(sites.app, name="sites")
 app.add_typer(imagery.app, name="imagery")
 app.add_typer(patches.app, name="patches")
+app.add_typer(context.app, name="context")
 app.add_typer(explore.app, name="explore")
 
 

@@ -177,7 +177,7 @@ def _download(session: HttpSession, edition: _Edition, file: Path, progress: Pro
     step = f"download {file.name}"
     with part.open("ab") as grown:
         done = grown.tell()
-        progress(step, done, edition.size)
+        progress(step, 0, edition.size)
         while done < edition.size:
             body = session.fetch(
                 edition.url,
