@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from minewatch import __version__
 from minewatch._progress import Progress, silent
-from minewatch.errors import InputError
+from minewatch.explore._context import context_steps
+from minewatch.explore._context_values import Surroundings, gather_surroundings
 from minewatch.explore._correlation import measure_correlation
 from minewatch.explore._distributions import describe_distributions
 from minewatch.explore._gallery import pick_gallery
@@ -25,6 +26,7 @@ from minewatch.explore._space import describe_space
 from minewatch.explore._statistics import CLASSES, PatchStatistics, summarise_patches
 
 if TYPE_CHECKING:
+    from minewatch.context import Context
     from minewatch.patches import PatchDataset
 
 _LIBRARIES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "KDEpy", "spyndex")
@@ -33,7 +35,7 @@ _LIBRARIES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "KDEpy", "spynd
 
 def explore(
     dataset: "PatchDataset",
-    context: None = None,
+    context: "Context | None" = None,
     *,
     settings: ExploreSettings = DEFAULT_SETTINGS,
     progress: Progress = silent,
@@ -49,7 +51,8 @@ def explore(
     dataset
         The patches.
     context
-        Room for what surrounds the patches; this version accepts only None.
+        What is mapped around the sites (`minewatch.context.open_context`), for three more sections;
+        None for none. Sites are joined by site_id.
     settings
         Choices, all with defaults; they are written into the findings' header.
     progress
@@ -59,12 +62,8 @@ def explore(
     -------
     Findings
         The sections overview, integrity, distributions, separability, correlation, space, labels
-        and gallery, in this order.
-
-    Raises
-    ------
-    InputError
-        If `context` is not None.
+        and gallery, in this order; with context also context, surroundings and null_models, after
+        space.
 
     Examples
     --------
@@ -80,13 +79,9 @@ def explore(
     20 patches of 48 × 48 px (480 m wide) in 12 bands, level L2A:
     8 mining (40 %), 12 no mining (60 %).
     """
-    if context is not None:
-        raise InputError(
-            f"context is {type(context).__name__}; sections on what surrounds the patches are not "
-            "in this version, so leave context out"
-        )
     statistics = summarise_patches(dataset, settings=settings, progress=progress).in_order()
-    steps = _steps(dataset, statistics, settings)
+    around = None if context is None else gather_surroundings(statistics, context)
+    steps = _steps(dataset, statistics, around, settings)
     sections = []
     # Matrices here are small: threads inside BLAS cost up to ten times what they save.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -94,13 +89,17 @@ def explore(
             progress("exploring", done, len(steps))
             sections.append(step())
     progress("exploring", len(steps), len(steps))
-    return Findings(tuple(sections), _header(dataset, statistics, settings))
+    return Findings(tuple(sections), _header(dataset, statistics, around, settings))
 
 
 def _steps(
-    dataset: "PatchDataset", statistics: PatchStatistics, settings: ExploreSettings
+    dataset: "PatchDataset",
+    statistics: PatchStatistics,
+    around: Surroundings | None,
+    settings: ExploreSettings,
 ) -> list[Callable[[], Section]]:
     """Give the sections to make, in the order in which they are read."""
+    on_context = [] if around is None else context_steps(around, settings)
     return [
         partial(describe_overview, statistics, settings),
         partial(check_integrity, statistics, settings, dataset),
@@ -108,15 +107,20 @@ def _steps(
         partial(rank_separability, statistics, settings),
         partial(measure_correlation, statistics, settings, dataset),
         partial(describe_space, statistics, settings),
+        *on_context,
         partial(doubt_labels, statistics, settings, dataset),
         partial(pick_gallery, statistics, settings, dataset),
     ]
 
 
 def _header(
-    dataset: "PatchDataset", statistics: PatchStatistics, settings: ExploreSettings
+    dataset: "PatchDataset",
+    statistics: PatchStatistics,
+    around: Surroundings | None,
+    settings: ExploreSettings,
 ) -> dict[str, Any]:
     header, classes = dataset.header, statistics.classes
+    on_context = {} if around is None else {"context": around.origin}
     return {
         "dataset": dataset.path.name,
         "dataset_digest": header.digest,
@@ -129,6 +133,7 @@ def _header(
         "size_px": header.size_px,
         "resolution_m": header.resolution_m,
         "period": describe_period(header, dataset.sites),
+        **on_context,
         "settings": settings.model_dump(mode="json"),
         "versions": {
             "minewatch": __version__,

@@ -13,6 +13,7 @@ from minewatch.explore._figures_correlation import (
     draw_scores,
 )
 from minewatch.explore._figures_labels import draw_doubts
+from minewatch.explore._figures_of_context import CONTEXT_PLATES, CONTEXT_VIEWS
 from minewatch.explore._figures_overview import draw_checks, draw_class_balance
 from minewatch.explore._figures_space import draw_leakage, draw_map, draw_nearest, draw_variogram
 from minewatch.explore._plates import Plate
@@ -168,6 +169,7 @@ PLATES: Final[dict[str, tuple[Plate, ...]]] = {
     "correlation": _CORRELATION,
     "space": _SPACE,
     "labels": _LABELS,
+    **CONTEXT_PLATES,
 }
 """The figures of each section, in the order in which the report shows them."""
 
@@ -232,5 +234,6 @@ TABLE_VIEWS: Final[dict[tuple[str, str], TableView]] = {
         "models share training sites (Nadeau and Bengio 2003)."
     ),
     ("gallery", "chosen"): _ONLY_NAMED,
+    **CONTEXT_VIEWS,
 }
 """How the page shows a table, where that is not the usual way."""

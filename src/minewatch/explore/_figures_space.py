@@ -156,15 +156,15 @@ def draw_map(sites: pd.DataFrame) -> Figure:
     axes.set_ylim(south, north)
     axes.set_aspect(1.0 / middle)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(lambda value, _: _degrees(value, "E", "W"))
-    axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
+    axes.xaxis.set_major_formatter(lambda value, _: degrees(value, "E", "W"))
+    axes.yaxis.set_major_formatter(lambda value, _: degrees(value, "N", "S"))
     handles, names = axes.get_legend_handles_labels()
     legend = figure.legend(
         handles[::-1], names[::-1], loc="outside upper left", ncols=3, handletextpad=0.1
     )
     enlarge_markers(legend)
     quiet_axes(axes, grid="both")
-    _add_scale_bar(axes, middle)
+    add_scale_bar(axes, middle)
     return figure
 
 
@@ -180,12 +180,13 @@ def _frame(sites: pd.DataFrame) -> tuple[float, float, float, float]:
     return west, east, max(south, -89.0), min(north, 89.0)
 
 
-def _degrees(value: float, positive: str, negative: str) -> str:
+def degrees(value: float, positive: str, negative: str) -> str:
+    """Write a longitude or latitude on an axis."""
     side = positive if value > 0 else negative if value < 0 else ""
     return f"{abs(value):.10g}°{side}"
 
 
-def _add_scale_bar(axes: Axes, cosine: float) -> None:
+def add_scale_bar(axes: Axes, cosine: float) -> None:
     """Draw a bar of a round length, at most a third of the map's width, at its middle latitude."""
     west, east = axes.get_xlim()
     south, north = axes.get_ylim()
@@ -237,7 +238,7 @@ def draw_nearest(nearest: pd.DataFrame, overlaps: pd.DataFrame) -> Figure:
         f"side of a patch, {format_length(side_m)}", (side_m, 1.0), (4, 2), fontsize=8,
         xycoords=("data", "axes fraction"), textcoords="offset points",
     )  # fmt: skip
-    _scale_by_length(axes, [side_m, *metres.ravel()])
+    scale_by_length(axes, [side_m, *metres.ravel()])
     axes.set_yticks(
         range(len(rows)),
         [f"{a} → {b}" for a, b in zip(rows["class"], rows["nearest"], strict=True)],
@@ -248,7 +249,7 @@ def draw_nearest(nearest: pd.DataFrame, overlaps: pd.DataFrame) -> Figure:
     return figure
 
 
-def _scale_by_length(axes: Axes, metres: Sequence[float] | FloatArray) -> None:
+def scale_by_length(axes: Axes, metres: Sequence[float] | FloatArray) -> None:
     """Make the horizontal axis logarithmic, with round lengths as ticks."""
     low, high = float(np.min(metres)), float(np.max(metres))
     steps = (1.0, 2.0, 5.0) if high < _MANY_TICKS * low else (1.0,)
@@ -286,7 +287,7 @@ def draw_variogram(variogram: pd.DataFrame, model: pd.DataFrame) -> Figure:
                 f"range {format_length(range_m)}", (range_m, 0.02), (4, 0), fontsize=8,
                 xycoords=("data", "axes fraction"), textcoords="offset points", color="#005a8f",
             )  # fmt: skip
-    _scale_by_length(axes, distance_m)
+    scale_by_length(axes, distance_m)
     axes.set_ylim(0.0, max(1.15, 1.1 * float(variogram["semivariance"].max())))
     axes.set_xlabel("distance between two sites")
     axes.set_ylabel("semivariance of PC1")

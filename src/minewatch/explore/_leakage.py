@@ -121,7 +121,7 @@ def audit_leakage(
         models.append((SPECTRA, spectra, score))
     rows = []
     with one_thread():
-        for scheme in _schemes(kept, settings):
+        for scheme in leakage_schemes(kept, settings):
             rows += _audit_scheme(scheme, models, coordinates_m, is_mining, settings)
     table = pd.DataFrame(rows, columns=list(_COLUMNS))
     order = [name for name, _, _ in models]
@@ -130,7 +130,8 @@ def audit_leakage(
     )
 
 
-def _schemes(sites: gpd.GeoDataFrame, settings: ExploreSettings) -> Iterator[Scheme]:
+def leakage_schemes(sites: gpd.GeoDataFrame, settings: ExploreSettings) -> Iterator[Scheme]:
+    """Give every way in which the audit holds sites out: at random, by clusters, by blocks."""
     alone = np.arange(len(sites), dtype=np.int64)
     places = independent_places(sites, distance_m=settings.place_distance_m)
     yield Scheme(RANDOM, float("nan"), alone, places)
@@ -150,16 +151,7 @@ def _audit_scheme(
     settings: ExploreSettings,
 ) -> list[dict[str, object]]:
     """Score every model under one scheme; rows without scores if it cannot be done."""
-    said = {
-        "folds": scheme.folds,
-        "distance_m": scheme.distance_m,
-        "n_sites": len(is_mining),
-        "n_mining": int(is_mining.sum()),
-        "n_groups": int(scheme.groups.max()) + 1,
-        "largest_group_share": float(np.bincount(scheme.groups).max() / len(is_mining)),
-        "n_folds": settings.n_folds,
-        "n_repeats": settings.n_repeats,
-    }
+    said = describe_scheme(scheme, is_mining, settings)
     why_not = why_not_folds(is_mining, scheme.groups, n_folds=settings.n_folds)
     if why_not is not None:
         return [{"model": name, **said, "note": why_not} for name, _, _ in models]
@@ -176,6 +168,22 @@ def _audit_scheme(
             {"model": name, **said, "auc": auc.value, "auc_low": low, "auc_high": high, "note": ""}
         )
     return rows
+
+
+def describe_scheme(
+    scheme: Scheme, is_mining: BoolArray, settings: ExploreSettings
+) -> dict[str, object]:
+    """Say how sites are held out, and how many."""
+    return {
+        "folds": scheme.folds,
+        "distance_m": scheme.distance_m,
+        "n_sites": len(is_mining),
+        "n_mining": int(is_mining.sum()),
+        "n_groups": int(scheme.groups.max()) + 1,
+        "largest_group_share": float(np.bincount(scheme.groups).max() / len(is_mining)),
+        "n_folds": settings.n_folds,
+        "n_repeats": settings.n_repeats,
+    }
 
 
 def draw_repeats(

@@ -46,7 +46,7 @@ def describe_period(header: "DatasetHeader", sites: pd.DataFrame) -> str:
     """Say in words when the imagery is from: over all sites, if theirs differ."""
     if header.period_start and header.period_end:
         return f"{header.period_start} to {header.period_end}"
-    known = _known(sites)
+    known = known_periods(sites)
     if known.empty:
         return "not known"
     words = f"{known['start'].min()} to {known['end'].max()}"
@@ -76,7 +76,7 @@ def measure_periods(sites: pd.DataFrame, settings: ExploreSettings) -> Periods:
     .. [1] Bergsma, W. (2013). A bias-correction for Cramér's V and Tschuprow's T. Journal of the
        Korean Statistical Society 42, 323–328.
     """
-    known = _known(sites)
+    known = known_periods(sites)
     labels = labels_as_float(sites["label"].loc[known.index])
     labelled = ~np.isnan(labels)
     return Periods(
@@ -85,7 +85,8 @@ def measure_periods(sites: pd.DataFrame, settings: ExploreSettings) -> Periods:
     )
 
 
-def _known(sites: pd.DataFrame) -> pd.DataFrame:
+def known_periods(sites: pd.DataFrame) -> pd.DataFrame:
+    """Give ``start`` and ``end`` (ISO dates) of the sites that have both."""
     if "start" not in sites or "end" not in sites:
         return pd.DataFrame({"start": [], "end": []}, dtype="str")
     return pd.DataFrame(sites[["start", "end"]]).dropna()

@@ -16,7 +16,7 @@ from minewatch.types import StrPath
 STEP = "writing the report"
 OURS = Ours("manifest.json")
 """What tells a report from any other folder: a list of its files."""
-ASIDE = ("space", "labels", "gallery")
+ASIDE = ("space", "labels", "gallery", "surroundings")
 """Sections that a second process draws: a little less than half of the work, for it starts late."""
 
 

@@ -112,6 +112,7 @@ def build_page(
         facts=page_facts(header),
         sections=sections,
         provenance=_lines(header),
+        attribution=(header.get("context") or {}).get("attribution"),
     )
 
 
@@ -146,6 +147,7 @@ def page_facts(header: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Level": header.get("level"),
         "Patch": _size_fact(header),
         "Period": header.get("period"),
+        "Map": _if_there(header.get("context"), _map_fact),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
 
@@ -162,6 +164,11 @@ def _band_fact(bands: Sequence[str]) -> str:
     if len(bands) <= _FEW_BANDS:
         return " ".join(bands)
     return f"{len(bands)}, {bands[0]} to {bands[-1]}"
+
+
+def _map_fact(context: Mapping[str, Any]) -> str:
+    """Say what map the context is from, and of when."""
+    return f"OpenStreetMap, {context.get('osm_date') or 'day not known'}"
 
 
 def _size_fact(header: Mapping[str, Any]) -> str | None:

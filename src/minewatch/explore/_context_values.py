@@ -1,0 +1,191 @@
+"""What the sections on context work on: sites, what was measured around them, and features."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from minewatch.explore._periods import known_periods
+from minewatch.explore._places import class_words, in_order, is_placed, labels_as_float
+from minewatch.explore._statistics import PatchStatistics
+from minewatch.types import BoolArray, FloatArray, Settings
+
+if TYPE_CHECKING:
+    from minewatch.context import Context
+
+TARGET: Final = "target"
+"""Pseudo-layer of what names the target."""
+_ANYTHING: Final = "osm"
+"""Pseudo-layer of every feature that does not name the target."""
+ATTRIBUTION: Final = "© OpenStreetMap contributors, ODbL 1.0"
+_TOLD: Final = ("osm_timestamp", "source", "source_digest", "digest", "radii_m", "layers")
+_NOT_LAYERS: Final = frozenset({TARGET, "kind", "tags", "geometry"})
+_AMOUNT: Final = re.compile(r"^(?P<layer>.+)_(?P<radius>\d+)m_(?P<what>length_m|count|area_ha)$")
+_COMPLETENESS: Final = re.compile(r"^osm_features_(?P<radius>\d+)m$")
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """A dataset's sites and what is mapped around them; tables in order of site_id."""
+
+    sites: gpd.GeoDataFrame
+    """Sites with coordinates that context was measured for, index site_id."""
+    measures: pd.DataFrame
+    """Their rows of the table that `minewatch.context.measure_context` gives."""
+    features: gpd.GeoDataFrame
+    """What is mapped: index feature_id, one column per layer, ``target``, ``kind``, geometry."""
+    dropped: pd.DataFrame
+    """Features that could not be taken, each with its ``reason``."""
+    info: Mapping[str, Any]
+    """Where the map is from: ``osm_timestamp``, ``attribution`` and settings."""
+    n_unmeasured: int
+    """Sites of the dataset that lack coordinates or measures, and are left out."""
+    first_day: str | None
+    """ISO date of the first image that any patch may be made of; None if not known."""
+    last_day: str | None
+    """ISO date of the last one; None if not known."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the sites' classes."""
+        return class_words(labels_as_float(self.sites["label"]))
+
+    @property
+    def naming_layers(self) -> frozenset[str]:
+        """Layers that name the target; `TARGET` is always among them."""
+        layers = [
+            layer.model_dump() if isinstance(layer, Settings) else layer
+            for layer in self.info.get("layers") or ()
+        ]
+        marked = [x for x in layers if isinstance(x, Mapping) and x.get("names_the_target")]
+        return frozenset({TARGET, *(str(layer["name"]) for layer in marked)})
+
+    @property
+    def target_tags(self) -> "pd.Series[str]":
+        """What about each feature names the target; missing where nothing does. By feature_id."""
+        found = self.features[TARGET].astype("str")
+        for layer in sorted(self.naming_layers.intersection(self.features.columns) - {TARGET}):
+            value = self.features[layer].astype("str")
+            found = found.fillna((layer + "=" + value).where(value.notna()))
+        return pd.Series(found)
+
+    @property
+    def mapped_layers(self) -> list[str]:
+        """Layers of the features that do not name the target, in their order."""
+        apart = _NOT_LAYERS | self.naming_layers
+        return [str(name) for name in self.features.columns if name not in apart]
+
+    @property
+    def measured_layers(self) -> list[str]:
+        """Layers found around any site that do not name the target, in their order."""
+        apart = self.naming_layers | {_ANYTHING}
+        return [name for name in self._found() if name not in apart]
+
+    @property
+    def measured_targets(self) -> list[str]:
+        """Layers found around any site that name the target."""
+        return [name for name in self._found() if name in self.naming_layers]
+
+    def _found(self) -> list[str]:
+        """List what was measured and found within the search of any site."""
+        nearest = self.measures.filter(regex=r".+_nearest_m$").notna().any()
+        return [str(name).removesuffix("_nearest_m") for name in nearest.index[nearest]]
+
+    @property
+    def radii_m(self) -> list[int]:
+        """Radii within which amounts were measured, metres, in order."""
+        return sorted({radius for _, radius, _ in self.amounts()} | set(self.completeness()))
+
+    @property
+    def attribution(self) -> str:
+        """Whom to name beside every map."""
+        return str(self.info.get("attribution") or ATTRIBUTION)
+
+    @property
+    def osm_date(self) -> str | None:
+        """Day of the map's data, ISO; None if it is not known."""
+        stamp = self.info.get("osm_timestamp")
+        known = pd.to_datetime(str(stamp), utc=True, errors="coerce") if stamp else pd.NaT
+        return None if pd.isna(known) else known.strftime("%Y-%m-%d")
+
+    @property
+    def credit(self) -> str:
+        """The attribution with the day of the data."""
+        date = f"data of {self.osm_date}" if self.osm_date else "data of an unknown day"
+        return f"{self.attribution}; {date}"
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a report says of the context that it rests on."""
+        return {
+            "attribution": self.attribution,
+            "osm_date": self.osm_date,
+            **{str(key): self.info[key] for key in _TOLD if key in self.info},
+            "n_features": len(self.features),
+            "n_sites_measured": len(self.sites),
+            "n_sites_left_out": self.n_unmeasured,
+        }
+
+    def amounts(self) -> list[tuple[str, int, str]]:
+        """List layer, radius in metres and kind of each measured amount, columns in their order."""
+        found = (_AMOUNT.match(str(name)) for name in self.measures.columns)
+        return [(x["layer"], int(x["radius"]), x["what"]) for x in found if x is not None]
+
+    def completeness(self) -> dict[int, str]:
+        """Give the column that counts all features, by radius in metres."""
+        found = (_COMPLETENESS.match(str(name)) for name in self.measures.columns)
+        return {int(x["radius"]): x.string for x in found if x is not None}
+
+    def nearest_m(self, layer: str) -> FloatArray:
+        """``(site,)`` metres to the nearest feature of a layer; NaN for none within the search."""
+        return np.asarray(self.measures[f"{layer}_nearest_m"], dtype=np.float64)
+
+    def is_in_patch(self, layer: str) -> BoolArray:
+        """``(site,)`` whether anything of a layer lies in the site's patch."""
+        column = self.measures[f"{layer}_in_patch"]
+        return np.asarray(column.fillna(value=False), dtype=np.bool_)
+
+    def is_anything_in_patch(self) -> BoolArray:
+        """``(site,)`` whether anything mapped lies in the patch that does not name the target."""
+        layers = [_ANYTHING] if f"{_ANYTHING}_in_patch" in self.measures else self.measured_layers
+        there = [self.is_in_patch(layer) for layer in layers]
+        nothing = np.zeros(len(self.sites), dtype=np.bool_)
+        return np.asarray(np.any([nothing, *there], axis=0), dtype=np.bool_)
+
+    def is_edge_limited(self) -> BoolArray:
+        """``(site,)`` whether the extract's border is nearer than the search reaches."""
+        if "is_edge_limited" not in self.measures:
+            return np.zeros(len(self.sites), dtype=np.bool_)
+        return np.asarray(self.measures["is_edge_limited"].fillna(value=False), dtype=np.bool_)
+
+    def labelled(self) -> BoolArray:
+        """``(site,)`` whether a site has a label."""
+        return np.asarray(self.sites["label"].notna(), dtype=np.bool_)
+
+    def is_mining(self) -> BoolArray:
+        """``(site,)`` whether a site is labelled mining."""
+        is_mining: BoolArray = labels_as_float(self.sites["label"]) == 1.0
+        return is_mining
+
+
+def gather_surroundings(statistics: PatchStatistics, context: "Context") -> Surroundings:
+    """Bring a dataset and its context together by site_id; sites that one of them lacks go."""
+    sites = statistics.sites
+    there = is_placed(sites) & np.asarray(sites.index.isin(context.table.index), dtype=np.bool_)
+    kept = in_order(sites[there])
+    header, periods = statistics.header, known_periods(sites)
+    own = (None, None) if periods.empty else (periods["start"].min(), periods["end"].max())
+    return Surroundings(
+        sites=kept,
+        measures=context.table.loc[kept.index],
+        features=context.features.table,
+        dropped=context.features.dropped,
+        info={**context.features.info, **context.info},
+        n_unmeasured=int(np.count_nonzero(~there)),
+        first_day=header.period_start or own[0],
+        last_day=header.period_end or own[1],
+    )
