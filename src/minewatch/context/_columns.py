@@ -9,7 +9,8 @@ import shapely
 import shapely.geometry
 
 from minewatch.context._features import Features
-from minewatch.context._layers import DEFAULT_LAYERS, OWN_COLUMNS, TARGET, Layer
+from minewatch.context._layers import DEFAULT_LAYERS, TARGET, Layer
+from minewatch.context._table import layer_columns
 from minewatch.errors import InputError
 from minewatch.types import BoolArray
 
@@ -92,11 +93,6 @@ def check_features(
             "expected a table as read_features gives it, EPSG:4326, with target and kind"
         )
     return table, dict(features.info) if isinstance(features, Features) else {}
-
-
-def layer_columns(table: gpd.GeoDataFrame) -> list[str]:
-    """Give the columns of a table of features that are layers."""
-    return [str(name) for name in table.columns if name not in OWN_COLUMNS]
 
 
 def choose_layers(
