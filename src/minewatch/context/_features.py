@@ -1,8 +1,9 @@
 """Features: what OpenStreetMap knows of an area, and its files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,11 +11,15 @@ import geopandas as gpd
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
+import pyogrio
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from minewatch._store import refuse_existing, writing_file
-from minewatch.context._layers import TARGET, Layer
+from minewatch._store import digest_file, refuse_existing, writing_file
+from minewatch.context._foreign import gather_geojson, read_geofabrik_lines
+from minewatch.context._gather import Found
+from minewatch.context._geojson import as_text, read_collection, write_collection
+from minewatch.context._layers import DEFAULT_LAYERS, TARGET, Layer, check_layers
 from minewatch.context._table import (
     FEATURE_ID,
     FEATURES_CRS,
@@ -24,12 +29,13 @@ from minewatch.context._table import (
     validate_features,
 )
 from minewatch.errors import InputError, NotThereError
-from minewatch.types import StrPath
+from minewatch.types import AnyArray, StrPath
 
 ATTRIBUTION: Final = "© OpenStreetMap contributors, ODbL 1.0"
 _KEY: Final = "minewatch"
 _FORMAT: Final = "features 1"
-WRITTEN_SUFFIXES: Final = (".parquet",)
+_LAYER: Final = "features"
+_SUFFIXES: Final = (".parquet", ".geojson", ".json", ".gpkg")
 
 
 @dataclass(frozen=True)
@@ -71,17 +77,18 @@ class Features:
 def write_features(features: Features, path: StrPath, *, overwrite: bool = False) -> Path:
     """Write features to a file, with their source, date and licence in it.
 
-    GeoParquet keeps everything: the tags as a map, and under the key ``minewatch`` of its metadata
-    what `Features.info` and `Features.dropped` hold. GeoJSON and GeoPackage hold the same columns,
-    the tags as JSON text; ids are in the column ``feature_id``, which GDAL leaves as it is (a
-    column called ``id`` it may alter).
+    GeoParquet keeps the tags as a map, and under the key ``minewatch`` of its metadata what
+    `Features.info` and `Features.dropped` hold. GeoJSON holds it as a member of the collection,
+    and the tags as an object; GeoPackage holds it as metadata of the layer, and the tags as JSON
+    text. Ids are in the column ``feature_id`` everywhere: GDAL leaves it as it is, while it may
+    alter one called ``id``. `read_features` gives back the same features from each of them.
 
     Parameters
     ----------
     features
         What to write.
     path
-        A name that ends in ``.parquet``, ``.geojson`` or ``.gpkg``.
+        A name that ends in ``.parquet``, ``.geojson`` (``.json``) or ``.gpkg``.
     overwrite
         Replace a file of that name.
 
@@ -98,15 +105,19 @@ def write_features(features: Features, path: StrPath, *, overwrite: bool = False
         If the suffix is another, or the table breaks the schema of features.
     """
     final = Path(path)
-    writers = {".parquet": _write_parquet}
-    if final.suffix.lower() not in writers:
-        raise InputError(
-            f"{final} ends in {final.suffix!r}; expected one of {', '.join(WRITTEN_SUFFIXES)}"
-        )
+    suffix = final.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise InputError(f"{final} ends in {suffix!r}; expected one of {', '.join(_SUFFIXES)}")
     validate_features(features.table)
     refuse_existing(final, overwrite=overwrite)
     with writing_file(final) as aside:
-        writers[final.suffix.lower()](features, aside)
+        if suffix == ".parquet":
+            _write_parquet(features, aside)
+        elif suffix == ".gpkg":
+            _write_gpkg(features, aside)
+        else:
+            says = {name: features.info.get(name) for name in ("attribution", "osm_timestamp")}
+            write_collection(features.table, {**says, _KEY: _header(features)}, aside)
     return final
 
 
@@ -126,69 +137,185 @@ def _write_parquet(features: Features, path: Path) -> None:
     columns["tags"] = pa.array(table["tags"].array, TAGS_TYPE)
     shapes = table.geometry.to_numpy()
     columns["geometry"] = pa.array(shapely.to_wkb(shapes), pa.binary())
-    column = {"encoding": "WKB", "geometry_types": sorted(set(table.geom_type))}
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(set(table.geom_type))}
     if len(table):
         column["bbox"] = [float(edge) for edge in shapely.total_bounds(shapes)]
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
     metadata = {"geo": json.dumps(geo), _KEY: json.dumps(_header(features), ensure_ascii=False)}
+    # Without what pandas would add: it could not read back the type of the map.
     written = pa.table(columns).replace_schema_metadata(metadata)
     pa.parquet.write_table(written, path, compression="zstd", row_group_size=65_536)
 
 
-def _tags_as_text(table: gpd.GeoDataFrame) -> list[str]:
-    return [json.dumps(dict(tags), ensure_ascii=False) for tags in table["tags"].array.to_numpy()]
+def _write_gpkg(features: Features, path: Path) -> None:
+    table = features.table.reset_index()
+    table["tags"] = [json.dumps(dict(tags), ensure_ascii=False) for tags in table["tags"].tolist()]
+    says = {name: str(features.info.get(name)) for name in ("attribution", "osm_timestamp")}
+    pyogrio.write_dataframe(
+        table,
+        path,
+        layer=_LAYER,
+        driver="GPKG",
+        geometry_type="Unknown",
+        layer_metadata={**says, _KEY: json.dumps(_header(features), ensure_ascii=False)},
+    )
 
 
-def read_features(path: StrPath) -> Features:
-    """Read features from a file that `write_features` made.
+def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) -> Features:
+    """Read features from a file: one of `write_features`, or of some other programs.
+
+    Of others it takes
+
+    - the GeoJSON that ``osmnx.features_from_polygon(…).to_file(…, driver="GeoJSON")`` writes, of
+      osmnx 0.x, 1.x and 2.x, and GeoJSON whose features have ids such as ``way/123``: an object
+      that is there several times is taken once, and the rest counted; ids are read from the text,
+      not through GDAL, which alters those that nodes and ways share;
+    - Geofabrik's shapefiles of roads and waterways (columns osm_id, code, fclass).
+
+    Such files do not say the date of their data, nor keep what was not asked for: prefer
+    `extract_features`. Their features are sorted into `layers` by their tags; what is in none is
+    counted and left out.
 
     Parameters
     ----------
     path
-        The file.
+        A file that ends in ``.parquet``, ``.geojson``, ``.json``, ``.gpkg`` or ``.shp``.
+    layers
+        The layers of another program's file. A file of `write_features` has its own.
 
     Returns
     -------
     Features
-        The same as were written.
+        Of a file of `write_features`, the same as were written.
 
     Raises
     ------
     NotThereError
         If there is no such file.
     InputError
-        If it cannot be read, or holds no features.
+        If it cannot be read, or does not say which objects of OpenStreetMap its features are.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> text = '''{"type": "FeatureCollection", "features": [{"type": "Feature",
+    ...   "properties": {"element": "way", "id": 7, "highway": "track", "nodes": [1, 2]},
+    ...   "geometry": {"type": "LineString", "coordinates": [[-62.61, 5.41], [-62.60, 5.40]]}}]}'''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "osmnx.geojson")
+    ...     size = file.write_text(text)
+    ...     features = read_features(file)
+    ...     again = read_features(write_features(features, file.with_suffix(".parquet")))
+    >>> print(again.table[["highway", "kind"]])
+               highway  kind
+    feature_id
+    way/7        track  line
     """
     file = Path(path)
     if not file.is_file():
         raise NotThereError(f"there is no file {file}")
+    wanted = check_layers(layers)
+    suffix = file.suffix.lower()
     try:
-        return _read_parquet(file)
-    except (pa.ArrowInvalid, OSError) as error:
+        if suffix == ".parquet":
+            return _read_parquet(file)
+        if suffix == ".gpkg":
+            return _read_gpkg(file)
+        if suffix in (".geojson", ".json"):
+            return _read_geojson(file, wanted)
+    except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
+    if suffix == ".shp":
+        return _foreign(file, wanted, *read_geofabrik_lines(file, wanted))
+    known = ", ".join((*_SUFFIXES, ".shp"))
+    raise InputError(
+        f"{file} ends in {suffix!r}; expected one of {known}; an .osm.pbf is read by "
+        "extract_features"
+    )
 
 
 def _read_parquet(path: Path) -> Features:
     read = pa.parquet.read_table(path)
-    header = json.loads((read.schema.metadata or {}).get(_KEY.encode(), b"{}"))
+    header = _check_header((read.schema.metadata or {}).get(_KEY.encode()), path)
+    names = [name for name in read.column_names if name not in (FEATURE_ID, "tags", "geometry")]
+    columns = {name: as_text(read[name].to_pylist()) for name in names}
+    tags = read["tags"].cast(TAGS_TYPE).combine_chunks()
+    shapes = shapely.from_wkb(read["geometry"].to_numpy())
+    return _assemble(read[FEATURE_ID].to_pylist(), columns, tags, shapes, header)
+
+
+def _read_gpkg(path: Path) -> Features:
+    metadata = pyogrio.read_info(path).get("layer_metadata") or {}
+    header = _check_header(metadata.get(_KEY), path)
+    read = pyogrio.read_dataframe(path, layer=_LAYER)
+    names = [name for name in read.columns if name not in (FEATURE_ID, "tags", "geometry")]
+    columns = {name: as_text(read[name].where(read[name].notna(), None)) for name in names}
+    tags = pa.array([list(json.loads(text).items()) for text in read["tags"]], TAGS_TYPE)
+    shapes = read.geometry.to_numpy()
+    return _assemble(list(read[FEATURE_ID]), columns, tags, shapes, header)
+
+
+def _read_geojson(path: Path, layers: Sequence[Layer]) -> Features:
+    collection = read_collection(path)
+    if not isinstance(collection.members.get(_KEY), dict):
+        return _foreign(path, layers, *gather_geojson(collection, path, layers))
+    header = _check_header(json.dumps(collection.members[_KEY]), path)
+    rows = collection.properties
+    names = [*(layer["name"] for layer in header["info"]["layers"]), TARGET, "kind"]
+    columns = {name: as_text([row.get(name) for row in rows]) for name in names}
+    tags = pa.array([list(row["tags"].items()) for row in rows], TAGS_TYPE)
+    ids = [row[FEATURE_ID] for row in rows]
+    return _assemble(ids, columns, tags, collection.shapes, header)
+
+
+def _check_header(text: str | bytes | None, path: Path) -> dict[str, Any]:
+    """Read what `write_features` says of a file, or refuse the file."""
+    header = json.loads(text or "{}")
     if header.get("format") != _FORMAT:
         raise InputError(
-            f"{path} is Parquet, but holds no features that minewatch wrote; expected a file of "
-            "write_features, or `minewatch context fetch`"
+            f"{path} holds no features that minewatch wrote; expected a file of write_features or "
+            "`minewatch context fetch`, or GeoJSON of osmnx"
         )
-    columns: dict[str, Any] = {}
-    for name in read.column_names:
-        if name == "tags":
-            columns[name] = pd.arrays.ArrowExtensionArray(read[name].cast(TAGS_TYPE))
-        elif name not in (FEATURE_ID, "geometry"):
-            columns[name] = pd.array(read[name].to_pylist(), dtype="str")
-    index = pd.Index(read[FEATURE_ID].to_pylist(), dtype="str", name=FEATURE_ID)
-    shapes = shapely.from_wkb(read["geometry"].to_numpy())
-    table = gpd.GeoDataFrame(columns, index=index, geometry=shapes, crs=FEATURES_CRS)
-    return Features(validate_features(table), _read_drops(header), header["info"])
+    return dict(header)
 
 
-def _read_drops(header: Mapping[str, Any]) -> pd.DataFrame:
-    return make_drops(
-        [(str(one), str(why), bool(mended)) for one, why, mended in header["dropped"]]
+def _assemble(
+    ids: list[str],
+    columns: Mapping[str, Any],
+    tags: pa.Array,
+    shapes: AnyArray,
+    header: Mapping[str, Any],
+) -> Features:
+    index = pd.Index(ids, dtype="str", name=FEATURE_ID)
+    table = gpd.GeoDataFrame(
+        {**columns, "tags": pd.arrays.ArrowExtensionArray(tags)},
+        index=index,
+        geometry=shapes,
+        crs=FEATURES_CRS,
     )
+    drops = [(str(one), str(why), bool(mended)) for one, why, mended in header["dropped"]]
+    return Features(validate_features(table), make_drops(drops), header["info"])
+
+
+def _foreign(
+    path: Path, layers: Sequence[Layer], found: Found, left_out: Mapping[str, int]
+) -> Features:
+    """Make features of another program's file, and say what is not known of them."""
+    table, dropped, counts = found.result()
+    info = {
+        "attribution": ATTRIBUTION,
+        "osm_timestamp": None,
+        "osm_timestamp_from": None,
+        "source": {"name": path.name, "digest": digest_file(path), "generator": None},
+        "area": None,
+        "layers": [layer.model_dump(mode="json") for layer in layers],
+        "versions": used_versions(),
+        "counts": {**counts, **left_out},
+    }
+    return Features(validate_features(table), dropped, info)
+
+
+def used_versions() -> dict[str, str]:
+    """Name the versions of what features are made with."""
+    names = ("minewatch", "osmium", "shapely")
+    return {**{name: version(name) for name in names}, "geos": shapely.geos_version_string}
