@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from minewatch.cli import _common
+from minewatch.cli import _common, _context_measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ class FormatName(StrEnum):
 
     geojson = "geojson"
     gpkg = "gpkg"
+
+
+app.command()(_context_measure.measure)
 
 
 @app.callback()

@@ -22,6 +22,7 @@ from minewatch.context._columns import check_features, check_radii, choose_layer
 from minewatch.context._features import Features, read_features, write_features
 from minewatch.context._layers import Layer
 from minewatch.context._measure import DEFAULT_RADII_M, measure_context
+from minewatch.context._summary import summarise_measures
 from minewatch.context._zarr import open_channels, request_key, write_lots
 from minewatch.errors import AlreadyThereError, DatasetError, NotThereError
 from minewatch.grid import PatchGrid
@@ -67,6 +68,17 @@ class Context:
         """The columns of `table` that do not name the target."""
         naming = set(self.target_columns)
         return [name for name in self.table.columns if name not in naming]
+
+    def summary(self) -> dict[str, Any]:
+        """Say in a few JSON values what lies around the sites; no channel is read."""
+        return {
+            "path": str(self.path),
+            **summarise_measures(self.table),
+            "patches": self.info["patches"],
+            "osm_timestamp": self.info["osm_timestamp"],
+            "attribution": self.info["attribution"],
+            "minewatch": self.info["minewatch"],
+        }
 
 
 @dataclass(frozen=True)
