@@ -16,7 +16,7 @@ N_MINING, N_BACKGROUND = 170, 332
 SITES_AT_A_TIME = 50
 _OWN = {
     *(FILE_NAME, "places.geojson", "patches.npz", "sites.parquet", "sites", "patches", "explore"),
-    *(".minewatch", ".patches.lock"),
+    *("valley.osm.pbf", "context", ".minewatch", ".patches.lock", ".context.lock"),
 }
 """What a demo's folder holds; with anything else in it, it is not replaced."""
 
@@ -56,6 +56,7 @@ def make_demo(
     with _store.writing_folder(final, overwrite=overwrite) as aside:
         sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
         np.savez(aside / "patches.npz", patches=pixels)
+        toy.write_osm(valley, aside / "valley.osm.pbf")
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
     return final / FILE_NAME
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from minewatch.context import DEFAULT_LAYERS, Layer
 from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
@@ -153,6 +154,59 @@ PatchesSection: TypeAlias = Annotated[ImportSection | BuildSection, Field(discri
 """Patches that others cut, or patches that are built."""
 
 
+class ContextSection(Settings):
+    """What is taken from OpenStreetMap around the sites."""
+
+    source: str
+    """A ``.osm.pbf`` file, relative to the study's folder; ``overpass``; the URL of a server like
+    it; or a region whose extract is downloaded: ``venezuela``, ``south-america/brazil/norte``."""
+    layers: tuple[str | Layer, ...] = tuple(layer.name for layer in DEFAULT_LAYERS)
+    """Names of the layers that are known, or layers of your own."""
+    radii_m: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(500, 2_000, 10_000), min_length=1
+    )
+    """Radii that is measured within, metres; the largest is how far the nearest is looked for."""
+    channels: bool = True
+    """Whether every layer is drawn on the pixels of the patches, too."""
+    date: str | None = None
+    """State of the data asked of a server: ``2023-12-31T00:00:00Z``. None: the newest."""
+
+    @model_validator(mode="after")
+    def _layers_are_known(self) -> Self:
+        known = [layer.name for layer in DEFAULT_LAYERS]
+        unknown = [name for name in self.layers if isinstance(name, str) and name not in known]
+        if unknown or not self.layers:
+            raise ValueError(
+                f"context.layers names {', '.join(unknown) or 'none'}; there are {', '.join(known)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _date_is_asked_for(self) -> Self:
+        if self.date is not None and not self.asks_a_server:
+            raise ValueError(
+                f"context.date is {self.date!r}, and {self.source} has one date; only a server can "
+                "be asked for another"
+            )
+        return self
+
+    @property
+    def wanted(self) -> tuple[Layer, ...]:
+        """The layers as they are defined."""
+        known = {layer.name: layer for layer in DEFAULT_LAYERS}
+        return tuple(known[one] if isinstance(one, str) else one for one in self.layers)
+
+    @property
+    def names_a_file(self) -> bool:
+        """Whether the source is a file."""
+        return self.source.endswith((".pbf", ".osm", ".osm.gz", ".osm.bz2", ".o5m"))
+
+    @property
+    def asks_a_server(self) -> bool:
+        """Whether the features are asked of an Overpass server."""
+        return self.source == "overpass" or "://" in self.source
+
+
 class BuildSettings(Settings):
     """What `patches build` can be told in a file: the sections of a study.toml, none of them whole.
 
@@ -167,6 +221,8 @@ class BuildSettings(Settings):
     """Where imagery comes from, and of which days."""
     patches: BuildSection = BuildSection()
     """How patches are cut and judged."""
+    context: ContextSection | None = None
+    """Not looked at here."""
     explore: ExploreSettings = ExploreSettings()
     """Not looked at here."""
 
@@ -182,6 +238,8 @@ class StudySettings(Settings):
     """Where imagery comes from, and of which days. None: patches are imported."""
     patches: PatchesSection
     """Where the pixels lie, or how they are built."""
+    context: ContextSection | None = None
+    """What is taken from OpenStreetMap. None: nothing."""
     explore: ExploreSettings = ExploreSettings()
     """How they are explored."""
 

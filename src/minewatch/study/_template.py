@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 
 from minewatch import _store
+from minewatch.context import DEFAULT_LAYERS
 from minewatch.errors import AlreadyThereError
 from minewatch.explore import ExploreSettings
 from minewatch.study._read import FILE_NAME
@@ -48,8 +49,16 @@ def new_study(folder: StrPath, *, name: str = "") -> Path:
     text = (Path(__file__).parent / TEMPLATE_NAME).read_text(encoding="utf-8")
     named = json.dumps(name or Path(folder).resolve().name, ensure_ascii=False)
     filled = text.replace('"NAME"', named).replace("EXPLORE", _explore_defaults())
+    filled = filled.replace("# layers = LAYERS", _layer_names())
     _store.write_text(path, filled)
     return path
+
+
+def _layer_names() -> str:
+    """Spell the layers of [context] as a comment."""
+    names = ", ".join(json.dumps(layer.name) for layer in DEFAULT_LAYERS)
+    lines = textwrap.wrap(names, 94, initial_indent="#   ", subsequent_indent="#   ")
+    return "\n".join(["# layers = [", *lines, "# ]"])
 
 
 def _explore_defaults() -> str:
