@@ -1,0 +1,123 @@
+"""One function fetches from any source, and never leaves half a result."""
+
+import hashlib
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import shapely
+
+from minewatch._http import RetryPolicy
+from minewatch.context import (
+    DEFAULT_LAYERS,
+    RegionSource,
+    extract_features,
+    fetch_features,
+    read_features,
+)
+from minewatch.context._fetch import _settings
+from minewatch.errors import AlreadyThereError, InputError, NotThereError
+
+AREA = shapely.box(-62.7, 5.2, -62.4, 5.5)
+
+
+def test_a_file_gives_what_is_extracted_from_it(made_map, tmp_path):
+    file = fetch_features(AREA, DEFAULT_LAYERS, made_map, tmp_path)
+    found, extracted = read_features(file), extract_features(made_map, AREA)
+    assert list(found.table.index) == list(extracted.table.index)
+    assert found.info["source"] == {**extracted.info["source"], "kind": "file"}
+    assert sorted(f.name for f in tmp_path.iterdir() if not f.name.endswith(".lock")) == [
+        "features.json",
+        "features.parquet",
+    ]
+
+
+def test_a_region_is_downloaded_and_read(servers, made_map, tmp_path):
+    site = tmp_path / "site" / "south-america"
+    site.mkdir(parents=True)
+    shutil.copy(made_map, site / "venezuela-latest.osm.pbf")
+    digest = hashlib.md5(made_map.read_bytes(), usedforsecurity=False).hexdigest()
+    (site / "venezuela-latest.osm.pbf.md5").write_text(digest)
+    with servers.serve(site.parent) as server:
+        retry = RetryPolicy(attempts=2, first_wait_s=0.0)
+        source = RegionSource(region="venezuela", url=f"{server.url}/data", retry=retry)
+        file = fetch_features(AREA, source=source, out=tmp_path / "c")
+    found = read_features(file)
+    assert list(found.table.index) == list(extract_features(made_map, AREA).table.index)
+    assert found.info["source"]["region"] == "south-america/venezuela"
+
+
+def test_without_an_area_all_of_a_file_is_taken(made_map, tmp_path):
+    file = fetch_features(None, source=made_map, out=tmp_path)
+    assert len(read_features(file).table) == len(extract_features(made_map).table)
+
+
+def test_a_result_is_not_replaced_unasked(made_map, tmp_path):
+    first = fetch_features(AREA, source=made_map, out=tmp_path).read_bytes()
+    with pytest.raises(AlreadyThereError):
+        fetch_features(None, source=made_map, out=tmp_path)
+    assert (tmp_path / "features.parquet").read_bytes() == first
+    fetch_features(None, source=made_map, out=tmp_path, overwrite=True)
+    assert (tmp_path / "features.parquet").read_bytes() != first
+
+
+def test_the_same_fetch_gives_the_same_bytes(made_map, tmp_path):
+    one = fetch_features(AREA, source=made_map, out=tmp_path / "a")
+    other = fetch_features(AREA, source=made_map, out=tmp_path / "b")
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_other_formats_hold_the_same_ids(made_map, tmp_path):
+    import geopandas as gpd
+
+    file = fetch_features(AREA, source=made_map, out=tmp_path, also=("geojson", "gpkg"))
+    ids = list(read_features(file).table.index)
+    for suffix in (".geojson", ".gpkg"):
+        read = gpd.read_file(file.with_suffix(suffix))
+        assert list(read["feature_id"]) == ids
+
+
+def test_the_record_counts_what_is_there(made_map, tmp_path):
+    file = fetch_features(AREA, source=made_map, out=tmp_path)
+    record = json.loads(file.with_suffix(".json").read_text())
+    table = read_features(file).table
+    usual = table[table["target"].isna()]
+    assert record["features"] == {
+        layer.name: int(usual[layer.name].notna().sum()) for layer in DEFAULT_LAYERS
+    }
+    assert sum(record["names_the_target"].values()) == table["target"].notna().sum()
+
+
+@pytest.mark.real
+def test_a_real_country_comes_the_same_from_a_server(shared_data, overpass, quick_source, tmp_path):
+    country = shared_data / "osm" / "liechtenstein.osm.pbf"
+    area = shapely.box(9.51, 47.13, 9.53, 47.15)
+    from_file = extract_features(country, area)
+    with overpass.serve_overpass(overpass.Extract(country), fault_rate=0.2) as server:
+        source = quick_source(server.url, attempts=6, max_area_km2=1.0)
+        file = fetch_features(area, source=source, out=tmp_path)
+        assert len(server.asked.answered) > 4
+    found = read_features(file)
+    columns = [*from_file.layer_names, "target", "kind"]
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(found.table[columns]), pd.DataFrame(from_file.table[columns])
+    )
+    assert (found.table.geometry.to_wkb() == from_file.table.geometry.to_wkb()).all()
+    assert len(from_file.table) > 500
+
+
+def test_a_name_is_a_file_a_region_or_the_server(tmp_path):
+    assert _settings("data/brazil.osm.pbf") == tmp_path.__class__("data/brazil.osm.pbf")
+    assert _settings("overpass").url == "https://overpass-api.de/api"
+    assert _settings("suriname").path == "south-america/suriname"
+
+
+def test_a_server_is_not_asked_for_all_the_world(tmp_path):
+    with pytest.raises(InputError, match="give one"):
+        fetch_features(None, source="overpass", out=tmp_path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(NotThereError, match=r"none\.osm\.pbf"):
+        fetch_features(AREA, source="none.osm.pbf", out=tmp_path)
