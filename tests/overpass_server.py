@@ -66,15 +66,16 @@ class Extract:
         self.tags: dict[Element, dict[str, str]] = {}
         self.refs: dict[int, list[int]] = {}
         self.members: dict[int, list[tuple[str, int, str]]] = {}
+        names = {"n": "node", "w": "way", "r": "relation"}
         for item in osmium.FileProcessor(str(file)):
-            kind = {"n": "node", "w": "way", "r": "relation"}[item.type_str()]
-            self.tags[kind, item.id] = {tag.k: tag.v for tag in item.tags}
+            kind = names[item.type_str()]
+            if item.tags:
+                self.tags[kind, item.id] = dict(item.tags)
             if kind == "node":
                 self.places[item.id] = (item.location.lon, item.location.lat)
             elif kind == "way":
                 self.refs[item.id] = [node.ref for node in item.nodes]
             else:
-                names = {"n": "node", "w": "way", "r": "relation"}
                 self.members[item.id] = [(names[m.type], m.ref, m.role) for m in item.members]
         self._nodes = np.array(list(self.places), dtype=np.int64)
         self._points = np.array(list(self.places.values())).reshape(-1, 2)
@@ -104,12 +105,15 @@ class Extract:
     def areas(self) -> tuple[list[Element], shapely.STRtree]:
         """What ground can lie in: closed ways, and relations that have a name."""
         ways = {
-            way: shapely.make_valid(shapely.Polygon([self.places[ref] for ref in refs]))
+            way: shapely.Polygon([self.places[ref] for ref in refs])
             for way, refs in self.refs.items()
             if len(refs) > 3 and refs[0] == refs[-1] and all(ref in self.places for ref in refs)
         }
         factory = osmium.geom.WKBFactory()
-        areas: dict[Element, Any] = {("way", way): ring for way, ring in ways.items()}
+        rings = shapely.make_valid(np.array(list(ways.values()), dtype=object))
+        areas: dict[Element, Any] = {
+            ("way", way): ring for way, ring in zip(ways, rings, strict=True)
+        }
         for item in osmium.FileProcessor(str(self._file)).with_areas():
             if item.is_area() and not item.from_way() and item.tags.get("name"):
                 polygon = shapely.from_wkb(factory.create_multipolygon(item))
@@ -139,16 +143,16 @@ class Extract:
 
     def recurse(self, elements: set[Element]) -> set[Element]:
         """Give members and nodes: of relations, of ways, and of ways of relations."""
-        known = self.tags
+        known = {"node": self.places, "way": self.refs, "relation": {}}
         members = {
             (kind, ref)
             for name, number in elements
             if name == "relation"
             for kind, ref, _ in self.members[number]
-            if kind != "relation" and (kind, ref) in known
+            if ref in known[kind]
         }
         ways = {number for kind, number in elements | members if kind == "way"}
-        nodes = {("node", ref) for way in ways for ref in self.refs[way] if ("node", ref) in known}
+        nodes = {("node", ref) for way in ways for ref in self.refs[way] if ref in self.places}
         return members | nodes
 
     def write(self, element: Element) -> dict[str, Any]:
@@ -163,7 +167,7 @@ class Extract:
             written["members"] = [
                 {"type": name, "ref": ref, "role": role} for name, ref, role in self.members[number]
             ]
-        if self.tags[element]:
+        if element in self.tags:
             written["tags"] = self.tags[element]
         return written
 

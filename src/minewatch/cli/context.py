@@ -179,8 +179,8 @@ def _from(source: dict[str, Any]) -> str:
         return str(source["name"])
     fetched = source["fetched"]
     return (
-        f"{source['settings']['url']} in {fetched['n_parts']} parts "
-        f"({fetched['requests']} requests, {fetched['received_bytes'] / 1e6:.1f} MB)"
+        f"{source['settings']['url']} in {fetched['requests']:,} requests "
+        f"({fetched['received_bytes'] / 1e6:.1f} MB)"
     )
 
 

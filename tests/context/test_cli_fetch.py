@@ -1,0 +1,79 @@
+"""`minewatch context fetch` from the command line."""
+
+import json
+
+import geopandas as gpd
+import pytest
+import shapely
+
+from minewatch.cli._app import run
+
+
+def test_a_box_of_a_file_is_fetched_and_summed_up(made_map, tmp_path, capsys):
+    out = tmp_path / "c"
+    words = ["context", "fetch", "--extract", str(made_map), "--bbox", "-62.7,5.2,-62.4,5.65"]
+    assert run([*words, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    record = json.loads((out / "features.json").read_text())
+    assert f"highway {record['features']['highway']}" in " ".join(said.split())
+    assert "Kept apart, for they name the target: landuse=quarry 1" in said
+    assert "Map data of 2024-05-01T00:00:00Z, © OpenStreetMap contributors, ODbL 1.0" in said
+    assert said.endswith(f"Saved: {out / 'features.parquet'}\n")
+    assert run([*words, "--out", str(out)]) == 6
+    assert run([*words, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_the_summary_for_programs_is_the_record(made_map, tmp_path, capsys):
+    words = ["context", "fetch", "--extract", str(made_map), "--layers", "highway,power"]
+    assert run([*words, "--out", str(tmp_path), "--json", "--format", "gpkg"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"file": str(tmp_path / "features.parquet")} | json.loads(
+        (tmp_path / "features.json").read_text()
+    )
+    assert list(said["features"]) == ["highway", "power"]
+    assert len(gpd.read_file(tmp_path / "features.gpkg")) == said["info"]["counts"]["features"]
+
+
+def test_a_server_is_asked_for_what_is_near_sites(serve_map, tmp_path, capsys):
+    sites = tmp_path / "sites.csv"
+    sites.write_text("site_id,longitude,latitude,label\na,-62.55,5.605,1\n")
+    server = serve_map()
+    words = ["context", "fetch", "--sites", str(sites), "--radius-m", "2000", "--out"]
+    assert run([*words, str(tmp_path / "c"), "--overpass", "--url", server.url]) == 0
+    said = capsys.readouterr().out
+    assert f"features from {server.url} in 2 requests (" in said
+    features = gpd.read_parquet(tmp_path / "c" / "features.parquet")
+    around = shapely.Point(-62.55, 5.605).buffer(0.03)
+    assert shapely.intersects(features.geometry.to_numpy(), around).all()
+    assert features["target"].eq("landuse=quarry").any()
+
+
+def test_a_server_that_is_not_there_is_exit_code_15(tmp_path, capsys, serve_map):
+    words = ["--bbox", "-62.51,5.4,-62.5,5.41", "--region", "venezuela", "--url"]
+    server = serve_map()  # knows nothing of regions: 404
+    assert run(["context", "fetch", "--out", str(tmp_path), *words, server.url]) == 15
+    said = capsys.readouterr().err
+    assert "south-america/venezuela-latest.osm.pbf" in said
+    assert "--extract" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ([], 2, "name one source"),
+        (["--overpass", "--region", "peru"], 2, "name one source"),
+        (["--extract", "x.osm.pbf", "--url", "http://x"], 2, "a file has none"),
+        (["--extract", "x.osm.pbf", "--date", "2023-12-31T00:00:00Z"], 2, "a file has the date"),
+        (["--overpass", "--bbox", "1,2,3,4", "--area", "x.geojson"], 2, "name one area"),
+        (["--overpass", "--layers", "roads"], 2, "there is no layer roads"),
+        (["--overpass", "--bbox", "1,2,3"], 3, "west,south,east,north"),
+        (["--overpass"], 3, "give one"),
+        (["--overpass", "--bbox", "1,2,3,4", "--date", "now"], 3, "2023-12-31T00:00:00Z"),
+        (["--region", "?"], 3, "names no region"),
+        (["--extract", "none.osm.pbf"], 4, "none.osm.pbf"),
+    ],
+)
+def test_what_is_wrong_is_said(words, code, says, tmp_path, capsys):
+    assert run(["context", "fetch", "--out", str(tmp_path / "c"), *words]) == code
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert says in said
