@@ -6,7 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minewatch.errors import InputError
 from minewatch.explore import ExploreSettings, explore
 from minewatch.toy import Valley
 
@@ -153,11 +152,6 @@ def test_a_valley_is_explored_without_a_fault(tmp_path):
     assert checks[["no_data", "zero_bands", "exact_duplicates", "near_duplicates"]].sum() == 0
     gaps = findings["distributions"].tables["gaps"]
     assert 0.1 < gaps["ks"].max() < 0.9
-
-
-def test_context_is_refused_and_not_ignored(make_dataset, numbers):
-    with pytest.raises(InputError, match=r"context is dict; .* not in this version"):
-        explore(make_dataset(numbers, LABELS, bands=BANDS), {"roads": 1})
 
 
 def test_findings_name_the_table_of_sites_that_they_were_made_from(make_dataset, numbers):

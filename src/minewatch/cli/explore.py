@@ -29,6 +29,15 @@ def report(
         typer.Argument(help="The patch dataset; if not given, the study's folder patches."),
     ] = None,
     study: _common.StudyOption = Path(),
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            "--context",
+            metavar="DIR",
+            help="What is mapped around the sites; if neither it nor a dataset is given, the "
+            "study's folder context, where there is one.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -60,6 +69,7 @@ def report(
 ) -> None:
     """Explore a patch dataset and write the report: a page, tables, figures and findings.json."""
     from minewatch._store import refuse_existing
+    from minewatch.context._folder import open_context
     from minewatch.explore import explore, write_report
     from minewatch.explore._report import OURS
     from minewatch.patches import PatchDataset
@@ -76,8 +86,11 @@ def report(
     folder = study / "explore" if out is None else out
     refuse_existing(folder, overwrite=overwrite, ours=OURS)
     patches = PatchDataset.open(study / "patches" if dataset is None else dataset)
+    if context is None and dataset is None and (study / "context").is_dir():
+        context = study / "context"
+    around = None if context is None else open_context(context)
     with _common.progress_bars() as progress:
-        findings = explore(patches, settings=settings, progress=progress)
+        findings = explore(patches, around, settings=settings, progress=progress)
         page = write_report(findings, folder, n_processes=2, overwrite=overwrite, progress=progress)
     _common.print_result(
         _summary(findings, page), as_json=json_, describe=lambda: _describe(findings, page)

@@ -28,7 +28,7 @@ def layer_maps(
     n_named = 0 if targets is None else int(targets["n_features"].sum())
     named = (
         f" What names mining ({number_of(n_named, 'feature')}) has a map of its own and is in no "
-        "other; sites are hollow there."
+        "other."
         if n_named
         else ""
     )
@@ -38,7 +38,7 @@ def layer_maps(
         f"{number_of(len(sites), 'site')} over the features of each layer (their number beside its "
         f"name), counted in {side['n_columns']} × {side['n_rows']} cells: the darker, the more, up "
         f"to {format_count(cells['n_features'].max())} in a cell; where few cells are filled, each "
-        "is drawn three wide. The maps end near the outermost "
+        "is drawn three wide, and over the sites. The maps end near the outermost "
         f"sites; features may lie beyond.{named}{without} Longitude and latitude (WGS 84); the bar "
         f"holds at the middle latitude. {side['credit']}."
     )

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from minewatch._figures import format_interval, format_length, format_number, format_percent
-from minewatch.explore._context_rates import odds_ratio, share_interval
+from minewatch._figures import format_length, format_number, format_percent
+from minewatch.explore._context_rates import odds_ratio, ratio_words, share_interval
 from minewatch.explore._context_values import Surroundings
 from minewatch.explore._roc import Auc, auc_words, measure_auc
 from minewatch.explore._section import Section
@@ -42,11 +42,11 @@ def describe_surroundings(around: Surroundings, settings: ExploreSettings) -> Se
         ``distances``: AUC of the distance to the nearest feature, turned so that it is at least
         0.5, with nothing within the search taken as farther than anything; the share of sites with
         nothing; medians of the others, metres; ``is_telling``, whether it differs from chance when
-        the interval is widened for the number of layers. ``distance_curves``: share of all sites of a class
-        with a feature within ``distance_m``. ``completeness``: features of any kind within each
-        radius, by class; ``completeness_auc``. ``apart``: quantiles of the geodesic distance to the
-        nearest (other) mining site, metres, by class; ``apart_curves``. ``edge``: sites by class
-        for which the search reaches beyond the border of what was fetched.
+        the interval is widened for the number of layers. ``distance_curves``: share of all sites
+        of a class with a feature within ``distance_m``. ``completeness``: features of any kind
+        within each radius, by class; ``completeness_auc``. ``apart``: quantiles of the geodesic
+        distance to the nearest (other) mining site, metres, by class; ``apart_curves``. ``edge``:
+        sites by class for which the search reaches beyond the border of what was fetched.
     """
     labelled = around.labelled()
     is_mining = around.is_mining()[labelled]
@@ -118,8 +118,8 @@ def _distances(
     is_mining = around.is_mining()[labelled]
     rows, curves = [], []
     layers = around.measured_layers
-    farthest = [np.nanmax(around.nearest_m(x), initial=1.0) for x in layers]
-    grid_m = np.geomspace(10.0, max([100.0, *farthest]), _N_CURVE)
+    found = [np.nanmax(around.nearest_m(x), initial=100.0) for x in layers]
+    grid_m = np.geomspace(10.0, max([*around.radii_m, *found]), _N_CURVE)
     for layer in [*layers, *around.measured_targets]:
         nearest_m = around.nearest_m(layer)[labelled]
         score = np.where(np.isnan(nearest_m), np.inf, nearest_m)
@@ -266,8 +266,7 @@ def _presence_seen(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _ratio_words(row: pd.Series) -> str:
-    ends = (row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
-    return format_interval(*ends, decimals=1)
+    return ratio_words(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
 
 
 def _distance_seen(tables: dict[str, pd.DataFrame], settings: ExploreSettings) -> str:
@@ -284,8 +283,8 @@ def _distance_seen(tables: dict[str, pd.DataFrame], settings: ExploreSettings) -
             f"{format_length(settings.label_block_m)})"
         )
     return (
-        f"of {number_of(len(plain), 'layer')} found, the distance to the nearest {best['layer']} "
-        f"tells the classes apart best by itself: AUC {area}, {best['in_mining']} in mining "
+        f"of {number_of(len(plain), 'layer')} found, {best['layer']} tells the classes apart best "
+        f"by the distance to its nearest feature: AUC {area}, {best['in_mining']} in mining "
         f"(blocks of {format_length(settings.label_block_m)})"
     )
 
@@ -294,7 +293,7 @@ def _apart_seen(tables: dict[str, pd.DataFrame]) -> str:
     median_m = tables["apart"].set_index("class")["median_m"]
     return (
         f"half of the sites without mining lie more than {format_length(median_m[NO_MINING])} from "
-        f"the nearest mining site, which lie {format_length(median_m[MINING])} from each other"
+        f"the nearest mining site, against {format_length(median_m[MINING])} among mining sites"
     )
 
 

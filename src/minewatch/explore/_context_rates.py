@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.stats import t
 
+from minewatch._figures import MISSING, format_count, format_number
 from minewatch.types import AnyArray, BoolArray
 
 
@@ -130,6 +131,30 @@ def _extreme_ratio(
     low = mining[1] / other[2] if ratio else 0.0
     high = float("inf") if ratio else mining[2] / other[1]
     return ratio, low, high
+
+
+def ratio_words(ratio: float, low: float, high: float) -> str:
+    """Write an odds ratio with its interval, as far as its digits mean anything.
+
+    Examples
+    --------
+    >>> ratio_words(3.31, 1.4, 8.22), ratio_words(float("inf"), 26.4, float("inf"))
+    ('3.3 (1.4–8.2)', '∞ (26–∞)')
+    >>> ratio_words(0.0, 0.0, 0.03), ratio_words(1.2, float("nan"), float("nan"))
+    ('0 (0–0.03)', '1.2')
+    """
+    if np.isnan(ratio):
+        return MISSING
+    ends = "" if np.isnan(low) else f" ({_ratio_text(low)}–{_ratio_text(high)})"
+    return f"{_ratio_text(ratio)}{ends}"
+
+
+def _ratio_text(ratio: float) -> str:
+    if ratio in (0.0, float("inf")):
+        return "0" if ratio == 0.0 else "∞"
+    if ratio >= 10.0:
+        return format_count(ratio)
+    return format_number(ratio, decimals=1 if ratio >= 1.0 else 2)
 
 
 def _odds(share: float) -> float:

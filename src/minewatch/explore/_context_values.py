@@ -9,20 +9,21 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from minewatch.errors import InputError
 from minewatch.explore._periods import known_periods
 from minewatch.explore._places import class_words, in_order, is_placed, labels_as_float
 from minewatch.explore._statistics import PatchStatistics
 from minewatch.types import BoolArray, FloatArray, Settings
 
 if TYPE_CHECKING:
-    from minewatch.context import Context
+    from minewatch.context._folder import Context
 
 TARGET: Final = "target"
 """Pseudo-layer of what names the target."""
 _ANYTHING: Final = "osm"
 """Pseudo-layer of every feature that does not name the target."""
 ATTRIBUTION: Final = "© OpenStreetMap contributors, ODbL 1.0"
-_TOLD: Final = ("osm_timestamp", "source", "source_digest", "digest", "radii_m", "layers")
+_TOLD: Final = ("osm_timestamp", "source", "digests")
 _NOT_LAYERS: Final = frozenset({TARGET, "kind", "tags", "geometry"})
 _AMOUNT: Final = re.compile(r"^(?P<layer>.+)_(?P<radius>\d+)m_(?P<what>length_m|count|area_ha)$")
 _COMPLETENESS: Final = re.compile(r"^osm_features_(?P<radius>\d+)m$")
@@ -125,6 +126,8 @@ class Surroundings:
             "attribution": self.attribution,
             "osm_date": self.osm_date,
             **{str(key): self.info[key] for key in _TOLD if key in self.info},
+            "layers": self.mapped_layers,
+            "radii_m": self.radii_m,
             "n_features": len(self.features),
             "n_sites_measured": len(self.sites),
             "n_sites_left_out": self.n_unmeasured,
@@ -170,6 +173,23 @@ class Surroundings:
         """``(site,)`` whether a site is labelled mining."""
         is_mining: BoolArray = labels_as_float(self.sites["label"]) == 1.0
         return is_mining
+
+
+def check_context(context: object) -> None:
+    """Refuse what is no context.
+
+    Raises
+    ------
+    InputError
+        If it is not what `minewatch.context.open_context` gives.
+    """
+    from minewatch.context._folder import Context
+
+    if not isinstance(context, Context):
+        raise InputError(
+            f"context is a {type(context).__name__}; expected what minewatch.context.open_context "
+            "gives for a context folder, or None"
+        )
 
 
 def gather_surroundings(statistics: PatchStatistics, context: "Context") -> Surroundings:

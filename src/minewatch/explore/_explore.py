@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.explore._context import context_steps
-from minewatch.explore._context_values import Surroundings, gather_surroundings
+from minewatch.explore._context_values import Surroundings, check_context, gather_surroundings
 from minewatch.explore._correlation import measure_correlation
 from minewatch.explore._distributions import describe_distributions
 from minewatch.explore._gallery import pick_gallery
@@ -26,7 +26,7 @@ from minewatch.explore._space import describe_space
 from minewatch.explore._statistics import CLASSES, PatchStatistics, summarise_patches
 
 if TYPE_CHECKING:
-    from minewatch.context import Context
+    from minewatch.context._folder import Context
     from minewatch.patches import PatchDataset
 
 _LIBRARIES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "KDEpy", "spyndex")
@@ -65,6 +65,11 @@ def explore(
         and gallery, in this order; with context also context, surroundings and null_models, after
         space.
 
+    Raises
+    ------
+    InputError
+        If `context` is not what `minewatch.context.open_context` gives.
+
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -79,6 +84,8 @@ def explore(
     20 patches of 48 × 48 px (480 m wide) in 12 bands, level L2A:
     8 mining (40 %), 12 no mining (60 %).
     """
+    if context is not None:
+        check_context(context)
     statistics = summarise_patches(dataset, settings=settings, progress=progress).in_order()
     around = None if context is None else gather_surroundings(statistics, context)
     steps = _steps(dataset, statistics, around, settings)

@@ -21,6 +21,7 @@ from minewatch._figures import (
     new_figure,
     quiet_axes,
 )
+from minewatch.explore._context_rates import ratio_words
 from minewatch.explore._figures_space import scale_by_length
 
 CLASSES_DRAWN: Final = ("no mining", "mining")
@@ -58,13 +59,15 @@ def draw_presence(presence: pd.DataFrame, odds: pd.DataFrame) -> Figure:
         1.02, 1.0, "odds ratio", transform=axes.transAxes, fontsize=8, color=FAINT, va="bottom"
     )
     for place, row in enumerate(odds.to_dict("records")):
-        text = format_interval(
-            row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"], decimals=1
-        )
+        text = ratio_words(row["odds_ratio"], row["odds_ratio_low"], row["odds_ratio_high"])
         axes.annotate(
             text, (1.02, place), xycoords=("axes fraction", "data"), fontsize=8, va="center"
         )
-    axes.set_yticks(range(len(layers)), layers)
+    titles = [
+        NAMES_TARGET if named else name
+        for name, named in zip(layers, odds["names_target"], strict=True)
+    ]
+    axes.set_yticks(range(len(layers)), titles)
     axes.set_ylim(len(layers) - 0.5, -0.5)
     axes.set_xlim(-2.0, 102.0)
     axes.xaxis.set_major_formatter(lambda value, _: format_percent(value / 100.0, decimals=0))
@@ -80,7 +83,7 @@ def _mark_targets(axes: Axes, odds: pd.DataFrame) -> None:
         if row["names_target"]:
             axes.axhspan(place - 0.5, place + 0.5, color="#fbe9dc", zorder=0, linewidth=0)
             axes.annotate(
-                "names mining: in no model", (0.985, place), xycoords=("axes fraction", "data"),
+                "in no model", (0.985, place), xycoords=("axes fraction", "data"),
                 ha="right", va="center", fontsize=7.5, color=class_style("mining").colour,
             )  # fmt: skip
     axes.axhline(0.5, color=FAINT, linewidth=0.6)

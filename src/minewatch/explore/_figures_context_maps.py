@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import maximum_filter
@@ -25,11 +25,15 @@ from minewatch.explore._figures_context import CLASSES_DRAWN, NAMES_TARGET
 from minewatch.explore._figures_space import add_scale_bar, degrees
 from minewatch.types import FloatArray
 
-_DENSITY: Final = LinearSegmentedColormap.from_list("mapped", ["#a9a9a4", "#5c5c58", "#000000"])
+_DENSITY: Final = LinearSegmentedColormap.from_list("mapped", ["#8a8a85", "#4c4c48", "#000000"])
 """Grey that is seen on white from the first feature on, and leaves colour to the classes."""
+_ALONE: Final = ListedColormap(["#000000"])
+"""For what names mining, of which there is little: every cell must be seen."""
 _MAP_COLUMNS: Final = 3
 _FEW_CELLS: Final = 0.02
 """Share of a map's cells below which each is drawn wider."""
+_THIN: Final = 0.08
+"""Share of a map's cells below which features are drawn over the sites, and not beneath them."""
 
 
 @house_style()
@@ -70,8 +74,8 @@ def draw_layer_maps(
     for axes, name in zip(panels.ravel(), shown, strict=False):
         part = cells[cells["layer"] == name]
         names_target = name == TARGET
-        _draw_layer(axes, part, extent, most)
-        _draw_sites(axes, sites, hollow=names_target)
+        _draw_layer(axes, part, extent, _ALONE if names_target else _DENSITY, most)
+        _draw_sites(axes, sites)
         axes.set_title(
             f"{NAMES_TARGET if names_target else name}  {format_count(counts[name])}",
             color=class_style("mining").colour if names_target else INK,
@@ -80,18 +84,22 @@ def draw_layer_maps(
     _label_maps(figure, list(panels.ravel()[: len(shown)]), n_columns, cosine)
     for axes in panels.ravel()[len(shown) :]:
         axes.set_axis_off()
-    figure.supxlabel(str(extent["credit"]), fontsize=7.5, color=FAINT, x=0.99, ha="right")
+    figure.supxlabel(str(extent["credit"]), fontsize=7.5, color=FAINT, x=0.01, ha="left")
     return figure
 
 
-def _draw_layer(axes: Axes, cells: pd.DataFrame, extent: pd.Series, most: float) -> None:
+def _draw_layer(
+    axes: Axes, cells: pd.DataFrame, extent: pd.Series, colours: Colormap, most: float
+) -> None:
     counts = np.full((int(extent["n_rows"]), int(extent["n_columns"])), np.nan)
     counts[cells["row"], cells["column"]] = cells["n_features"]
+    is_thin = len(cells) < _THIN * counts.size
     if len(cells) < _FEW_CELLS * counts.size:
         counts = _widen(counts)
     box = (extent["west"], extent["east"], extent["south"], extent["north"])
     axes.imshow(
-        counts, extent=box, origin="upper", cmap=_DENSITY, norm=LogNorm(1.0, most), zorder=1
+        counts, extent=box, origin="upper", cmap=colours, norm=LogNorm(1.0, most),
+        zorder=4 if is_thin else 1,
     )  # fmt: skip
 
 
@@ -102,8 +110,7 @@ def _widen(counts: FloatArray) -> FloatArray:
     return np.where(wide > 0.0, wide, np.nan)
 
 
-def _draw_sites(axes: Axes, sites: pd.DataFrame, *, hollow: bool) -> None:
-    """Draw the sites; hollow where what lies beneath them must be seen."""
+def _draw_sites(axes: Axes, sites: pd.DataFrame) -> None:
     size = float(np.clip(1800.0 / max(len(sites), 1), 2.5, 14.0))
     for name in ("unlabelled", *CLASSES_DRAWN):
         part = sites[sites["class"] == name]
@@ -111,9 +118,7 @@ def _draw_sites(axes: Axes, sites: pd.DataFrame, *, hollow: bool) -> None:
             style = class_style(name)
             axes.scatter(
                 part["longitude"], part["latitude"], s=size, marker=style.marker,
-                facecolor="none" if hollow else style.colour,
-                edgecolor=style.colour if hollow else "white",
-                linewidths=0.5 if hollow else 0.2, alpha=0.9,
+                facecolor=style.colour, edgecolor="white", linewidths=0.2, alpha=0.9,
                 label=f"{name} ({format_count(len(part))})", rasterized=len(sites) > 300, zorder=3,
             )  # fmt: skip
 
