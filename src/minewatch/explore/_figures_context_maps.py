@@ -29,7 +29,7 @@ _DENSITY: Final = LinearSegmentedColormap.from_list("mapped", ["#8a8a85", "#4c4c
 """Grey that is seen on white from the first feature on, and leaves colour to the classes."""
 _ALONE: Final = ListedColormap(["#000000"])
 """For what names mining, of which there is little: every cell must be seen."""
-_MAP_COLUMNS: Final = 3
+_WIDTH_IN: Final = 7.3
 _FEW_CELLS: Final = 0.02
 """Share of a map's cells below which each is drawn wider."""
 _THIN: Final = 0.08
@@ -64,11 +64,11 @@ def draw_layer_maps(
     extent = frame.iloc[0]
     cosine = float(np.cos(np.radians((extent["south"] + extent["north"]) / 2.0)))
     ratio = (extent["north"] - extent["south"]) / ((extent["east"] - extent["west"]) * cosine)
-    n_columns = min(_MAP_COLUMNS, len(shown))
+    n_columns = min(_columns(ratio), len(shown))
     n_rows = -(-len(shown) // n_columns)
-    width_in = 2.45 * n_columns + 0.3
-    side_in = float(np.clip(2.05 * ratio, 1.2, 4.2))
-    figure = new_figure(max(width_in, 4.2), n_rows * (side_in + 0.3) + 0.75)
+    panel_in = _WIDTH_IN / _columns(ratio)
+    side_in = float(np.clip((panel_in - 0.4) * ratio, 0.9, 4.5))
+    figure = new_figure(max(panel_in * n_columns + 0.3, 4.2), n_rows * (side_in + 0.3) + 0.75)
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     most = float(max(cells["n_features"].max(), 2))
     for axes, name in zip(panels.ravel(), shown, strict=False):
@@ -86,6 +86,11 @@ def draw_layer_maps(
         axes.set_axis_off()
     figure.supxlabel(str(extent["credit"]), fontsize=7.5, color=FAINT, x=0.01, ha="left")
     return figure
+
+
+def _columns(ratio: float) -> int:
+    """Say how many maps of a given height over width stand side by side."""
+    return 5 if ratio > 1.4 else 2 if ratio < 0.4 else 3
 
 
 def _draw_layer(
@@ -125,7 +130,7 @@ def _draw_sites(axes: Axes, sites: pd.DataFrame) -> None:
 
 def _label_maps(figure: Figure, panels: list[Axes], n_columns: int, cosine: float) -> None:
     for place, axes in enumerate(panels):
-        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.xaxis.set_major_locator(MaxNLocator(2 if n_columns > 3 else 3))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(lambda value, _: degrees(value, "E", "W"))
         axes.yaxis.set_major_formatter(lambda value, _: degrees(value, "N", "S"))

@@ -59,7 +59,10 @@ def draw_null_models(models: pd.DataFrame, added: pd.DataFrame) -> Figure:
     lower.yaxis.set_major_formatter(lambda value, _: format_number(value, decimals=1))
     for axes in (upper, lower):
         quiet_axes(axes)
-    figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    handles, names = upper.get_legend_handles_labels()
+    figure.legend(
+        [*handles[1:], handles[0]], [*names[1:], names[0]], loc="outside upper left", ncols=2
+    )
     return figure
 
 
