@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pyogrio
 import shapely
+from pyogrio.errors import DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from minewatch._store import digest_file, refuse_existing, writing_file
@@ -137,7 +138,11 @@ def _write_parquet(features: Features, path: Path) -> None:
     columns["tags"] = pa.array(table["tags"].array, TAGS_TYPE)
     shapes = table.geometry.to_numpy()
     columns["geometry"] = pa.array(shapely.to_wkb(shapes), pa.binary())
-    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": sorted(set(table.geom_type))}
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": sorted(set(table.geom_type)),
+        "crs": table.crs.to_json_dict(),
+    }
     if len(table):
         column["bbox"] = [float(edge) for edge in shapely.total_bounds(shapes)]
     geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
@@ -223,7 +228,7 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
             return _read_gpkg(file)
         if suffix in (".geojson", ".json"):
             return _read_geojson(file, wanted)
-    except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
+    except (pa.ArrowInvalid, DataSourceError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     if suffix == ".shp":
         return _foreign(file, wanted, *read_geofabrik_lines(file, wanted))

@@ -251,6 +251,8 @@ def _shape_faults(table: gpd.GeoDataFrame) -> list[str]:
                 f"{int(wrong.sum())} of kind {kind} are no {' or '.join(sorted(allowed))}: "
                 f"{table.index[wrong][0]}"
             )
+    if empty.all():
+        return faults
     west, south, east, north = shapely.total_bounds(shapes.to_numpy())
     if west < -180.0 or east > 180.0 or south < -90.0 or north > 90.0:
         faults.append(f"it reaches from {west}, {south} to {east}, {north}; those are no degrees")

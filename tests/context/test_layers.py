@@ -1,0 +1,110 @@
+"""What is taken, and what names the target."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minewatch.context import DEFAULT_LAYERS, Layer
+from minewatch.context._layers import TARGET_LAYERS, TARGET_WORDS, check_layers, target_tags
+from minewatch.errors import SettingsError
+
+
+def test_every_default_layer_says_why_with_its_source():
+    for layer in DEFAULT_LAYERS:
+        assert any(word in layer.why for word in ("doi:", "https://", "New York Times")), layer.name
+
+
+def test_default_layers_have_names_of_their_own_and_none_names_the_target():
+    assert check_layers(DEFAULT_LAYERS) == DEFAULT_LAYERS
+    assert not any(layer.names_the_target for layer in DEFAULT_LAYERS)
+    assert all(layer.names_the_target for layer in TARGET_LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("landuse", "quarry"),
+        ("man_made", "mineshaft"),
+        ("man_made", "adit"),
+        ("man_made", "tailings_pond"),
+        ("man_made", "spoil_heap"),
+        ("industrial", "mine"),
+        ("historic", "mine"),
+        ("resource", "gold"),
+        ("resource", "anything"),
+        ("disused:man_made", "mineshaft"),
+        ("abandoned:landuse", "quarry"),
+    ],
+)
+def test_a_tag_of_mining_names_the_target(key, value):
+    assert target_tags({"operator": "x", key: value}) == f"{key}={value}"
+
+
+@pytest.mark.parametrize("word", TARGET_WORDS)
+@pytest.mark.parametrize("name", ["{}", "La {} Vieja", "Rio-{}", "{}/2", "({})", "d'{}"])
+def test_a_word_of_mining_that_stands_alone_in_a_name_names_the_target(word, name):
+    for spelled in (word, word.upper(), word.title()):
+        assert target_tags({"name": name.format(spelled)}) == f"name~{word}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Oropesa",
+        "Minas Gerais",
+        "Goldener Weg",
+        "Mineral",
+        "Ouro Preto",
+        "Minería",
+        "Oro2",
+        "Marigold",
+    ],
+)
+def test_a_word_of_mining_within_another_word_does_not(name):
+    assert target_tags({"name": name}) is None
+
+
+@given(st.text(alphabet="abcdefgmnor", min_size=1), st.sampled_from(TARGET_WORDS))
+def test_letters_on_either_side_make_another_word(letters, word):
+    assert target_tags({"name": f"x {letters}{word} y"}) is None
+    assert target_tags({"name": f"x {word}{letters} y"}) is None
+
+
+def test_names_in_other_languages_and_former_names_count_and_other_tags_do_not():
+    assert target_tags({"name:es": "Mina Uno"}) == "name:es~mina"
+    assert target_tags({"old_name": "Garimpo Velho"}) == "old_name~garimpo"
+    assert target_tags({"alt_name:en": "Gold Camp"}) == "alt_name:en~gold"
+    assert target_tags({"operator": "Gold Fields", "description": "old mine"}) is None
+    assert target_tags({"surname": "Mine", "filename": "gold"}) is None
+
+
+def test_other_uses_of_the_same_keys_do_not_name_the_target():
+    assert target_tags({"landuse": "forest", "man_made": "pier", "industrial": "port"}) is None
+
+
+def test_a_layer_takes_its_values_and_kinds_and_no_others():
+    water = Layer(name="water", key="natural", values=("water",), kinds=("area",))
+    assert water.value_in({"natural": "water"}, "area") == "water"
+    assert water.value_in({"natural": "water"}, "line") is None
+    assert water.value_in({"natural": "wood"}, "area") is None
+    assert water.value_in({}, "area") is None
+
+
+@pytest.mark.parametrize("name", ["", "Roads", "a b", "target", "tags", "kind", "geometry", "1"])
+def test_a_name_that_cannot_be_a_column_is_refused(name):
+    with pytest.raises(SettingsError, match="cannot name a layer"):
+        Layer(name=name, key="highway")
+
+
+def test_a_layer_that_lets_nothing_through_is_refused():
+    with pytest.raises(SettingsError, match="lets nothing through"):
+        Layer(name="roads", key="highway", values=())
+    with pytest.raises(SettingsError, match="key of a tag is empty"):
+        Layer(name="roads", key=" ")
+
+
+def test_no_layer_and_two_of_one_name_are_refused():
+    with pytest.raises(SettingsError, match="no layer was named"):
+        check_layers(())
+    with pytest.raises(SettingsError, match="several layers are called highway"):
+        check_layers((DEFAULT_LAYERS[0], DEFAULT_LAYERS[0]))
