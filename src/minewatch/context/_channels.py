@@ -18,6 +18,7 @@ from minewatch.context._field import Pixels, distance_field
 from minewatch.context._ground import Ground, to_degrees, to_plane, zone_of
 from minewatch.context._layers import TARGET, Layer
 from minewatch.context._mosaic import Drawing, transforms
+from minewatch.context._outline import diagonal_m
 from minewatch.context._pieces import border_pieces
 from minewatch.errors import InputError
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
@@ -197,7 +198,7 @@ class _Canvas:
     def of(cls, grids: list[GeoBox], lot: _Lot, ground: Ground, max_distance_m: float) -> "_Canvas":
         """Choose features, bring them to the patches' pixels and, to measure, to metres."""
         longitude, latitude = lot.longitude, lot.latitude
-        margin_m = max_distance_m + _reach_m(grids, lot)
+        margin_m = max_distance_m + max(map(diagonal_m, grids))
         chosen = ground.near(longitude, latitude, margin_m)
         own_crs = str(grids[0].crs)
         own = ground.project(chosen, own_crs, longitude, latitude, margin_m)
@@ -287,12 +288,6 @@ def _middles(grids: list[GeoBox], crs: str) -> tuple[FloatArray, FloatArray]:
     row, column = grids[0].shape.y / 2, grids[0].shape.x / 2
     a, b, c, d, e, f = transforms(grids).T
     return to_degrees(crs, a * column + b * row + c, d * column + e * row + f)
-
-
-def _reach_m(grids: list[GeoBox], lot: _Lot) -> float:
-    """Give how far a corner of a patch, with a margin, is from its middle at most, metres."""
-    pixels = _pixels(grids, lot)
-    return 2.0 * pixels.reach_m + 100.0
 
 
 def _pixels(grids: list[GeoBox], lot: _Lot) -> Pixels:

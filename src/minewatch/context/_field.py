@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 
 from minewatch.context._around import Places, near_pieces
-from minewatch.context._circle import Segments, distance
+from minewatch.context._circle import Segments
 from minewatch.context._pieces import Pieces
 from minewatch.types import FloatArray, IntArray
 
 _STEP_PX: Final = 4
 """A square is divided into this many squares along each side."""
-_MOST_ROWS: Final = 1_000_000
+_MOST_ROWS: Final = 150_000
 """Pairs of a square and a segment that are held at a time, about."""
 
 
@@ -55,6 +55,36 @@ class _Squares:
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """Segments as seen from the middle of a patch, metres: a start, a way from there."""
+
+    x: FloatArray
+    y: FloatArray
+    dx: FloatArray
+    dy: FloatArray
+    inverse: FloatArray
+    """1 / length², 0 for a point."""
+
+    @classmethod
+    def of(cls, segments: Segments) -> "_Seen":
+        """Prepare segments."""
+        dx, dy = segments.x2 - segments.x1, segments.y2 - segments.y1
+        square = dx * dx + dy * dy
+        inverse = np.divide(1.0, square, out=np.zeros_like(square), where=square > 0)
+        return cls(segments.x1, segments.y1, dx, dy, inverse)
+
+    def distance(self, chosen: IntArray, east: FloatArray, north: FloatArray) -> FloatArray:
+        """Measure from places to chosen segments, one to one."""
+        aside, up = east - self.x[chosen], north - self.y[chosen]
+        dx, dy = self.dx[chosen], self.dy[chosen]
+        along = (aside * dx + up * dy) * self.inverse[chosen]
+        np.clip(along, 0.0, 1.0, out=along)
+        aside -= along * dx
+        up -= along * dy
+        return np.asarray(np.sqrt(aside * aside + up * up))
+
+
+@dataclass(frozen=True)
 class _Rows:
     """Squares, by patch, row and column, and a segment that may be nearest to a pixel in each."""
 
@@ -62,6 +92,7 @@ class _Rows:
     row: IntArray
     column: IntArray
     segment: IntArray
+    """Position among the segments seen."""
 
 
 def distance_field(pixels: Pixels, pieces: Pieces, max_distance_m: float) -> FloatArray:
@@ -73,8 +104,8 @@ def distance_field(pixels: Pixels, pieces: Pieces, max_distance_m: float) -> Flo
     """
     field = np.full(pixels.east.shape, np.inf)
     levels = _levels(pixels)
-    for start in _start(pixels, pieces, max_distance_m):
-        _descend(start, levels, pixels, pieces, field, max_distance_m)
+    for start, seen in _start(pixels, pieces, max_distance_m):
+        _descend(start, levels, seen, field, max_distance_m)
     field[field > max_distance_m] = np.nan
     return field
 
@@ -99,7 +130,7 @@ def _merge(values: FloatArray, operation: np.ufunc) -> FloatArray:
     return np.asarray(operation.reduceat(down, np.arange(0, width, _STEP_PX), axis=2))
 
 
-def _start(pixels: Pixels, pieces: Pieces, max_distance_m: float) -> Iterator[_Rows]:
+def _start(pixels: Pixels, pieces: Pieces, max_distance_m: float) -> Iterator[tuple[_Rows, _Seen]]:
     """Pair whole patches with segments that may be nearest to one of their pixels."""
     half = pixels.reach_m
     patch, piece, least, most = near_pieces(pixels.places, pieces, max_distance_m + half)
@@ -109,8 +140,10 @@ def _start(pixels: Pixels, pieces: Pieces, max_distance_m: float) -> Iterator[_R
     patch, piece = patch[kept], piece[kept]
     for lot in _lots(patch, pieces.count[piece]):
         owner, segment, _ = pieces.expand(piece[lot])
-        first = np.zeros(len(segment), dtype=np.int64)
-        yield _Rows(patch[lot][owner], first, first, segment)
+        of_row, first = patch[lot][owner], np.zeros(len(segment), dtype=np.int64)
+        places = pixels.places
+        seen = pieces.relative(segment, places.x[of_row], places.y[of_row], places.scale[of_row])
+        yield _Rows(of_row, first, first, np.arange(len(segment))), _Seen.of(seen)
 
 
 def _lots(group: IntArray, weight: IntArray) -> Iterator[slice]:
@@ -126,19 +159,14 @@ def _lots(group: IntArray, weight: IntArray) -> Iterator[slice]:
 
 
 def _descend(
-    rows: _Rows,
-    levels: list[_Squares],
-    pixels: Pixels,
-    pieces: Pieces,
-    field: FloatArray,
-    max_distance_m: float,
+    rows: _Rows, levels: list[_Squares], seen: _Seen, field: FloatArray, max_distance_m: float
 ) -> None:
     """Keep what may be nearest in each square, divide the squares, and go on until pixels."""
     squares = levels[0]
     width = squares.east.shape[2]
     at = (rows.patch, rows.row, rows.column)
     square = (rows.patch * squares.east.shape[1] + rows.row) * width + rows.column
-    away = _distance_from(rows, squares, pixels, pieces)
+    away = seen.distance(rows.segment, squares.east[at], squares.north[at])
     first = np.flatnonzero(np.diff(square, prepend=-1))
     nearest = np.minimum.reduceat(away, first)
     if len(levels) == 1:
@@ -153,7 +181,7 @@ def _descend(
         part = _Rows(held.patch[lot], held.row[lot], held.column[lot], held.segment[lot])
         finer = _divide(part, square[kept][lot], levels[1])
         if len(finer.patch):
-            _descend(finer, levels[1:], pixels, pieces, field, max_distance_m)
+            _descend(finer, levels[1:], seen, field, max_distance_m)
 
 
 def _divide(rows: _Rows, square: IntArray, finer: _Squares) -> _Rows:
@@ -172,12 +200,3 @@ def _divide(rows: _Rows, square: IntArray, finer: _Squares) -> _Rows:
     there = (row < finer.east.shape[1]) & (column < finer.east.shape[2])
     source = source[there]
     return _Rows(rows.patch[source], row[there], column[there], rows.segment[source])
-
-
-def _distance_from(rows: _Rows, squares: _Squares, pixels: Pixels, pieces: Pieces) -> FloatArray:
-    places, at = pixels.places, (rows.patch, rows.row, rows.column)
-    seen = pieces.relative(
-        rows.segment, places.x[rows.patch], places.y[rows.patch], places.scale[rows.patch]
-    )
-    east, north = squares.east[at], squares.north[at]
-    return distance(Segments(seen.x1 - east, seen.y1 - north, seen.x2 - east, seen.y2 - north))

@@ -24,6 +24,7 @@ _CELL_DEGREES: Final = 0.1
 _METRES_PER_DEGREE: Final = 110_000.0
 """Less than a degree of latitude has anywhere, so that no feature is missed."""
 _WIDE_DEGREES: Final = 2.0
+_MANY_PLACES: Final = 20_000
 _TURN: Final = 360.0
 
 
@@ -44,25 +45,22 @@ class Ground:
 
     @classmethod
     def of(cls, geometry: AnyArray) -> "Ground":
-        """Join what crosses 180° and break long sides; missing and empty geometry stays so."""
+        """Join what crosses 180°; missing and empty geometry stays so."""
         joined = _join_at_180(np.array(geometry, dtype=object))
-        west, south, east, north = _bounds(joined)
-        wide = np.maximum(east - west, north - south) > _LONGEST_SIDE_DEGREES
-        joined[wide] = shapely.segmentize(joined[wide], _LONGEST_SIDE_DEGREES)
-        return cls(joined, shapely.STRtree(diagonals(west, south, east, north)))
+        return cls(joined, shapely.STRtree(joined))
 
     def near(self, longitude: FloatArray, latitude: FloatArray, margin_m: float) -> IntArray:
         """Give the features whose bounds may lie within a margin of any of the places, sorted."""
-        column = np.floor(longitude / _CELL_DEGREES).astype(np.int64)
-        row = np.floor(latitude / _CELL_DEGREES).astype(np.int64)
-        cells = np.unique(np.column_stack([column, row]), axis=0)
-        south = cells[:, 1].astype(np.float64) * _CELL_DEGREES
-        north = south + _CELL_DEGREES
+        # Places that are dense stand together in cells, so that a million ask a few thousand times.
+        cell = _CELL_DEGREES if len(longitude) > _MANY_PLACES else _CELL_DEGREES / 1_000.0
+        cells = np.unique(np.floor(np.column_stack([longitude, latitude]) / cell), axis=0)
+        south = cells[:, 1] * cell
+        north = south + cell
         up = margin_m / _METRES_PER_DEGREE
         furthest = np.minimum(np.maximum(abs(south), abs(north)) + up, 89.0)
         aside = np.asarray(up / np.cos(np.radians(furthest)), dtype=np.float64)
-        west = cells[:, 0] * _CELL_DEGREES - aside
-        east = (cells[:, 0] + 1) * _CELL_DEGREES + aside
+        west = cells[:, 0] * cell - aside
+        east = (cells[:, 0] + 1.0) * cell + aside
         found = [
             self.tree.query(diagonals(west + turn, south - up, east + turn, north + up))[1]
             for turn in (-_TURN, 0.0, _TURN)
@@ -89,7 +87,9 @@ class Ground:
         moved = np.isfinite(turns) & (turns != 0.0)
         for row in np.flatnonzero(moved):
             geometry[row] = _shift(geometry[row], turns[row])
-        wide = np.maximum(east - west, north - south) > _WIDE_DEGREES
+        span = np.maximum(east - west, north - south)
+        wide, long = span > _WIDE_DEGREES, span > _LONGEST_SIDE_DEGREES
+        geometry[long] = shapely.segmentize(geometry[long], _LONGEST_SIDE_DEGREES)
         if wide.any():
             geometry[wide] = _cut(geometry[wide], around(longitude, latitude, 3.0 * margin_m))
         return to_crs(geometry, crs)

@@ -20,8 +20,9 @@ from minewatch.context._columns import (
     naming_layers,
 )
 from minewatch.context._features import Features
-from minewatch.context._ground import Ground, to_crs, to_plane, zone_of
+from minewatch.context._ground import Ground, to_plane, zone_of
 from minewatch.context._layers import Layer
+from minewatch.context._outline import diagonal_m, outline
 from minewatch.context._sheet import Sheet
 from minewatch.context._table import layer_columns
 from minewatch.errors import InputError
@@ -32,8 +33,6 @@ from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 DEFAULT_RADII_M = (500.0, 2_000.0, 10_000.0)
 """Radii within which amounts are measured, metres; the largest is how far is searched."""
 _STEP = "measure context"
-_METRES_PER_DEGREE = 112_000.0
-"""More than any degree has."""
 
 
 def measure_context(
@@ -214,7 +213,7 @@ class _Cut:
     @property
     def diagonal_m(self) -> float:
         """About the longest diagonal of any patch, metres."""
-        return max([self.grid.diagonal_m, *map(_diagonal_m, self.own.values())])
+        return max([self.grid.diagonal_m, *map(diagonal_m, self.own.values())])
 
     def outlines(self, rows: IntArray, crs: str, places: FloatArray) -> AnyArray:
         """Draw the patches of sites of one zone, polygons in its plane."""
@@ -223,23 +222,6 @@ class _Cut:
         for place in np.flatnonzero(np.isin(rows, list(self.own))):
             drawn[place] = outline(self.own[int(rows[place])], crs)
         return np.asarray(drawn)
-
-
-def _diagonal_m(geobox: GeoBox) -> float:
-    """Give the diagonal of a grid of pixels with room to spare, metres."""
-    unit_m = _METRES_PER_DEGREE if geobox.crs is not None and geobox.crs.geographic else 1.0
-    box = geobox.boundingbox
-    return 1.5 * unit_m * float(np.hypot(box.span_x, box.span_y))
-
-
-def outline(geobox: GeoBox, crs: str) -> shapely.Geometry:
-    """Draw the outline of a grid of pixels in another CRS."""
-    corners: AnyArray = np.array([geobox.extent.geom])
-    if str(geobox.crs) != crs:
-        degrees = geobox.extent.to_crs("EPSG:4326", resolution=np.inf)
-        corners = to_crs(np.array([degrees.geom]), crs)
-    outlined: shapely.Geometry = corners[0]
-    return outlined
 
 
 def _lonlat(sites: gpd.GeoDataFrame) -> FloatArray:

@@ -6,6 +6,7 @@ pixel is decided by what lies in it, wherever it stands on the sheet.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
+from minewatch.context._pieces import simple_parts
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _MARGIN_PX: Final = 4
@@ -103,8 +105,11 @@ class Drawing:
         counts = shapely.get_num_coordinates(geometry)
         shift = np.repeat(np.column_stack([aside, below]), counts, axis=0)
         placed = shapely.transform(geometry, lambda corners: corners + shift)
+        drawn = _as_mappings(placed)
+        if not drawn:
+            return np.zeros((n_patches, *self.shape), dtype=np.uint8)
         sheet = rasterize(
-            placed,
+            drawn,
             out_shape=(down * height, across * width),
             transform=Affine.identity(),
             all_touched=all_touched,
@@ -129,6 +134,37 @@ def _frames(geoboxes: list[GeoBox], shape: tuple[int, int]) -> AnyArray:
 def transforms(geoboxes: list[GeoBox]) -> FloatArray:
     """Give the six numbers of each grid's transform, dims (patch, 6)."""
     return np.array([tuple(geobox.affine)[:6] for geobox in geoboxes])
+
+
+def _as_mappings(geometry: AnyArray) -> list[dict[str, object]]:
+    """Write geometry as GeoJSON has it: all points in one, all lines in one, polygons each alone.
+
+    Polygons that overlap may not become one, or the overlap would count as outside.
+    """
+    parts, _ = simple_parts(geometry)
+    kinds = shapely.get_type_id(parts)
+    mappings: list[dict[str, object]] = []
+    points = parts[kinds == shapely.GeometryType.POINT]
+    if len(points):
+        places = shapely.get_coordinates(points).tolist()
+        mappings.append({"type": "MultiPoint", "coordinates": places})
+    lines = parts[kinds == shapely.GeometryType.LINESTRING]
+    if len(lines):
+        mappings.append({"type": "MultiLineString", "coordinates": _corner_lists(lines)})
+    polygons = parts[kinds == shapely.GeometryType.POLYGON]
+    rings, of_polygon = shapely.get_rings(polygons, return_index=True)
+    corners = _corner_lists(rings)
+    first = np.flatnonzero(np.diff(of_polygon, prepend=-1))
+    for start, stop in pairwise([*first.tolist(), len(rings)]):
+        mappings.append({"type": "Polygon", "coordinates": corners[start:stop]})
+    return mappings
+
+
+def _corner_lists(lines: AnyArray) -> list[list[list[float]]]:
+    corners, owner = shapely.get_coordinates(lines, return_index=True)
+    ends = np.searchsorted(owner, np.arange(len(lines)), side="right").tolist()
+    every = corners.tolist()
+    return [every[start:stop] for start, stop in pairwise([0, *ends])]
 
 
 def _to_pixels(geometry: AnyArray, patch: IntArray, geoboxes: list[GeoBox]) -> AnyArray:

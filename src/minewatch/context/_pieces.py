@@ -18,6 +18,7 @@ from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 _PIECE_SEGMENTS: Final = 8
 _PART_VERTICES: Final = 64
 _MOST_HALVINGS: Final = 40
+_MOST_NESTED: Final = 4
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def border_pieces(geometry: AnyArray) -> Pieces:
 
     Features without geometry have no pieces.
     """
-    lines, owner = _linework(geometry)
-    points, point_owner = _points(geometry)
+    parts, part_owner = simple_parts(geometry)
+    lines, owner = _linework(parts, part_owner)
+    points, point_owner = _points(parts, part_owner)
     coordinates, line = shapely.get_coordinates(lines, return_index=True)
     joined = line[1:] == line[:-1]
     start, end = coordinates[:-1][joined], coordinates[1:][joined]
@@ -113,7 +115,7 @@ def area_pieces(geometry: AnyArray) -> Pieces:
 
     Edges run so that the ground lies to their left.
     """
-    parts, owner = shapely.get_parts(geometry, return_index=True)
+    parts, owner = simple_parts(geometry)
     polygons = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     parts, owner = _subdivide(_sound(parts[polygons]), owner[polygons])
     rings, of_part = shapely.get_rings(parts, return_index=True)
@@ -162,9 +164,8 @@ def _gather(segments: FloatArray, first: IntArray, feature: IntArray, amount: Fl
     )
 
 
-def _linework(geometry: AnyArray) -> tuple[AnyArray, IntArray]:
+def _linework(parts: AnyArray, owner: IntArray) -> tuple[AnyArray, IntArray]:
     """Give the lines, and the rings of areas, with the feature that each belongs to."""
-    parts, owner = _simple_parts(geometry)
     kinds = shapely.get_type_id(parts)
     areas = kinds == shapely.GeometryType.POLYGON
     lines = np.isin(kinds, (shapely.GeometryType.LINESTRING, shapely.GeometryType.LINEARRING))
@@ -175,18 +176,24 @@ def _linework(geometry: AnyArray) -> tuple[AnyArray, IntArray]:
     return every[order], owners[order]
 
 
-def _points(geometry: AnyArray) -> tuple[FloatArray, IntArray]:
-    parts, owner = _simple_parts(geometry)
+def _points(parts: AnyArray, owner: IntArray) -> tuple[FloatArray, IntArray]:
     points = shapely.get_type_id(parts) == shapely.GeometryType.POINT
     return shapely.get_coordinates(parts[points]), owner[points]
 
 
-def _simple_parts(geometry: AnyArray) -> tuple[AnyArray, IntArray]:
+def simple_parts(geometry: AnyArray) -> tuple[AnyArray, IntArray]:
     """Take collections apart, and collections within them; what is empty is left out."""
-    parts, owner = shapely.get_parts(geometry, return_index=True)
-    inner, of_part = shapely.get_parts(parts, return_index=True)
-    held = ~shapely.is_empty(inner)
-    return inner[held], owner[of_part][held]
+    parts, owner = geometry, np.arange(len(geometry))
+    for _ in range(_MOST_NESTED):
+        several = shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT
+        if not several.any():
+            break
+        inner, of_part = shapely.get_parts(parts[several], return_index=True)
+        owners = np.concatenate([owner[~several], owner[several][of_part]])
+        order = np.argsort(owners, kind="stable")
+        parts, owner = np.concatenate([parts[~several], inner])[order], owners[order]
+    held = ~(shapely.is_missing(parts) | shapely.is_empty(parts))
+    return parts[held], owner[held]
 
 
 def _sound(polygons: AnyArray) -> AnyArray:
@@ -203,10 +210,9 @@ def _subdivide(polygons: AnyArray, owner: IntArray) -> tuple[AnyArray, IntArray]
     done: list[AnyArray] = []
     owners: list[IntArray] = []
     for _ in range(_MOST_HALVINGS):
-        polygons, position = shapely.get_parts(polygons, return_index=True)
+        polygons, position = simple_parts(polygons)
         owner = owner[position]
         kept = shapely.get_dimensions(polygons) == 2
-        kept &= ~shapely.is_empty(polygons)
         polygons, owner = polygons[kept], owner[kept]
         small = shapely.get_num_coordinates(polygons) <= _PART_VERTICES
         done.append(polygons[small])
