@@ -55,7 +55,7 @@ class OverpassSettings:
     hold_at: int | None = None
     """The query of this number is held, unanswered, until the server stops."""
     status: str = "Rate limit: 2\n2 slots available now.\n"
-    """What ``/status`` says."""
+    """What ``/status`` says; nothing: there is none."""
 
 
 class Extract:
@@ -402,7 +402,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        if self.path == "/api/status":
+        if self.path == "/api/status" and self.server.owner.settings.status:
             self.server.owner.asked.status += 1
             self._send(200, self.server.owner.settings.status.encode(), "text/plain")
         else:

@@ -16,7 +16,7 @@ def test_a_box_of_a_file_is_fetched_and_summed_up(made_map, tmp_path, capsys):
     said = capsys.readouterr().out
     record = json.loads((out / "features.json").read_text())
     assert f"highway {record['features']['highway']}" in " ".join(said.split())
-    assert "Kept apart, for they name the target: landuse=quarry 1" in said
+    assert "Kept apart, for they name the target: landuse=quarry 1, man_made=adit 1" in said
     assert "Map data of 2024-05-01T00:00:00Z, © OpenStreetMap contributors, ODbL 1.0" in said
     assert said.endswith(f"Saved: {out / 'features.parquet'}\n")
     assert run([*words, "--out", str(out)]) == 6

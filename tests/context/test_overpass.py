@@ -237,6 +237,20 @@ def test_parts_cover_the_area_and_are_small_enough():
     assert [part.bounds for part in again] == [part.bounds for part in parts]
 
 
+def test_a_server_that_cannot_be_reached_is_not_waited_for_long(quick_source, tmp_path):
+    source = quick_source("http://127.0.0.1:9/api", attempts=1_000)
+    with pytest.raises(ContextError, match=r"127\.0\.0\.1:9.*take a region's extract"):
+        fetch_features((-62.6, 5.1, -62.5, 5.2), source=source, out=tmp_path)
+
+
+def test_a_server_without_a_status_is_asked_all_the_same(
+    serve_map, quick_source, from_file, tmp_path
+):
+    server = serve_map(status="")
+    file = fetch_features(AREA, source=quick_source(server.url), out=tmp_path)
+    assert_same(read_features(file), from_file)
+
+
 def test_a_date_that_is_none_is_refused(quick_source):
     with pytest.raises(SettingsError, match="2023-12-31T00:00:00Z"):
         quick_source("http://127.0.0.1:9", date="yesterday")

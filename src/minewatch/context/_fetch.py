@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -155,14 +156,13 @@ def _record(features: Features) -> dict[str, Any]:
     """Say what was fetched, from where, and what of it could not be used."""
     table = features.table
     usual = table["target"].isna()
+    named = Counter(str(tag) for tag in table["target"].dropna())
     return {
         "minewatch": features.info["versions"]["minewatch"],
         "features": {
             name: int((table[name].notna() & usual).sum()) for name in features.layer_names
         },
-        "names_the_target": {
-            str(tag): int(count) for tag, count in table["target"].dropna().value_counts().items()
-        },
+        "names_the_target": dict(sorted(named.items(), key=lambda row: (-row[1], row[0]))),
         "info": dict(features.info),
         "dropped": features.dropped.to_dict(orient="records"),
     }

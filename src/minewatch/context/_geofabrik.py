@@ -68,7 +68,7 @@ class RegionSource(Settings):
     """A country by its name in English, or a path such as ``south-america/brazil/norte``."""
     url: str = GEOFABRIK
     """The server: Geofabrik, or a mirror with the same paths."""
-    retry: RetryPolicy = RetryPolicy(attempts=8, first_wait_s=1.0, longest_wait_s=60.0)
+    retry: RetryPolicy = RetryPolicy(attempts=6, first_wait_s=1.0, longest_wait_s=60.0)
     """How often to ask again, and how long to wait."""
 
     @field_validator("region")

@@ -49,6 +49,8 @@ _HEADERS: Final = {
     "Accept-Encoding": "gzip",
 }
 _PLAN: Final = "plan.json"
+_DEAF: Final = 4
+"""A server that cannot be reached so often in a row, by no request, is not waited for any longer."""
 
 
 class OverpassSource(Settings):
@@ -184,11 +186,13 @@ class _Server:
             source.retry.model_copy(update={"attempts": 1, "read_timeout_s": 10.0}), connections=1
         )
         self._wait: Callable[[float], object] = threading.Event().wait
+        self._deaf = 0
 
     def ask(self, query: str, *, not_before: str | None = None) -> tuple[bytes, OsmAnswer]:
         """Ask, and check the answer: it must be whole, and name a state of the data."""
 
         def check(answer: Answer) -> tuple[bytes, OsmAnswer]:
+            self._deaf = 0
             body = decode(answer)
             read = read_answer(body)
             if read.timestamp is None:
@@ -212,6 +216,9 @@ class _Server:
             text = self._status.fetch(f"{self.source.url}/status", lambda answer: answer.body)
         except HttpError as error:
             logger.debug("the server does not tell its status: %s", error)
+            self._deaf = self._deaf + 1 if error.status is None else 0
+            if self._deaf >= _DEAF:
+                raise
             return f"{self.source.url}/interpreter"
         wait_s = seconds_until_free(text.decode("utf-8", "replace"))
         wait_s = min(wait_s, self.source.retry.longest_wait_s)
