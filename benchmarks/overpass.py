@@ -40,8 +40,9 @@ def main() -> None:
     parser.add_argument("--part-km2", type=float, default=10.0)
     given = parser.parse_args()
     west, south, east, north = (float(edge) for edge in given.bounds.split(","))
-    quarter = shapely.box((west + east) / 2, (south + north) / 2, east, north)
-    area = shapely.Polygon(shapely.box(west, south, east, north).difference(quarter))
+    middle = ((west + east) / 2, (south + north) / 2)
+    lower = [(west, south), (east, south), (east, middle[1])]
+    area = shapely.Polygon([*lower, middle, (middle[0], north), (west, north)])
     layers = tuple(layer for layer in DEFAULT_LAYERS if layer.name != "power")
     truth = set(extract_features(given.file, area, layers).table.index)
     servers = _servers()

@@ -50,7 +50,7 @@ _HEADERS: Final = {
 }
 _PLAN: Final = "plan.json"
 _DEAF: Final = 4
-"""A server that cannot be reached so often in a row, by no request, is not waited for any longer."""
+"""A server that could not be reached so often in a row is not waited for any longer."""
 
 
 class OverpassSource(Settings):
