@@ -86,7 +86,7 @@ def report(
     folder = study / "explore" if out is None else out
     refuse_existing(folder, overwrite=overwrite, ours=OURS)
     patches = PatchDataset.open(study / "patches" if dataset is None else dataset)
-    if context is None and dataset is None and (study / "context").is_dir():
+    if context is None and dataset is None and (study / "context" / "context.json").is_file():
         context = study / "context"
     around = None if context is None else open_context(context)
     with _common.progress_bars() as progress:

@@ -274,17 +274,20 @@ def _distance_seen(tables: dict[str, pd.DataFrame], settings: ExploreSettings) -
     plain = distances[~distances["names_target"].astype(bool)] if len(distances) else distances
     if plain.empty:
         return ""
-    best = plain.sort_values("auc", ascending=False, kind="stable").iloc[0]
+    telling = plain[plain["is_telling"].astype(bool)]
+    chosen = plain if telling.empty else telling
+    by = "auc" if telling.empty else "auc_low"
+    best = chosen.sort_values(by, ascending=False, kind="stable").iloc[0]
     area = auc_words(best["auc"], best["auc_low"], best["auc_high"])
-    if not best["is_telling"]:
+    if telling.empty:
         return (
             f"of {number_of(len(plain), 'layer')} found, none tells the classes apart by its "
-            f"distance beyond chance (best of them: {best['layer']}, AUC {area}, blocks of "
-            f"{format_length(settings.label_block_m)})"
+            "distance beyond chance, with so many looked at (best of them: "
+            f"{best['layer']}, AUC {area}, blocks of {format_length(settings.label_block_m)})"
         )
     return (
-        f"of {number_of(len(plain), 'layer')} found, {best['layer']} tells the classes apart best "
-        f"by the distance to its nearest feature: AUC {area}, {best['in_mining']} in mining "
+        f"of {number_of(len(plain), 'layer')} found, {best['layer']} tells the classes apart most "
+        f"surely by the distance to its nearest feature: AUC {area}, {best['in_mining']} in mining "
         f"(blocks of {format_length(settings.label_block_m)})"
     )
 

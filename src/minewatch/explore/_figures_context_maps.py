@@ -79,6 +79,7 @@ def draw_layer_maps(
         axes.set_title(
             f"{NAMES_TARGET if names_target else name}  {format_count(counts[name])}",
             color=class_style("mining").colour if names_target else INK,
+            fontsize=9.0 if n_columns <= 3 else 8.0,
         )
         axes.set_aspect(1.0 / cosine)
     _label_maps(figure, list(panels.ravel()[: len(shown)]), n_columns, cosine)
