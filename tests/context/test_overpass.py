@@ -20,6 +20,7 @@ from minewatch.context import (
     fetch_features,
     read_features,
 )
+from minewatch.context._area import read_area
 from minewatch.context._overpass_parts import plan_parts
 from minewatch.errors import ContextError, InputError, SettingsError
 
@@ -235,6 +236,12 @@ def test_parts_cover_the_area_and_are_small_enough():
     assert boxes.area < 2.5 * area.area < 0.3 * area.convex_hull.area
     again = plan_parts(area, max_area_km2=500, max_parts=500)
     assert [part.bounds for part in again] == [part.bounds for part in parts]
+
+
+def test_an_area_across_180_is_asked_for_on_both_sides_only():
+    area = read_area((179.5, -17.0, -179.5, -16.0))
+    bounds = [part.bounds for part in plan_parts(area, max_area_km2=10_000, max_parts=9)]
+    assert sorted(bounds) == [(-180.0, -17.0, -179.5, -16.0), (179.5, -17.0, 180.0, -16.0)]
 
 
 def test_a_server_that_cannot_be_reached_is_not_waited_for_long(quick_source, tmp_path):
