@@ -22,6 +22,8 @@ from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 _MOST_PAIRS: Final = 2_000_000
 """Pairs of a place and a piece that are held at a time, about."""
 NO_FEATURE: Final = -1
+_LEAST_AREA_M2: Final = 1e-3
+"""What sums of sectors of 10 km may leave of nothing, and more."""
 
 
 @dataclass(frozen=True)
@@ -345,5 +347,6 @@ def _areas(places: Places, plane: Plane, radii_m: FloatArray) -> npt.NDArray[np.
         rows = np.flatnonzero((least <= radius) & (radius < most))
         seen, _, starts = _seen(places, pieces, place[rows], piece[rows])
         part = _reduced(np.add, area_within(seen, float(radius)), starts)
-        shared[rows, position] = np.clip(part, 0.0, whole[rows])
+        part[part < _LEAST_AREA_M2] = 0.0
+        shared[rows, position] = np.minimum(part, whole[rows])
     return _sums(place, plane.member[pieces.feature[piece]], shared, len(places))

@@ -132,7 +132,7 @@ def naming_layers(layers: Sequence[Layer | str] | None, info: Mapping[str, Any])
 
 def is_target(table: gpd.GeoDataFrame, naming: frozenset[str]) -> BoolArray:
     """Say which features name the target."""
-    found = np.asarray(table[TARGET].notna(), dtype=np.bool_)
+    found = np.array(table[TARGET].notna(), dtype=np.bool_)
     for name in sorted(naming.intersection(table.columns)):
         found |= np.asarray(table[name].notna(), dtype=np.bool_)
     return found

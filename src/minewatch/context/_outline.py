@@ -1,15 +1,12 @@
 """Where the pixels of a patch lie: its outline in another CRS, and how large it is."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
 
-from minewatch.context._ground import to_crs
-
-if TYPE_CHECKING:
-    from minewatch.types import AnyArray
+from minewatch.context._ground import to_crs, to_degrees
 
 _METRES_PER_DEGREE: Final = 112_000.0
 """More than any degree has."""
@@ -24,9 +21,12 @@ def diagonal_m(geobox: GeoBox) -> float:
 
 def outline(geobox: GeoBox, crs: str) -> shapely.Geometry:
     """Draw the outline of a grid of pixels in another CRS."""
-    corners: AnyArray = np.array([geobox.extent.geom])
-    if str(geobox.crs) != crs:
-        degrees = geobox.extent.to_crs("EPSG:4326", resolution=np.inf)
-        corners = to_crs(np.array([degrees.geom]), crs)
-    outlined: shapely.Geometry = corners[0]
+    height, width = geobox.shape
+    column, row = np.array([0, width, width, 0]), np.array([0, 0, height, height])
+    a, b, c, d, e, f = tuple(geobox.affine)[:6]
+    x, y = a * column + b * row + c, d * column + e * row + f
+    if str(geobox.crs) == crs:
+        return shapely.Polygon(np.column_stack([x, y]))
+    degrees = np.column_stack(to_degrees(str(geobox.crs), x, y))
+    outlined: shapely.Geometry = to_crs(np.array([shapely.Polygon(degrees)]), crs)[0]
     return outlined

@@ -1,0 +1,93 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+from minewatch.cli._app import run
+from minewatch.context import write_features
+from minewatch.context._folder import open_context
+from minewatch.patches import PatchDataset, write_patches
+from minewatch.sites import write_sites
+
+_spec = importlib.util.spec_from_file_location(
+    "minewatch_test_map_tables", Path(__file__).with_name("map_tables.py")
+)
+tables = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tables)
+
+
+@pytest.fixture
+def study(tmp_path):
+    sites = tables.site_table([(-62.6, 5.4), (-62.55, 5.4), (-62.0, 5.4)])
+    sites = sites.assign(label=[1, 0, 0], source="made")
+    write_sites(sites, tmp_path / "sites.parquet")
+    features = tables.as_features(
+        tables.feature_table(
+            [shapely.LineString([(-62.61, 5.4), (-62.59, 5.4)]), shapely.Point(-62.6, 5.41)],
+            ["highway", "natural"],
+            target=[None, "landuse=quarry"],
+        ),
+        area=shapely.box(-62.8, 5.0, -62.5, 5.8).wkt,
+        attribution="© OpenStreetMap contributors, ODbL 1.0",
+    )
+    write_features(features, tmp_path / "context" / "features.parquet")
+    return tmp_path
+
+
+def test_the_summary_says_shares_and_what_limits_them(study, capsys):
+    assert run(["context", "measure", "--study", str(study), "--size-px", "8"]) == 0
+    out = capsys.readouterr().out
+    assert "highway         33.3 %   33.3 %  33.3 %   66.7 %" in out
+    assert "(the target)" in out
+    assert "Nothing is mapped around: 2 within 500 m, 2 within 2 km, 1 within 10 km" in out
+    assert "to where the extract ends: 2 sites" in out
+    assert "© OpenStreetMap contributors" in out
+    assert "Channels: 3 patches × 3 layers of 8 × 8 pixels" in out
+
+
+def test_the_result_is_one_json_object(study, capsys):
+    arguments = ["context", "measure", "--study", str(study), "--no-channels", "--json"]
+    assert run([*arguments, "--radius-m", "700", "--layers", "highway"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["layers"]["highway"]["within_percent"] == {"700": 33.3}
+    assert told["layers"]["target"]["within_percent"] == {"700": 0.0}
+    assert told["sites"] == 3
+    assert told["patches"] == 0
+
+
+def test_a_dataset_is_drawn_on_its_own_grids(study, capsys):
+    sites = tables.site_table([(-62.6, 5.4), (-62.55, 5.4)])
+    numbers = np.full((2, 3, 16, 16), 900, dtype=np.uint16)
+    write_patches(study / "patches", sites, numbers, bands="rgb", level="L2A", cut="point")
+    assert run(["context", "measure", "--study", str(study)]) == 0
+    context = open_context(study / "context")
+    assert context.channels.sizes == {"site": 2, "layer": 3, "y": 16, "x": 16}
+    dataset = PatchDataset.open(study / "patches")
+    assert list(context.table.index) == list(dataset.sites.index)
+    road = context.channels["presence"].sel(site="s0", layer="highway").values
+    assert road[7:9].max(axis=0).sum() == 16  # cut="point": the road runs through the very middle
+    assert road[7:9].sum() == road.sum()
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (["--layers", "canal"], 3, "canal"),
+        (["--radius-m", "0.5"], 3, "radii_m"),
+        (["--features", "nowhere.parquet"], 4, "nowhere.parquet"),
+    ],
+)
+def test_what_is_wrong_is_named_and_decides_the_exit_code(study, capsys, more, code, says):
+    assert run(["context", "measure", "--study", str(study), *more]) == code
+    assert says in capsys.readouterr().err
+
+
+def test_another_context_is_another_exit_code(study, capsys):
+    arguments = ["context", "measure", "--study", str(study), "--no-channels"]
+    assert run(arguments) == 0
+    assert run(arguments) == 0
+    assert run([*arguments, "--radius-m", "700"]) == 6
+    assert run([*arguments, "--radius-m", "700", "--overwrite"]) == 0

@@ -1,0 +1,148 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from minewatch.context import _folder, write_features
+from minewatch.context._channels import draw_channels
+from minewatch.context._folder import open_context, write_context
+from minewatch.context._measure import measure_context
+from minewatch.errors import AlreadyThereError, DatasetError, NotThereError
+from minewatch.grid import PatchGrid
+
+_spec = importlib.util.spec_from_file_location(
+    "minewatch_test_map_tables", Path(__file__).with_name("map_tables.py")
+)
+tables = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tables)
+
+GRID = PatchGrid(size_px=8)
+
+
+@pytest.fixture(scope="module")
+def features():
+    return tables.as_features(tables.scatter(np.random.default_rng(3), 60, (-62.6, 5.4)))
+
+
+@pytest.fixture(scope="module")
+def sites():
+    places = np.random.default_rng(4).uniform((-62.7, 5.3), (-62.5, 5.5), (7, 2))
+    return tables.site_table([*map(tuple, places), (np.nan, np.nan)])
+
+
+def contents(folder):
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_what_was_written_is_opened_again(tmp_path, sites, features):
+    made = write_context(tmp_path / "context", sites, features, grid=GRID)
+    opened = open_context(tmp_path / "context")
+    expected = measure_context(sites, features, grid=GRID)
+    pd.testing.assert_frame_equal(opened.table, expected)
+    geoboxes = {key: GRID.geobox(p.x, p.y) for key, p in sites.geometry.items() if np.isfinite(p.x)}
+    drawn = draw_channels(geoboxes, features)
+    for name in ("presence", "distance_m"):
+        assert np.array_equal(opened.channels[name], drawn[name], equal_nan=True)
+    assert list(opened.channels["site"].values) == list(geoboxes)
+    assert opened.features.table.equals(features.table)
+    assert opened.info["osm_timestamp"] == "2024-05-01T00:00:00Z"
+    assert set(made.target_columns) | set(made.ordinary_columns) == set(made.table.columns)
+    assert all(name.startswith("target_") for name in made.target_columns)
+
+
+def test_xarray_opens_the_channels(tmp_path, sites, features):
+    write_context(tmp_path / "context", sites, features, grid=GRID)
+    channels = xr.open_zarr(tmp_path / "context" / "channels.zarr", chunks=None)
+    assert channels["presence"].dims == ("site", "layer", "y", "x")
+    assert channels["presence"].dtype == np.uint8
+    assert channels["distance_m"].attrs["units"] == "m"
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path, sites, features):
+    for name in ("one", "two"):
+        write_context(tmp_path / name, sites, features, grid=GRID)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_what_was_stopped_goes_on_and_gives_the_same_bytes(tmp_path, sites, features, monkeypatch):
+    monkeypatch.setattr("minewatch.context._zarr.LOT_SITES", 2)
+    write_context(tmp_path / "whole", sites, features, grid=GRID)
+
+    def stop(step, done, _total):
+        if step == "write channels" and done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_context(tmp_path / "context", sites, features, grid=GRID, progress=stop)
+    with pytest.raises(NotThereError):
+        open_context(tmp_path / "context")
+    steps = []
+    write_context(
+        tmp_path / "context", sites, features, grid=GRID, progress=lambda *told: steps.append(told)
+    )
+    assert not any(step == "measure context" for step, *_ in steps)
+    assert contents(tmp_path / "context") == contents(tmp_path / "whole")
+
+
+def test_what_is_whole_is_not_made_again(tmp_path, sites, features):
+    write_context(tmp_path / "context", sites, features, grid=GRID)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "context").glob("*.parquet")}
+    steps = []
+    write_context(
+        tmp_path / "context", sites, features, grid=GRID, progress=lambda *told: steps.append(told)
+    )
+    assert steps == []
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+def test_the_context_of_other_inputs_is_replaced_only_when_allowed(tmp_path, sites, features):
+    folder = tmp_path / "context"
+    write_context(folder, sites, features, grid=GRID)
+    before = contents(folder)
+    with pytest.raises(AlreadyThereError, match="other sites, features or settings"):
+        write_context(folder, sites, features, grid=GRID, radii_m=(700,))
+    other = tables.as_features(features.table.iloc[:5])
+    with pytest.raises(AlreadyThereError):
+        write_context(folder, sites, other, grid=GRID)
+    assert contents(folder) == before
+    made = write_context(folder, sites, other, grid=GRID, radii_m=(700,), overwrite=True)
+    assert "highway_700m_count" in made.table
+    assert len(made.features.table) == 5
+
+
+def test_features_that_were_fetched_into_the_folder_are_taken(tmp_path, sites, features):
+    with pytest.raises(NotThereError, match="fetch"):
+        write_context(tmp_path / "context", sites)
+    write_features(features, tmp_path / "context" / "features.parquet")
+    made = write_context(tmp_path / "context", sites, with_channels=False)
+    assert made.channels is None
+    assert made.summary()["sites"] == 8
+
+
+@pytest.mark.parametrize(
+    "name", ["features.parquet", "measures.parquet", "channels.zarr/zarr.json"]
+)
+def test_damage_is_seen(tmp_path, sites, features, name):
+    folder = tmp_path / "context"
+    write_context(folder, sites, features, grid=GRID)
+    (folder / name).write_bytes(b"not what it was")
+    with pytest.raises(DatasetError):
+        open_context(folder)
+
+
+def test_another_version_is_refused(tmp_path, sites, features):
+    folder = tmp_path / "context"
+    write_context(folder, sites, features, grid=GRID, with_channels=False)
+    header = json.loads((folder / "context.json").read_text())
+    (folder / "context.json").write_text(json.dumps(header | {"format": "context 0"}))
+    with pytest.raises(DatasetError, match="context 0"):
+        open_context(folder)
+    assert _folder.versions().items() <= header["versions"].items()
