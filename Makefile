@@ -49,6 +49,7 @@ docs: .venv/installed-test  ## build the documentation into site/
 
 bench: .venv/installed-bench  ## measure what is promised about speed and memory (some minutes)
 	$(BIN)/python benchmarks/explore.py
+	$(BIN)/python benchmarks/explore_maps.py
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/imagery.py --points 10
 
