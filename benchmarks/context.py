@@ -17,7 +17,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,8 +90,8 @@ def compare_masks(folder: Path) -> str:
     outer[..., 1:-1, 1:-1] = False
     inner = int(((ours != theirs) & ~outer).sum())
     return (
-        f"masks: {theirs.sum():,} pixels marked by the loop, {ours.sum():,} by ours; {more} only by "
-        f"ours, {less} only by the loop; {inner} of these not on the rim of a patch"
+        f"masks: {theirs.sum():,} pixels marked by the loop, {ours.sum():,} by ours; {more} only "
+        f"by ours, {less} only by the loop; {inner} of these not on the rim of a patch"
     )
 
 
@@ -138,16 +138,22 @@ def make_features(random: np.random.Generator) -> "Features":
         shapes += drawn
         kinds += [kind] * count
     index = pd.Index([f"way/{number + 1}" for number in range(N_FEATURES)], name="feature_id")
-    table = {name: pd.array(column, dtype="str") for name, column in columns.items()}
+    table: dict[str, Any] = {
+        name: pd.array(column, dtype="str") for name, column in columns.items()
+    }
     table["target"] = pd.array([None] * N_FEATURES, dtype="str")
     table["kind"] = pd.array(kinds, dtype="str")
-    table["tags"] = pd.array(
-        [[("source", "survey")]] * N_FEATURES,
-        dtype=pd.ArrowDtype(pa.map_(pa.string(), pa.string())),
-    )
+    words = pa.array([[("source", "survey")]] * N_FEATURES, pa.map_(pa.string(), pa.string()))
+    table["tags"] = pd.arrays.ArrowExtensionArray(words)
     frame = gpd.GeoDataFrame(table, geometry=shapes, index=index.astype("str"), crs="EPSG:4326")
-    info = {"area": None, "layers": [], "osm_timestamp": None, "attribution": "made", "counts": {}}
-    none = {"feature_id": [], "reason": [], "repaired": []}
+    info: dict[str, Any] = {
+        "area": None,
+        "layers": [],
+        "osm_timestamp": None,
+        "attribution": "made",
+        "counts": {},
+    }
+    none: dict[str, list[str]] = {"feature_id": [], "reason": [], "repaired": []}
     return Features(frame, pd.DataFrame(none), info)
 
 
@@ -206,11 +212,9 @@ def clip_and_draw(folder: Path, *, draws: bool) -> None:
 
     features, sites = read_both(folder)
     masks = np.zeros((N_PATCHES, len(SHARES), 48, 48), dtype=np.uint8)
-    layers = {name: features.table[features.table[name].notna()] for name in SHARES}
-    for table in layers.values():
-        assert table.sindex is not None  # made before the clock runs
 
     def work() -> None:
+        layers = {name: features.table[features.table[name].notna()] for name in SHARES}
         for row, point in enumerate(sites.geometry):
             geobox = PatchGrid().geobox(point.x, point.y)
             footprint = geobox.extent.to_crs("EPSG:4326").geom

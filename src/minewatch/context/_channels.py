@@ -198,7 +198,7 @@ class _Canvas:
     def of(cls, grids: list[GeoBox], lot: _Lot, ground: Ground, max_distance_m: float) -> "_Canvas":
         """Choose features, bring them to the patches' pixels and, to measure, to metres."""
         longitude, latitude = lot.longitude, lot.latitude
-        margin_m = max_distance_m + max(map(diagonal_m, grids))
+        margin_m = max_distance_m + max(map(diagonal_m, grids)) / 2.0
         chosen = ground.near(longitude, latitude, margin_m)
         own_crs = str(grids[0].crs)
         own = ground.project(chosen, own_crs, longitude, latitude, margin_m)
