@@ -236,7 +236,7 @@ def clip_and_draw(folder: Path, *, draws: bool) -> None:
 
 
 def draw_ours(folder: Path, *, with_distance: bool) -> None:
-    from minewatch.context._channels import draw_channels
+    from minewatch.context import draw_channels
     from minewatch.grid import PatchGrid
 
     features, sites = read_both(folder)
@@ -253,7 +253,7 @@ def draw_ours(folder: Path, *, with_distance: bool) -> None:
 
 
 def measure_patches(folder: Path) -> None:
-    from minewatch.context._measure import measure_context
+    from minewatch.context import measure_context
 
     features, sites = read_both(folder)
     report(lambda: measure_context(sites, features))
@@ -264,7 +264,7 @@ def measure_windows(folder: Path, n_windows: int) -> None:
     import geopandas as gpd
     import pandas as pd
 
-    from minewatch.context._measure import measure_context
+    from minewatch.context import measure_context
 
     features, _ = read_both(folder)
     across = int(np.sqrt(n_windows * (EAST - WEST) / (NORTH - SOUTH)))
