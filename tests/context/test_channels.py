@@ -74,7 +74,7 @@ def test_overlapping_patches_of_two_zones_see_one_road():
     assert (channels["presence"].values.max(axis=2) == 1).all()
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(seed=st.integers(0, 2**32 - 1), all_touched=st.booleans())
 def test_presence_equals_drawing_each_patch_by_itself(seed, all_touched):
     random = np.random.default_rng(seed)
@@ -96,7 +96,7 @@ def test_presence_equals_drawing_each_patch_by_itself(seed, all_touched):
             assert np.array_equal(channels["presence"].sel(site=site, layer=layer), alone)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=6)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_distances_equal_brute_force(seed):
     random = np.random.default_rng(seed)

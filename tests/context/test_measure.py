@@ -37,7 +37,7 @@ def in_plane(features, sites):
     return features.to_crs(epsg), sites.to_crs(epsg).geometry, np.sqrt(factors.areal_scale)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(seed=seeds)
 def test_distances_and_amounts_equal_brute_force(seed):
     random = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def test_distances_and_amounts_equal_brute_force(seed):
                     assert row[f"{layer}_{radius}m_area_ha"] == pytest.approx(area, abs=0.02)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(seed=seeds)
 def test_the_order_of_sites_changes_nothing(seed):
     random = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def test_the_order_of_sites_changes_nothing(seed):
     pd.testing.assert_frame_equal(measure_context(sites.iloc[:2], features), table.iloc[:2])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(seed=seeds, far=st.sampled_from([(-62.6, 5.9), (-66.1, 5.4), (117.0, -5.0), (-62.9, 5.4)]))
 def test_a_far_feature_changes_nothing(seed, far):
     random = np.random.default_rng(seed)
