@@ -179,6 +179,8 @@ TARGET_LAYERS: Final[tuple[Layer, ...]] = (
 """Tags that name the target, also with ``disused:``, ``abandoned:``, ``razed:``, ``proposed:`` or
 ``construction:`` before the key."""
 
+_TARGET_KEYS: Final = frozenset(layer.key for layer in TARGET_LAYERS)
+
 TARGET_WORDS: Final[tuple[str, ...]] = ("mina", "mine", "garimpo", "oro", "gold")
 """Words that name the target where they stand alone in a name, whatever their case."""
 
@@ -214,10 +216,11 @@ def target_tags(tags: Mapping[str, str]) -> str | None:
     >>> [target_tags({"name": name}) for name in ("Oropesa", "Minas Gerais", "Goldener Weg")]
     [None, None, None]
     """
-    for layer in TARGET_LAYERS:
-        value = tags.get(layer.key)
-        if value is not None and (layer.values is None or value in layer.values):
-            return f"{layer.key}={value}"
+    if not _TARGET_KEYS.isdisjoint(tags):
+        for layer in TARGET_LAYERS:
+            value = tags.get(layer.key)
+            if value is not None and (layer.values is None or value in layer.values):
+                return f"{layer.key}={value}"
     for key, value in tags.items():
         if "name" in key and _NAME_KEYS.fullmatch(key) and (found := _WORDS.search(value)):
             return f"{key}~{found[1].lower()}"

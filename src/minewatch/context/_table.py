@@ -106,10 +106,10 @@ def make_part(
 ) -> Part:
     """Put features together that lie in some layer."""
     keys = {layer.name: layer.key for layer in layers}
-    rest = [
-        [pair for pair in of.items() if not any(keys[name] == pair[0] for name in match.layers)]
-        for of, match in zip(tags, matches, strict=True)
-    ]
+    rest = []
+    for of, match in zip(tags, matches, strict=True):
+        in_columns = {keys[name] for name in match.layers}
+        rest.append([pair for pair in of.items() if pair[0] not in in_columns])
     return Part(
         np.array(words, dtype=np.object_),
         np.array(numbers, dtype=np.int64),
