@@ -1,10 +1,11 @@
 """Extract features from a made map of five million nodes: ours, GDAL, pyosmium, QuackOSM, pyrosm.
 
 The map is drawn from a seed: 420,000 buildings, 60,000 roads, 5,000 roundabouts, 10,000 rivers,
-20,000 fields, 5,000 forests (multipolygons of two outer ways and a hole, every tenth of which has a
-track for an outer way), 100,000 places, and 10,000 fences that nobody asks for. What every reader
-should find is known, so that what it loses, adds or draws as something else can be counted. Each
-reads all of it, with the tags, into a GeoDataFrame, in a process of its own.
+20,000 fields, 5,000 forests (multipolygons with a hole; of every tenth an outer way is a track, of
+every other tenth the outer ring is a meadow by its own tags), 100,000 places, and 10,000 fences that
+nobody asks for. What every reader should find is known, so that what it loses, adds or draws as
+something else can be counted. Each reads all of it, with the tags, into a GeoDataFrame, in a process
+of its own.
 
     python benchmarks/extract.py               # five million nodes, some minutes, 500 MB of disk
     python benchmarks/extract.py --share 0.1   # a small run
@@ -118,30 +119,27 @@ class Map:
                     self.walk(steps), TAGS[name], "line" * (name != "fence") or None, closed=False
                 )
         for turn in range(self.counts["forest"]):
-            self.forest(is_track=turn % 10 == 0)
+            self.forest(turn)
         for _ in range(self.counts["place"]):
             number = self.node(*map(float, self.somewhere()), tags="place=farm,name=Sitio")
             self.truth[f"node/{number}"] = "point"
 
-    def forest(self, *, is_track: bool) -> None:
-        """Draw a multipolygon of two outer ways and a hole."""
+    def forest(self, turn: int) -> None:
+        """Draw a multipolygon of two outer ways and a hole; some with rings that are features."""
         ring = self.circle(40, 2e-3)
         refs = [self.node(*place) for place in ring.tolist()]
-        tags, kind = ("highway=track", "line") if is_track else ("", None)
-        members = [
-            self.way_of(refs[:21], tags, kind),
-            self.way_of([*refs[20:], refs[0]], "", None),
-            self.way(
-                ring.mean(axis=0) + 0.5 * (ring[::4] - ring.mean(axis=0)), "", None, closed=True
-            ),
-        ]
+        if turn % 10 == 5:
+            outer = [self.way_of([*refs, refs[0]], "landuse=meadow", "area")]
+        else:
+            tags, kind = ("highway=track", "line") if turn % 10 == 0 else ("", None)
+            second = self.way_of([*refs[20:], refs[0]], "", None)
+            outer = [self.way_of(refs[:21], tags, kind), second]
+        inside = ring.mean(axis=0) + 0.5 * (ring[::4] - ring.mean(axis=0))
+        hole = self.way(inside, "", None, closed=True)
         number = len(self.relations) + 1
-        listed = ",".join(f"w{way}@{role}" for way, role in zip(members, ROLES, strict=True))
+        listed = ",".join([*(f"w{way}@outer" for way in outer), f"w{hole}@inner"])
         self.relations.append(f"r{number} v1 Ttype=multipolygon,landuse=forest M{listed}")
         self.truth[f"relation/{number}"] = "area"
-
-
-ROLES = ("outer", "outer", "inner")
 
 
 def make_map(folder: Path, share: float) -> None:

@@ -126,7 +126,8 @@ def _describe(
     path: Path, header: Header, scan: Scan, area: BaseGeometry | None, layers: Sequence[Layer]
 ) -> dict[str, Any]:
     """Say where features come from."""
-    newest = None if scan.newest is None or scan.newest.startswith("1970") else scan.newest
+    is_said = scan.newest is not None and scan.newest.year > 1970
+    newest = f"{scan.newest:%Y-%m-%dT%H:%M:%SZ}" if is_said else None
     return {
         "attribution": ATTRIBUTION,
         "osm_timestamp": header.timestamp or newest,

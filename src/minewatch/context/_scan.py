@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -71,8 +72,8 @@ class Scan:
     """Tagged nodes and ways that have no shape."""
     broken_members: dict[int, str] = field(default_factory=dict)
     """Why a way that a relation is made of has no line, by its number."""
-    newest: str | None = None
-    """Time of the newest object that was looked at, ISO 8601, UTC."""
+    newest: datetime | None = None
+    """Time of the newest object that was looked at, UTC. Year 1970: nothing says it."""
 
 
 def check_file(path: Path) -> None:
@@ -226,8 +227,8 @@ def read_objects(
         one: Any
         for one in objects:
             if dated:
-                moment = one.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ")
-                scan.newest = max(scan.newest or moment, moment)
+                moment = one.timestamp
+                scan.newest = moment if scan.newest is None else max(scan.newest, moment)
             word = "node" if one.is_node() else "way"
             _take(one, word, batches[word], scan, shapes, members)
             if len(batches[word].numbers) >= _BATCH:

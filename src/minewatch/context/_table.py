@@ -52,25 +52,27 @@ def matcher(layers: Sequence[Layer]) -> Matcher:
 
     A word in a name alone does not make a feature of something that no layer asks for.
     """
-    asked: dict[tuple[str, str], list[Layer]] = {}
+    asked: dict[tuple[str, str], list[tuple[str | None, frozenset[str] | None, bool]]] = {}
     for layer in (*layers, *TARGET_LAYERS):
+        name = layer.name if layer in layers else None
+        values = None if layer.values is None else frozenset(layer.values)  # noqa: PD011
         for kind in layer.kinds:
-            asked.setdefault((kind, layer.key), []).append(layer)
-    names = {layer.name for layer in layers}
+            rules = asked.setdefault((kind, layer.key), [])
+            rules.append((name, values, layer.names_the_target))
     keys = {kind: frozenset(key for of, key in asked if of == kind) for kind in KINDS}
 
     def match(tags: Mapping[str, str], kind: Kind) -> Match | None:
         found: dict[str, str] = {}
         target = None
         for key in keys[kind].intersection(tags):
-            for layer in asked[kind, key]:
-                value = layer.value_in(tags, kind)
-                if value is None:
+            value = tags[key]
+            for name, values, names_the_target in asked[kind, key]:
+                if values is not None and value not in values:
                     continue
-                if layer.names_the_target:
+                if names_the_target:
                     target = f"{key}={value}"
-                if layer.name in names:
-                    found[layer.name] = value
+                if name is not None:
+                    found[name] = value
         if not found and target is None:
             return None
         return Match(found, target_tags(tags) or target)
