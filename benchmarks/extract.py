@@ -2,10 +2,10 @@
 
 The map is drawn from a seed: 420,000 buildings, 60,000 roads, 5,000 roundabouts, 10,000 rivers,
 20,000 fields, 5,000 forests (multipolygons with a hole; of every tenth an outer way is a track, of
-every other tenth the outer ring is a meadow by its own tags), 100,000 places, and 10,000 fences that
-nobody asks for. What every reader should find is known, so that what it loses, adds or draws as
-something else can be counted. Each reads all of it, with the tags, into a GeoDataFrame, in a process
-of its own.
+every other tenth the outer ring is a meadow by its own tags), 100,000 places, and 10,000 fences
+that nobody asks for. What every reader should find is known, so that what it loses, adds or draws
+as something else can be counted. Each reads all of it, with the tags, into a GeoDataFrame, in a
+process of its own.
 
     python benchmarks/extract.py               # five million nodes, some minutes, 500 MB of disk
     python benchmarks/extract.py --share 0.1   # a small run
