@@ -68,21 +68,22 @@ def toy_series() -> Series:
     """See the year of a stretch of the valley, and what really stood before the ground."""
     from minewatch import toy
     from minewatch.toy._archive_ground import see_year
-    from minewatch.toy._archive_plan import plan_products, tile_cells
-    from minewatch.toy._archive_scene import BANDS, take_pictures
+    from minewatch.toy._archive_plan import lay_tiles, plan_products
+    from minewatch.toy._archive_scene import BANDS, swath_of, take_pictures
     from minewatch.toy._camera import cells_of
     from minewatch.toy._weather import see_air
 
     valley = toy.Valley(seed=SEED)
     area = cells_of(toy.archive_area(valley, side_m=SIDE_M))[0]
-    tile, cells = next(iter(tile_cells(area).items()))
+    tile, _ = lay_tiles((area,))
+    cells = tile.cells
     land = valley._land  # noqa: SLF001  # the truth is not public
     ground = see_year(land, cells, (date(YEAR, 1, 1), date(YEAR, 12, 31)), BANDS)
     numbers, classes, clear = [], [], []
     for product in plan_products(SEED, YEAR, 20):
-        if product.tile != tile or product.sequence:
+        if product.tile != tile.name or product.sequence:
             continue
-        pictures, mask = take_pictures(product, ground, area)
+        pictures, mask = take_pictures(product, ground, swath_of(product, (area,)))
         shown = [_on_20_m(pictures[band], product.added_dn, mask) for band in ("B02", "B04", "B8A")]
         air = see_air(product.acquisition.sky, cells).coarser(2)
         numbers.append(np.stack(shown))

@@ -4,8 +4,9 @@ It stands in for the world wherever an example, a test or a benchmark needs site
 truth is known: see `Valley`, and `write_archive` for a year of its satellite images.
 """
 
-from minewatch.toy._archive import archive_area, write_archive
+from minewatch.toy._archive import write_archive
+from minewatch.toy._archive_areas import archive_area, archive_areas
 from minewatch.toy._render import COVERS
 from minewatch.toy._valley import Valley
 
-__all__ = ["COVERS", "Valley", "archive_area", "write_archive"]
+__all__ = ["COVERS", "Valley", "archive_area", "archive_areas", "write_archive"]

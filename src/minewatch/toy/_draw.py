@@ -86,31 +86,50 @@ class Field:
     land: Landscape
     opened: BoolArray
     """Which mines are open."""
-    within: Bounds | None = None
-    """Patches must lie in here, metres; None: anywhere in the valley."""
+    within: tuple[Bounds, ...] | None = None
+    """Each patch must lie in one of these, metres; None: anywhere in the valley."""
 
     def holds(self, point: Point) -> bool:
         """Say whether a site there would have its patch inside."""
         if not self.land.extent.holds(point, MARGIN_M):
             return False
-        return self.within is None or _lies_in(patch_of(cell_at(point)).bounds, self.within)
+        if self.within is None:
+            return True
+        patch = patch_of(cell_at(point)).bounds
+        return any(_lies_in(patch, area) for area in self.within)
 
     def touching(self, polygons: Polygons) -> IntArray:
         """Find the polygons that sites may lie in."""
         if self.within is None:
             return np.arange(len(polygons), dtype=np.int64)
-        return polygons.touching(self.within)
+        return np.unique(np.concatenate([polygons.touching(area) for area in self.within]))
 
     def vertices(self, lines: Vertices) -> Vertices:
         """Keep the lines' vertices that sites may lie at."""
         if self.within is None:
             return lines
-        west, south, east, north = self.within
-        kept = (
-            tuple(point for point in line if west < point[0] < east and south < point[1] < north)
-            for line in lines
-        )
+        areas = self.within
+        kept = (tuple(point for point in line if _is_in(point, areas)) for line in lines)
         return tuple(line for line in kept if line)
+
+    def anywhere(self, chance: Chance) -> Point:
+        """Propose a place."""
+        extent = self.land.extent
+        areas = self.within or (
+            (
+                extent.west,
+                extent.south,
+                extent.west + extent.width_m,
+                extent.south + extent.height_m,
+            ),
+        )
+        west, south, east, north = areas[0] if len(areas) == 1 else chance.choice(areas)
+        return west + chance.uniform() * (east - west), south + chance.uniform() * (north - south)
+
+
+def _is_in(point: Point, areas: tuple[Bounds, ...]) -> bool:
+    east, north = point
+    return any(left < east < right and low < north < high for left, low, right, high in areas)
 
 
 def _lies_in(inner: Bounds, outer: Bounds) -> bool:
@@ -215,16 +234,10 @@ def _beside(chance: Chance, point: Point) -> Point:
 def _makers(field: Field, chance: Chance) -> dict[str, Callable[[], Point]]:
     """Give, for each cover that is to be found, what proposes places for it."""
     land = field.land
-    extent = land.extent
-    if field.within is None:
-        west, south, width_m, height_m = extent.west, extent.south, extent.width_m, extent.height_m
-    else:
-        west, south = field.within[:2]
-        width_m, height_m = field.within[2] - west, field.within[3] - south
     makers: dict[str, Callable[[], Point]] = {}
 
     def anywhere() -> Point:
-        return west + chance.uniform() * width_m, south + chance.uniform() * height_m
+        return field.anywhere(chance)
 
     def in_one_of(cover: str, polygons: Polygons) -> None:
         candidates = field.touching(polygons)

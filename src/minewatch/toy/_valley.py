@@ -127,7 +127,7 @@ class Valley:
         n_background: int = 140,
         *,
         label_noise: float = 0.0,
-        within: GeoBox | None = None,
+        within: GeoBox | Iterable[GeoBox] | None = None,
         on: date | None = None,
     ) -> gpd.GeoDataFrame:
         """Draw labelled sites.
@@ -145,8 +145,9 @@ class Valley:
             Share of the labels that is wrong on purpose, 0 to 1; the column ``true_label`` always
             holds the truth.
         within
-            Draw only sites whose default patch lies in here; a geobox in EPSG:32620, such as
-            `archive_area` gives. None: anywhere in the valley.
+            Draw only sites whose default patch lies in here, or in one of these: geoboxes in
+            EPSG:32620, such as `archive_area` and `archive_areas` give. None: anywhere in the
+            valley.
         on
             The day on which a mining site's mine is there already. None: any.
 
@@ -174,8 +175,7 @@ class Valley:
             )
         if not 0.0 <= label_noise <= 1.0:
             raise InputError(f"label_noise is {label_noise}; expected a share from 0 to 1")
-        bounds = None if within is None else cells_of(within)[0].bounds
-        field = Field(self._land, self._opened(on), bounds)
+        field = Field(self._land, self._opened(on), _bounds_of(within))
         mining = draw_mining(field, n_mining)
         background = draw_background(field, n_background)
         truth = [1] * n_mining + [0] * n_background
@@ -348,6 +348,18 @@ class Valley:
             return np.ones(len(days), dtype=np.bool_)
         opened: BoolArray = days <= (on - date.fromisoformat(FIRST_DAY)).days
         return opened
+
+
+def _bounds_of(
+    within: GeoBox | Iterable[GeoBox] | None,
+) -> tuple[tuple[float, float, float, float], ...] | None:
+    """Give the west, south, east, north of areas, metres."""
+    if within is None:
+        return None
+    areas = (within,) if isinstance(within, GeoBox) else tuple(within)
+    if not areas:
+        raise InputError("within lists no area; name one, or leave it out")
+    return tuple(cells_of(area)[0].bounds for area in areas)
 
 
 def _centres(geobox: GeoBox) -> dict[str, tuple[str, FloatArray]]:
