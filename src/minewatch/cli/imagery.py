@@ -78,6 +78,7 @@ def preview(
     method: _query.Method = None,
     resampling: _query.Resampling = None,
     clear_dilation_px: _query.ClearDilationPx = None,
+    broken_scenes: _query.BrokenScenes = None,
     size_px: Annotated[
         int, typer.Option("--size-px", min=1, max=4096, help="Side of the place, pixels of 10 m.")
     ] = 256,
@@ -96,6 +97,7 @@ def preview(
         method=method,
         resampling=resampling,
         clear_dilation_px=clear_dilation_px,
+        broken_scenes=broken_scenes,
     )
     source = open_source(catalog, collection=collection, level=level, project=project)
     place = f"{longitude:.4f}°, {latitude:.4f}°".replace("-", "−")

@@ -136,9 +136,27 @@ class BatchLoader:
             else:
                 places.append(Place(key, geobox, [View(scenes) for scenes in views]))
         for group in _groups(places, self.memory_mb * 1_000_000):
+            yield from self._load_group(group, found.scenes, query, composer)
+
+    def _load_group(
+        self,
+        group: Sequence[Place],
+        scenes: Sequence[Scene],
+        query: SceneQuery,
+        composer: GroupComposer,
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Compose places that are read together; again those that met broken scenes."""
+        while group:
             for made in composer.compose(group):
                 yield made.place.key, self._dataset(made, query)
-            yield from ((place.key, place.error) for place in group if place.error is not None)
+            again = []
+            for place in group:
+                if place.error is None and place.broken:
+                    again.append(_without_broken(place, scenes, query))
+                elif place.error is not None:
+                    yield place.key, place.error
+            yield from ((one.key, one.error) for one in again if one.error is not None)
+            group = [one for one in again if one.error is None]
 
     def _search_all(self, bounds: Iterable[Bounds], query: SceneQuery) -> SearchResult:
         scenes: dict[tuple[str, str], Scene] = {}
@@ -172,9 +190,27 @@ class BatchLoader:
             "decisions": sorted({words for scene, _ in parts for words in scene.decisions}),
             "versions": dict(_versions()),
         }
+        if made.place.left_out:
+            attrs["left_out"] = [
+                {"id": scene_id, "reason": why}
+                for (_, scene_id), why in sorted(made.place.left_out.items())
+            ]
         if zones:
             attrs["warped_from"] = [f"EPSG:{epsg}" for epsg in zones]
         return composite_dataset(geobox, query.bands, made.numbers, made.clear_count, attrs)
+
+
+def _without_broken(place: Place, scenes: Sequence[Scene], query: SceneQuery) -> Place:
+    """Choose a place's views anew, as if the scenes that were found broken were not listed."""
+    left_out = {**place.left_out, **place.broken}
+    intact = [scene for scene in scenes if (scene.collection, scene.id) not in left_out]
+    again = Place(place.key, place.geobox, [], left_out=left_out)
+    views = choose_scenes(intact, place.geobox, query) if intact else ()
+    again.views = [View(chosen) for chosen in views]
+    if not again.views:  # rather than no data, which would mean that nothing was ever seen there
+        why = next(iter(left_out.values()))
+        again.error = ImageryError(f"all {len(left_out)} scenes that show it are broken: {why}")
+    return again
 
 
 def _describe(scene: Scene, clear_share: float) -> dict[str, object]:

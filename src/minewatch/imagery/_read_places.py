@@ -25,7 +25,7 @@ from minewatch.imagery._compose import median_of_views
 from minewatch.imagery._items import Scene
 from minewatch.imagery._offsets import DARK_BAND, settle_offset
 from minewatch.imagery._query import SceneQuery
-from minewatch.imagery._reader import Reader
+from minewatch.imagery._reader import Reader, ReadError
 from minewatch.imagery._sampling import RasterGrid, Sampling, plan_sampling
 from minewatch.types import AnyArray, BoolArray
 
@@ -50,7 +50,17 @@ class Place:
     """In order of time; after the masks were read, those that are composed."""
     error: Exception | None = None
     """Why it failed; None as long as it did not."""
+    broken: dict[SceneKey, str] = field(default_factory=dict)
+    """Scenes that turned out to be broken while it was read, with the reason; then it has to be
+    composed again without them."""
+    left_out: dict[SceneKey, str] = field(default_factory=dict)
+    """Scenes that were found broken before, and that its views are chosen without."""
     samplings: dict[tuple[RasterGrid, bool], Sampling] = field(default_factory=dict)
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether nothing was in the way."""
+        return self.error is None and not self.broken
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -165,8 +175,13 @@ class GroupComposer:
         self._settled: dict[SceneKey, Scene] = {}
 
     def compose(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
-        """Make the composites of places; those that fail get their `error` set and are left out."""
+        """Make the composites of places.
+
+        Those that fail get their `error` set, those that met broken scenes have them listed in
+        `broken`; both are not given.
+        """
         self._read_masks(places)
+        places = [place for place in places if place.is_composed]
         for place in places:
             place.views = _choose_views(place.views, self._query)
             for view in place.views:
@@ -230,7 +245,7 @@ class GroupComposer:
                     numbers[i][band], count = median_of_views(stacks[i])
                     np.maximum(counts[i], count, out=counts[i])
         for i, place in enumerate(places):
-            if place.error is None:
+            if place.is_composed:
                 yield PlaceComposite(place, numbers[i], counts[i])
 
     def _read_bands(self, places: Sequence[Place]) -> Iterator[Stacks]:
@@ -275,22 +290,33 @@ class GroupComposer:
     def _submit(
         self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
     ) -> Future[None]:
-        return self._pool.submit(_guarded, work, scene, uses)
+        return self._pool.submit(self._guarded, work, scene, uses)
+
+    def _guarded(
+        self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
+    ) -> None:
+        """Do some work for those places that have not failed; let them fail if it does."""
+        going_on = [use for use in uses if use.place.error is None]
+        if not going_on:
+            return
+        try:
+            work(scene, going_on)
+        except Exception as error:  # the one place where an error becomes a row
+            logger.debug("%s", scene.id, exc_info=error)
+            damage = error.damage if isinstance(error, ReadError) else "none"
+            if damage == "part" and len(going_on) > 1:  # only some of them may need that part
+                for use in going_on:
+                    self._guarded(work, scene, [use])
+                return
+            for use in going_on:
+                if damage != "none" and self._query.broken_scenes == "leave_out":
+                    use.place.broken.setdefault(_key(scene), _words(error))
+                else:
+                    use.place.error = error
 
 
-def _guarded(
-    work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
-) -> None:
-    """Do some work for those places that have not failed; let them fail if it does."""
-    going_on = [use for use in uses if use.place.error is None]
-    if not going_on:
-        return
-    try:
-        work(scene, going_on)
-    except Exception as error:  # the one place where an error becomes a row
-        logger.debug("%s", scene.id, exc_info=error)
-        for use in going_on:
-            use.place.error = error
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _finished(stacks: Stacks, futures: Sequence[Future[None]]) -> Stacks:

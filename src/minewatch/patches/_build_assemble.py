@@ -128,6 +128,7 @@ def _tell(build: Build, facts: dict[str, PlaceFacts]) -> gpd.GeoDataFrame:
         clear_views=column("clear_views", "Int32"),
         first_scene=column("first_scene", "str"),
         last_scene=column("last_scene", "str"),
+        left_out=column("left_out", "str").fillna(""),
     )
 
 
