@@ -31,7 +31,7 @@ from minewatch.toy._shapes import Cells
 from minewatch.toy._weather import draw_sky, see_air, wetness
 from minewatch.types import AnyArray
 
-DIGEST = ""
+DIGEST = "794807cc5330132a998cf478d18068e0c8748cb7ef3963c404589bbf39422f9e"
 L2A = PRESETS["l2a-12"]
 COMMON = {band.name: band.common for band in BANDS}
 YEAR = (date(2023, 1, 1), date(2023, 12, 31))
