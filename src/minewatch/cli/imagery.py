@@ -163,10 +163,13 @@ def _line(*cells: str) -> str:
 
 
 def _summary(composite: "xr.Dataset", file: Path) -> dict[str, Any]:
+    from minewatch.imagery._preview import credit_of
+
     counts = composite["clear_count"].to_numpy()
     return {
         "file": str(file),
         "source": str(composite.attrs["source"]),
+        "attribution": credit_of(composite),
         "level": composite.attrs["level"],
         "method": composite.attrs["method"],
         "mask": composite.attrs["mask"],
@@ -181,5 +184,6 @@ def _describe(result: dict[str, Any]) -> str:
     return (
         f"{result['source']}: {result['level']} {result['method']} of {result['n_scenes']} scenes, "
         f"{views['least']} to {views['most']} clear views, "
-        f"{result['without_data_share']:.1%} without data\nSaved: {result['file']}"
+        f"{result['without_data_share']:.1%} without data\n"
+        f"{result['attribution']}\nSaved: {result['file']}"
     )

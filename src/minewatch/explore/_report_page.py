@@ -146,6 +146,7 @@ def page_facts(header: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Level": header.get("level"),
         "Patch": _size_fact(header),
         "Period": header.get("period"),
+        "Attribution": header.get("attribution"),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
 

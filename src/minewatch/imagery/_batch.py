@@ -223,6 +223,7 @@ def _describe(scene: Scene, clear_share: float) -> dict[str, object]:
         "platform": scene.platform,
         "cloud_percent": scene.cloud_percent,
         "clear_share": round(clear_share, 4),
+        **({"maker": scene.maker} if scene.maker else {}),
     }
 
 

@@ -102,6 +102,7 @@ def _plan(build: Build, facts: dict[str, PlaceFacts], provenance: list[Provenanc
             min_clear_views=build.min_clear_views,
             masks=merge_texts(one.mask for one in provenance),
             versions=merge_texts(text for one in provenance for text in one.versions),
+            makers=merge_texts(text for one in provenance for text in one.makers),
         ),
     )
 

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import InputError, LevelError
-from minewatch.imagery import SceneQuery, check_composite
+from minewatch.imagery import SceneQuery, check_composite, makers_of
 from minewatch.types import AnyArray, Level
 
 Status: TypeAlias = Literal["ok", "few clear views", "failed"]
@@ -61,6 +61,8 @@ class Provenance:
     mask: str
     versions: tuple[str, ...]
     """Libraries that made the pixels: ``rasterio 1.4.3``, sorted."""
+    makers: tuple[str, ...] = ()
+    """Who made the scenes, sorted; none if there is no scene, or if it was not kept."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def take_place(composite: xr.Dataset, geobox: GeoBox, query: SceneQuery, level: 
             source=str(attrs["source"]),
             mask=str(attrs["mask"]),
             versions=tuple(sorted(f"{name} {text}" for name, text in attrs["versions"].items())),
+            makers=makers_of(attrs["scenes"]),
         ),
     )
 
