@@ -1,21 +1,19 @@
 """The study of the demo: a made-up valley, written as anyone's files would be."""
 
+from datetime import date
 from pathlib import Path
-
-import geopandas as gpd
-import numpy as np
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
 from minewatch.errors import AlreadyThereError
 from minewatch.study._read import FILE_NAME
-from minewatch.types import AnyArray, StrPath
+from minewatch.types import StrPath
 
-N_MINING, N_BACKGROUND = 170, 332
-"""As many as in the study that minewatch began with."""
-SITES_AT_A_TIME = 50
+N_MINING, N_BACKGROUND = 100, 200
+YEAR = 2023
+ARCHIVE = "archive"
 _OWN = {
-    *(FILE_NAME, "places.geojson", "patches.npz", "sites.parquet", "sites", "patches", "explore"),
+    *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
     *(".minewatch", ".patches.lock"),
 }
 """What a demo's folder holds; with anything else in it, it is not replaced."""
@@ -24,7 +22,11 @@ _OWN = {
 def make_demo(
     folder: StrPath, *, seed: int = 1, overwrite: bool = False, progress: Progress = silent
 ) -> Path:
-    """Write a study of the toy valley: points, patches and the `study.toml` that ties them.
+    """Write a study of the toy valley: points, an archive of images, and their `study.toml`.
+
+    The archive lies in the study's folder and is read as any other source is, see
+    `minewatch.toy.write_archive`; the points are those of places whose mines, if they have any,
+    were open when the year began.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def make_demo(
     overwrite
         Replace a folder that an earlier demo made.
     progress
-        Told how many patches are rendered.
+        Told how many satellite images are made.
 
     Returns
     -------
@@ -50,25 +52,14 @@ def make_demo(
     final = Path(folder)
     template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
     _refuse_other_folders(final, overwrite=overwrite)
-    valley = toy.Valley(seed=seed)
-    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND)
-    pixels = _render(valley, table, progress)
+    valley, year_begins = toy.Valley(seed=seed), date(YEAR, 1, 1)
+    areas = toy.archive_areas(valley, on=year_begins)
+    table = valley.sites(N_MINING, N_BACKGROUND, within=areas, on=year_begins)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
-        sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
-        np.savez(aside / "patches.npz", patches=pixels)
+        toy.write_archive(valley, aside / ARCHIVE, year=YEAR, area=areas, progress=progress)
+        sites.write_sites(table, aside / "places.geojson")
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
     return final / FILE_NAME
-
-
-def _render(valley: toy.Valley, table: gpd.GeoDataFrame, progress: Progress) -> AnyArray:
-    """Render the patches of all sites, uint16 (site, y, x, band), a few at a time."""
-    parts = []
-    for first in range(0, len(table), SITES_AT_A_TIME):
-        progress("rendering the valley", first, len(table))
-        pixels = valley.pixels(table.iloc[first : first + SITES_AT_A_TIME], bands="l2a-12")
-        parts.append(pixels.transpose("site", "y", "x", "band").to_numpy())
-    progress("rendering the valley", len(table), len(table))
-    return np.concatenate(parts)
 
 
 def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:

@@ -24,6 +24,8 @@ NEAR_CELLS = 10
 MARGIN_M = 330.0
 """Sites keep this far from the valley's edge, so that their patches lie inside."""
 SNAP_CELLS = 6
+NEAR_M = 300.0
+"""Sites further from each other, eastwards or northwards, are in no patch together."""
 NEIGHBOURS = 0.6
 """How often a background site is looked for beside another, whatever is there."""
 KEEP_APART = 0.9
@@ -45,6 +47,22 @@ class Drawn:
     covers: list[str] = field(default_factory=list)
     taken: set[tuple[int, int]] = field(default_factory=set)
     squares: set[tuple[int, int]] = field(default_factory=set)
+    avoided: tuple[Point, ...] = ()
+    """Sites of the other class."""
+
+    def contradicts(self, cell: tuple[int, int]) -> bool:
+        """Say whether a site there would be in one patch with one of the other class."""
+        point = centre_of(cell)
+        near = (
+            other
+            for other in self.avoided
+            if abs(other[0] - point[0]) < NEAR_M and abs(other[1] - point[1]) < NEAR_M
+        )
+        return any(
+            _is_in(other, (patch_of(cell).bounds,))
+            or _is_in(point, (patch_of(cell_at(other)).bounds,))
+            for other in near
+        )
 
     def crowds(self, cell: tuple[int, int]) -> bool:
         """Say whether a patch there would likely overlap that of a site drawn before."""
@@ -171,9 +189,13 @@ def _is_mining(mines: Polygons, cell: tuple[int, int], opened: BoolArray) -> boo
     return int(inside.sum()) >= MIN_MINE_CELLS and bool(inside[middle, middle].any())
 
 
-def draw_background(field: Field, n_sites: int) -> Drawn:
-    """Draw sites whose patches never hold a mine, of every cover, often near one another."""
-    drawn, chance = Drawn(), Chance(field.land.seed, "background sites")
+def draw_background(field: Field, n_sites: int, mining: Drawn) -> Drawn:
+    """Draw sites whose patches never hold a mine, of every cover, often near one another.
+
+    None lies in one patch with a mining site.
+    """
+    drawn = Drawn(avoided=tuple(mining.points))
+    chance = Chance(field.land.seed, "background sites")
     makers = _makers(field, chance)
     wanted = [cover for cover, share in BACKGROUND_MIX if cover in makers for _ in range(share)]
     misses = 0
@@ -212,7 +234,11 @@ def _try_background(field: Field, drawn: Drawn, point: Point, cover: str) -> boo
     if not field.holds(point):
         return False
     cell = cell_at(point)
-    if cell in drawn.taken or len(field.land.mines.touching(patch_of(cell).bounds)):
+    if (
+        cell in drawn.taken
+        or drawn.contradicts(cell)
+        or len(field.land.mines.touching(patch_of(cell).bounds))
+    ):
         return False
     found = _cover_at(field, cell)
     if found != cover:

@@ -133,9 +133,10 @@ class Valley:
         """Draw labelled sites.
 
         A mining site has mine on at least 1 % of its default patch (`PatchGrid()`), some of it
-        within 100 m of the patch's centre; a background site has none in its patch at all. Both
-        come in clusters, as they do when people look for examples on a map. A mine that opens
-        after `on` makes no mining site, and no background site either.
+        within 100 m of the patch's centre; a background site has none in its patch at all, and is
+        in no patch with a mining site. Both come in clusters, as they do when people look for
+        examples on a map. A mine that opens after `on` makes no mining site, and no background site
+        either.
 
         Parameters
         ----------
@@ -177,7 +178,7 @@ class Valley:
             raise InputError(f"label_noise is {label_noise}; expected a share from 0 to 1")
         field = Field(self._land, self._opened(on), _bounds_of(within))
         mining = draw_mining(field, n_mining)
-        background = draw_background(field, n_background)
+        background = draw_background(field, n_background, mining)
         truth = [1] * n_mining + [0] * n_background
         to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
         points = np.array(mining.points + background.points, dtype=np.float64).reshape(-1, 2)
