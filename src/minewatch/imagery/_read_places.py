@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 FILES_AHEAD: Final = 32
 """So many files, in whole bands and at least one, are read while a band is composed."""
-BYTES_PER_VIEW_PX: Final = 2 * 2 + 2
+BYTES_PER_VIEW_PX: Final = 2 * 2 + 3
 """Least memory that one pixel of one view takes: its numbers in two bands, and its masks."""
 
 SceneKey: TypeAlias = tuple[str, str]
@@ -102,6 +102,11 @@ class View:
         if depth >= len(self.scenes) or (self.known is not None and self.known.all()):
             return None
         return self.scenes[depth]
+
+    @property
+    def mask(self) -> BoolArray:
+        """What is taken of its scenes together."""
+        return np.logical_or.reduce([mask for _, mask in self.parts])
 
     def add(self, scene: Scene, clear: BoolArray, known: BoolArray) -> None:
         """Fill what is not known yet from a scene."""
@@ -239,9 +244,11 @@ class GroupComposer:
         n_bands = len(self._query.bands)
         numbers = [np.zeros((n_bands, *place.shape), dtype=np.uint16) for place in places]
         counts = [np.zeros(place.shape, dtype=np.uint16) for place in places]
+        clear = [np.array([view.mask for view in place.views]) for place in places]
         for band, stacks in enumerate(self._read_bands(places)):
             for i, place in enumerate(places):
-                if place.error is None and place.views:
+                if place.is_composed and place.views:
+                    np.multiply(stacks[i], clear[i], out=stacks[i])
                     numbers[i][band], count = median_of_views(stacks[i])
                     np.maximum(counts[i], count, out=counts[i])
         for i, place in enumerate(places):
@@ -331,7 +338,7 @@ def _list_uses(places: Sequence[Place]) -> dict[SceneKey, tuple[Scene, list[Band
         for slot, view in enumerate(place.views):
             for scene, mask in view.parts:
                 own = uses.setdefault(_key(scene), (scene, []))[1]
-                own.append(BandUse(place, position, slot, None if mask.all() else mask))
+                own.append(BandUse(place, position, slot, mask if len(view.parts) > 1 else None))
     return uses
 
 

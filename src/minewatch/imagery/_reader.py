@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -82,8 +82,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Blocks:
+class Blocks(NamedTuple):
     """How a file's pixels are cut into blocks, each read as a whole."""
 
     shape: tuple[int, int]

@@ -1,7 +1,11 @@
 """The study of the demo: a made-up valley, written as anyone's files would be."""
 
+import time
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+
+from odc.geo.geobox import GeoBox
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
@@ -10,7 +14,7 @@ from minewatch.study._read import FILE_NAME
 from minewatch.types import StrPath
 
 N_MINING, N_BACKGROUND = 100, 200
-YEAR = 2023
+YEAR = 2024
 ARCHIVE = "archive"
 _OWN = {
     *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
@@ -20,7 +24,12 @@ _OWN = {
 
 
 def make_demo(
-    folder: StrPath, *, seed: int = 1, overwrite: bool = False, progress: Progress = silent
+    folder: StrPath,
+    *,
+    seed: int = 1,
+    overwrite: bool = False,
+    tell: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write a study of the toy valley: points, an archive of images, and their `study.toml`.
 
@@ -36,6 +45,8 @@ def make_demo(
         Which of the made-up valleys.
     overwrite
         Replace a folder that an earlier demo made.
+    tell
+        Called with one line that says what was made.
     progress
         Told how many satellite images are made.
 
@@ -52,6 +63,7 @@ def make_demo(
     final = Path(folder)
     template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
     _refuse_other_folders(final, overwrite=overwrite)
+    began = time.monotonic()
     valley, year_begins = toy.Valley(seed=seed), date(YEAR, 1, 1)
     areas = toy.archive_areas(valley, on=year_begins)
     table = valley.sites(N_MINING, N_BACKGROUND, within=areas, on=year_begins)
@@ -59,7 +71,22 @@ def make_demo(
         toy.write_archive(valley, aside / ARCHIVE, year=YEAR, area=areas, progress=progress)
         sites.write_sites(table, aside / "places.geojson")
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
+    if tell is not None:
+        made = _describe(final, len(table), areas)
+        tell(f"demo: {made} ({time.monotonic() - began:.1f} s)")
     return final / FILE_NAME
+
+
+def _describe(folder: Path, n_places: int, areas: Sequence[GeoBox]) -> str:
+    files = [path for path in (folder / ARCHIVE).rglob("*") if path.is_file()]
+    n_images = sum(path.name.startswith("S2") and path.suffix == ".json" for path in files)
+    size_mb = sum(path.stat().st_size for path in files) / 1e6
+    side_km = areas[0].shape.x * areas[0].resolution.x / 1000.0
+    return (
+        f"made up {n_places} labelled places and {n_images} satellite images of {YEAR} "
+        f"({size_mb:.0f} MB), of {len(areas)} stretches of {side_km:.1f} × {side_km:.1f} km of a "
+        "valley that does not exist"
+    )
 
 
 def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:

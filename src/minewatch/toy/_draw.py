@@ -46,6 +46,7 @@ class Drawn:
     points: list[Point] = field(default_factory=list)
     covers: list[str] = field(default_factory=list)
     taken: set[tuple[int, int]] = field(default_factory=set)
+    """Corners of their patches: no two sites have the very same."""
     squares: set[tuple[int, int]] = field(default_factory=set)
     avoided: tuple[Point, ...] = ()
     """Sites of the other class."""
@@ -72,7 +73,7 @@ class Drawn:
 
     def add(self, cell: tuple[int, int], cover: str) -> None:
         """Keep a site in a cell (column, row)."""
-        self.taken.add(cell)
+        self.taken.add(corner_of(cell))
         self.squares.add((cell[0] // PATCH_CELLS, cell[1] // PATCH_CELLS))
         self.points.append(centre_of(cell))
         self.covers.append(cover)
@@ -95,6 +96,12 @@ def patch_of(cell: tuple[int, int]) -> Cells:
     left = int((east - half) / snap_m + 0.5) * SNAP_CELLS
     top = -int((north + half) / snap_m + 0.5) * SNAP_CELLS
     return Cells(left, top, PATCH_CELLS, PATCH_CELLS)
+
+
+def corner_of(cell: tuple[int, int]) -> tuple[int, int]:
+    """Give the upper left cell of the default patch around a cell."""
+    patch = patch_of(cell)
+    return patch.first_column, patch.first_row
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,7 @@ def draw_mining(field: Field, n_sites: int) -> Drawn:
             chance.uniform(float(south), float(north)),
         )
         cell = cell_at(point)
-        if cell in drawn.taken or not field.holds(point):
+        if corner_of(cell) in drawn.taken or not field.holds(point):
             continue
         if drawn.crowds(cell) and chance.happens(KEEP_APART):
             continue
@@ -235,7 +242,7 @@ def _try_background(field: Field, drawn: Drawn, point: Point, cover: str) -> boo
         return False
     cell = cell_at(point)
     if (
-        cell in drawn.taken
+        corner_of(cell) in drawn.taken
         or drawn.contradicts(cell)
         or len(field.land.mines.touching(patch_of(cell).bounds))
     ):
