@@ -31,7 +31,7 @@ from minewatch.types import AnyArray, BoolArray
 
 logger = logging.getLogger(__name__)
 
-FILES_AHEAD: Final = 32
+FILES_AHEAD: Final = 64
 """So many files, in whole bands and at least one, are read while a band is composed."""
 BYTES_PER_VIEW_PX: Final = 2 * 2 + 3
 """Least memory that one pixel of one view takes: its numbers in two bands, and its masks."""
@@ -106,7 +106,9 @@ class View:
     @property
     def mask(self) -> BoolArray:
         """What is taken of its scenes together."""
-        return np.logical_or.reduce([mask for _, mask in self.parts])
+        masks = [mask for _, mask in self.parts]
+        taken: BoolArray = masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
+        return taken
 
     def add(self, scene: Scene, clear: BoolArray, known: BoolArray) -> None:
         """Fill what is not known yet from a scene."""
@@ -136,7 +138,8 @@ class BandUse:
     slot: int
     """Number of the view."""
     mask: BoolArray | None
-    """(y, x): where the numbers are taken; None for everywhere."""
+    """(y, x): where the numbers are taken, if the view has other scenes too; None for everywhere:
+    what is not clear is then taken away from all views together."""
 
 
 Use = TypeVar("Use", MaskUse, BandUse)

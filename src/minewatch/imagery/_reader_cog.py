@@ -275,7 +275,7 @@ def _contradiction(grid: RasterGrid, asset: BandAsset) -> str:
     if asset.transform is not None:
         said = (asset.transform[0], asset.transform[2], asset.transform[5])
         found = (grid.pixel_m, grid.left, grid.top)
-        if not np.allclose(said, found, rtol=0.0, atol=1e-3):
+        if any(abs(one - other) > 1e-3 for one, other in zip(said, found, strict=True)):
             return f"the file's pixel size, left and top are {found}, its item says {said}"
     return ""
 
