@@ -174,10 +174,12 @@ def _summary(composite: xr.Dataset) -> str:
     dates = sorted({str(scene["date"])[:10] for scene in scenes})
     if not dates:
         return f"{composite.attrs['level']}, no scene"
+    empty = float((counts == 0).mean())
+    without = f" where there is data; {empty:.0%} without data" if empty >= 0.005 else ""
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
         f"{composite.attrs['level']} {composite.attrs['method']}, {len(scenes)} scenes of {span}, "
-        f"median {np.median(counts):g} clear views"
+        f"median {np.median(counts[counts > 0]) if counts.any() else 0:g} clear views{without}"
     )
 
 

@@ -14,6 +14,7 @@ from minewatch.study._read import FILE_NAME
 from minewatch.types import StrPath
 
 N_MINING, N_BACKGROUND = 100, 200
+N_AREAS, N_ACQUISITIONS = 24, 20
 YEAR = 2024
 ARCHIVE = "archive"
 _OWN = {
@@ -65,10 +66,17 @@ def make_demo(
     _refuse_other_folders(final, overwrite=overwrite)
     began = time.monotonic()
     valley, year_begins = toy.Valley(seed=seed), date(YEAR, 1, 1)
-    areas = toy.archive_areas(valley, on=year_begins)
+    areas = toy.archive_areas(valley, N_AREAS, on=year_begins)
     table = valley.sites(N_MINING, N_BACKGROUND, within=areas, on=year_begins)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
-        toy.write_archive(valley, aside / ARCHIVE, year=YEAR, area=areas, progress=progress)
+        toy.write_archive(
+            valley,
+            aside / ARCHIVE,
+            year=YEAR,
+            area=areas,
+            n_acquisitions=N_ACQUISITIONS,
+            progress=progress,
+        )
         sites.write_sites(table, aside / "places.geojson")
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
     if tell is not None:

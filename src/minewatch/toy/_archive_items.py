@@ -23,7 +23,7 @@ from minewatch.types import IntArray
 COLLECTION: Final = "sentinel-2-l2a"
 COG_TYPE: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
 MAKER: Final = {
-    "name": "minewatch's toy valley, made up: no real place",
+    "name": "made up, the toy valley of minewatch, no real place",
     "description": "A valley that does not exist, as Sentinel-2 would see it.",
     "roles": ["producer", "licensor"],
 }
