@@ -12,6 +12,7 @@ how many pixels of 20 m what is not clear grows.
 
     python benchmarks/clear.py
     python benchmarks/clear.py --series FOLDER
+    python benchmarks/clear.py --series FOLDER --picture FILE.png   # the dates and composites, too
 """
 
 import argparse
@@ -211,13 +212,50 @@ def _groups(classes: Classes) -> Iterator[tuple[str, BoolArray]]:
     yield "ground, farther", np.isin(classes, (4, 5, 6)) & ~near
 
 
+def draw_real(series: Series, path: Path) -> None:
+    """Draw the dates, three composites of all five, and how many clear views stand behind one."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(16, 7.2), layout="constrained")
+    axes = figure.subplots(2, 5)
+    for number, (axis, view) in enumerate(zip(axes[0], series.numbers, strict=True), start=1):
+        axis.imshow(_true_colour(view))
+        axis.set_title(f"date {number}")
+    for axis, (unclassified, dilation_px) in zip(axes[1], (*OPTIONS[:2], OPTIONS[3]), strict=False):
+        clear = clear_by(series.classes, unclassified=unclassified, dilation_px=dilation_px)
+        axis.imshow(_true_colour(compose(series.numbers, clear)))
+        words = "clear" if unclassified else "not clear"
+        axis.set_title(f"class 7 {words}, grown {dilation_px} px")
+    counts = axes[1, 3].imshow(clear.sum(axis=0), vmin=0, vmax=5)
+    axes[1, 3].set_title("clear views behind the last")
+    figure.colorbar(counts, ax=axes[1, 3])
+    shown = axes[1, 4].imshow(series.classes[3], vmin=0, vmax=11, cmap="tab20")
+    axes[1, 4].set_title("classes of date 4")
+    figure.colorbar(shown, ax=axes[1, 4])
+    for axis in axes.flat:
+        axis.set_axis_off()
+    figure.savefig(path, dpi=100)
+
+
+def _true_colour(numbers: Numbers) -> npt.NDArray[np.float64]:
+    """Give B04, B03, B02 from 0 to 1; the offset of baseline 04.00 is still in the files."""
+    rgb = (numbers[[2, 1, 0]].astype(np.float64) - 1000.0) / 2000.0
+    shown = np.moveaxis(np.clip(rgb, 0.0, 1.0), 0, -1)
+    shown[(numbers[:3] == 0).any(axis=0)] = (1.0, 0.0, 1.0)
+    return shown
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What masks of clouds cost and save.")
     parser.add_argument("--series", type=Path, help="folder of the real dates")
+    parser.add_argument("--picture", type=Path, help="draw the real dates and composites here")
     chosen = parser.parse_args()
     say_toy(toy_series())
     if chosen.series is not None:
-        say_real(real_series(chosen.series))
+        series = real_series(chosen.series)
+        say_real(series)
+        if chosen.picture is not None:
+            draw_real(series, chosen.picture)
 
 
 if __name__ == "__main__":

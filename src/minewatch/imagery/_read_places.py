@@ -213,7 +213,10 @@ class GroupComposer:
 
     def _read_mask(self, scene: Scene, uses: Sequence[MaskUse]) -> None:
         if scene.mask is None:
-            raise SceneError(f"{scene.id}: it has no scene classification (SCL) to find clouds by")
+            raise SceneError(
+                f"{scene.id}: it has no scene classification (SCL) to find clouds by; take L2A, or "
+                "L1C from Earth Engine, which has Cloud Score+"
+            )
         margin = self._query.clear_dilation_px
         with self._reader.open(scene.mask) as file:
             samplings = [use.place.sampling(file.grid) for use in uses]
