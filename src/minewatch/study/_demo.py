@@ -15,6 +15,7 @@ from minewatch.types import StrPath
 
 N_MINING, N_BACKGROUND = 100, 200
 N_AREAS, N_ACQUISITIONS = 24, 20
+SIDE_M = 1_560.0
 YEAR = 2024
 ARCHIVE = "archive"
 _OWN = {
@@ -66,7 +67,7 @@ def make_demo(
     _refuse_other_folders(final, overwrite=overwrite)
     began = time.monotonic()
     valley, year_begins = toy.Valley(seed=seed), date(YEAR, 1, 1)
-    areas = toy.archive_areas(valley, N_AREAS, on=year_begins)
+    areas = toy.archive_areas(valley, N_AREAS, side_m=SIDE_M, on=year_begins)
     table = valley.sites(N_MINING, N_BACKGROUND, within=areas, on=year_begins)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
         toy.write_archive(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from minewatch.toy._valley import Valley
 
 SIDE_M: Final = 8_640.0
-STRETCH_SIDE_M: Final = 1_560.0
+STRETCH_SIDE_M: Final = 1_500.0
 N_STRETCHES: Final = 24
 APART_M: Final = 3_000.0
 """Small stretches lie at least this far from one another, metres."""
@@ -107,7 +107,7 @@ def archive_areas(
     >>> from minewatch import toy
     >>> areas = archive_areas(toy.Valley(seed=1))
     >>> len(areas), areas[0].shape.yx
-    (24, (156, 156))
+    (24, (150, 150))
     """
     _check_side(side_m)
     if n_areas < 1:

@@ -62,17 +62,17 @@ class Swath:
 
 
 def swath_of(product: Product, stretches: tuple[Cells, ...]) -> Swath:
-    """Find where a product has data; its edges run through a stretch near the middle of all."""
+    """Find where a product has data; its edges run through one stretch near the middle of all."""
     west, south, east, north = span(stretches).bounds
     middle = (south + north) / 2.0
+    nearest = _nearest(stretches, (west + (east - west) * 0.4, middle))
     edge = cut = None
     if product.acquisition.orbit == EDGE_ORBIT:
         chance = Chance(product.acquisition.seed, "swath", product.acquisition.number)
-        nearest = _nearest(stretches, (west + (east - west) * 0.4, middle))
         left, low, right, high = nearest.bounds
         edge = (left + (right - left) * 0.4 + chance.uniform(-200.0, 200.0), (low + high) / 2.0)
     if product.part != "whole":
-        cut = _centre(_nearest(stretches, ((west + east) / 2.0, middle)))
+        cut = _centre(nearest)
     return Swath(edge, cut, product.part)
 
 
