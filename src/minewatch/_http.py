@@ -43,11 +43,20 @@ _MAX_UNASKED_BYTES: Final = 64 << 20
 class HttpError(Exception):
     """A server did not give what was asked, and asking again is over."""
 
-    def __init__(self, message: str, *, status: int | None = None, permanent: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        permanent: bool = False,
+        damaged: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.permanent = permanent
         """Whether asking later is of no use either: the server said so."""
+        self.damaged = damaged
+        """Whether answers came, but most of them were not what was asked, at every attempt."""
 
 
 class BadAnswerError(ValueError):
@@ -178,7 +187,7 @@ class HttpSession:
         pause = self._pause or stopped.wait
         address = url if callable(url) else lambda: url
         last: _FailedAttempt | None = None
-        tried = 0
+        tried = n_bad = 0
         while tried < self.policy.attempts and not (last and self._is_down(last.host)):
             if last is not None:
                 self.traffic.add(retries=1)
@@ -190,12 +199,15 @@ class HttpSession:
                 return self._attempt(address(), check, byte_range, post, headers or {})
             except _FailedAttempt as failed:
                 last = failed
+                n_bad += failed.bad_answer
                 logger.debug("attempt %d: %s", tried, failed)
                 renewed = failed.status in DENIED_STATUS and renew is not None and renew()
                 if failed.permanent and not renewed:
                     raise HttpError(str(failed), status=failed.status, permanent=True) from failed
         status = None if last is None else last.status
-        raise HttpError(f"{last} ({tried} attempts)", status=status) from last
+        damaged = tried == self.policy.attempts and 2 * n_bad >= tried
+        words = f"{last} ({tried} attempts)"
+        raise HttpError(words, status=status, damaged=damaged) from last
 
     def fetch_json(self, url: str, *, post: Mapping[str, Any] | None = None) -> Any:
         """Ask for a JSON document, by GET or by sending one."""
@@ -222,7 +234,7 @@ class HttpSession:
             result = check(self._ask(url, byte_range, post, more))
         except BadAnswerError as error:
             self._note(host, ok=False)
-            raise _FailedAttempt(f"{_plain(url)}: {error}", host) from error
+            raise _FailedAttempt(f"{_plain(url)}: {error}", host, bad_answer=True) from error
         except _FailedAttempt as failed:
             self._note(host, ok=failed.permanent)
             raise
@@ -318,9 +330,11 @@ class _FailedAttempt(Exception):  # noqa: N818  # never leaves this file
         status: int | None = None,
         permanent: bool = False,
         retry_after_s: float | None = None,
+        bad_answer: bool = False,
     ) -> None:
         super().__init__(message)
         self.host = host
+        self.bad_answer = bad_answer
         self.status = status
         self.permanent = permanent
         self.retry_after_s = retry_after_s

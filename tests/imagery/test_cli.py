@@ -52,7 +52,8 @@ def test_preview_draws_the_composite_with_its_credit(
     assert result["n_scenes"] > 0
     assert result["without_data_share"] == 0
     with Image.open(file) as image:
-        assert "Copernicus Sentinel data 2023" in image.info["Description"]
+        assert image.info["Description"].startswith("Imagery: made up, the toy valley")
+        assert "Copernicus" not in image.info["Description"]
         assert image.info["Title"].endswith("2023-01-01 to 2023-12-31")
 
 

@@ -13,7 +13,14 @@ from PIL import Image
 from minewatch.errors import AlreadyThereError, InputError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
-from minewatch.imagery._preview import PREVIEW_BANDS, _stretch, draw_preview, write_preview
+from minewatch.imagery._catalogues import read_maker
+from minewatch.imagery._preview import (
+    PREVIEW_BANDS,
+    _stretch,
+    credit_of,
+    draw_preview,
+    write_preview,
+)
 
 
 def make_composite(bands: tuple[str, ...] = PREVIEW_BANDS, *, empty: bool = False) -> xr.Dataset:
@@ -119,3 +126,39 @@ def test_a_file_that_is_there_is_kept_unless_it_may_go(tmp_path: Path) -> None:
 def test_what_is_no_composite_is_refused() -> None:
     with pytest.raises(InputError, match="not a composite"):
         draw_preview(make_composite().drop_attrs(), title="A river")
+
+
+def provider(name: str, *roles: str) -> dict[str, object]:
+    return {"name": name, "roles": list(roles)}
+
+
+@pytest.mark.parametrize(
+    ("providers", "maker"),
+    [
+        ([provider("A painter", "producer")], "A painter (CC0-1.0)"),
+        ([provider("A painter", "licensor"), provider("A host", "host")], "A painter (CC0-1.0)"),
+        ([provider("A host", "host", "processor")], ""),
+        ([provider("ESA", "producer", "licensor"), provider("A lab", "producer")], ""),
+        ([provider("European Union/ESA/Copernicus", "licensor")], ""),
+        ([], ""),
+        (None, ""),
+        ("A painter", ""),
+    ],
+)
+def test_an_item_names_its_maker_unless_that_is_copernicus(providers: object, maker: str) -> None:
+    assert read_maker({"providers": providers, "license": "CC0-1.0"}) == maker
+
+
+def test_a_composite_names_all_makers_of_its_scenes() -> None:
+    composite = make_composite(PREVIEW_BANDS)
+    composite.attrs["scenes"][0]["maker"] = "A painter"
+    assert credit_of(composite) == (
+        "Contains modified Copernicus Sentinel data 2022–2023; Imagery: A painter"
+    )
+
+
+def test_a_place_with_little_data_says_how_much_is_missing() -> None:
+    composite = make_composite()
+    composite["reflectance"][:, 3:] = np.nan
+    composite["clear_count"][3:] = 0
+    assert "median 7 clear views where there is data; 92% without data" in words(composite)

@@ -1,6 +1,7 @@
 """Sources of scenes: the same pixels from a folder, a server and plain rasterio."""
 
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
@@ -18,7 +19,14 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from minewatch.bands import add_offset
-from minewatch.errors import BandError, ImageryError, InputError, LevelError, NotThereError
+from minewatch.errors import (
+    BandError,
+    ImageryError,
+    InputError,
+    LevelError,
+    NotThereError,
+    SceneError,
+)
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery, check_composite
 from minewatch.imagery._choose import choose_scenes
@@ -397,3 +405,17 @@ def test_wrong_settings_are_named(tmp_path: Path, archive_server: Any, toy_area:
     with pytest.raises(InputError, match="neither a STAC API nor a catalogue"):
         source.load(one_place(toy_area), QUERY)
     source.close()
+
+
+def test_scenes_without_a_mask_are_refused_with_what_to_do(
+    toy_archive: Path, toy_area: GeoBox, tmp_path: Path
+) -> None:
+    archive = tmp_path / "toy"
+    shutil.copytree(toy_archive, archive, copy_function=os.link)
+    for path in archive.rglob("S2*.json"):
+        item = json.loads(path.read_text())
+        del item["assets"]["scl"]
+        path.unlink()  # a hard link, shared with others
+        path.write_text(json.dumps(item))
+    with pytest.raises(SceneError, match=r"no scene classification .* take L2A, or L1C from"):
+        FolderSource(archive).load(one_place(toy_area), QUERY)

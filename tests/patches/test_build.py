@@ -15,6 +15,7 @@ from minewatch.errors import (
     AlreadyThereError,
     CredentialsError,
     DatasetError,
+    ImageryError,
     IncompleteError,
     LevelError,
     SitesError,
@@ -342,6 +343,33 @@ def test_a_stopped_build_has_only_places_in_flight_to_load_again(tmp_path, whole
     summary = build(tmp_path / "patches", source)
     assert summary.n_loaded == len(source.asked) == 15
     assert bytes_below(tmp_path / "patches") == bytes_below(whole)
+
+
+def test_a_site_that_moved_since_the_build_stopped_never_keeps_the_pixels_of_its_old_place(
+    tmp_path,
+):
+    out, sites = tmp_path / "patches", made.make_sites(5)
+    with pytest.raises(KeyboardInterrupt):
+        build(out, sites=sites, progress=stop_after(3), workers=1)
+    moved = sites.copy()
+    moved.loc["s1", "geometry"] = sites.geometry["s4"]
+
+    class DownThere(ArraySource):
+        def load(self, geobox, query):
+            composite = super().load(geobox, query)
+            if len(self.asked) == 1:
+                raise ImageryError("connection refused")
+            return composite
+
+    summary = build(out, DownThere(), sites=moved, workers=1)
+    dataset = PatchDataset.open(out)
+    assert [(one.key, one.reason) for one in summary.failures] == [("s1", "connection refused")]
+    assert dataset.sites["status"].to_list() == ["ok", "failed", "ok", "ok", "ok"]
+    assert dataset.sites["scene_count"].isna().to_list() == [False, True, False, False, False]
+    assert not dataset.digital_numbers(["s1"]).any()
+    assert not dataset.clear_counts(["s1"]).any()
+    with pytest.raises(IncompleteError, match="1 of 5 places failed"):
+        summary.raise_failures()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from minewatch.patches import PatchDataset
 from minewatch.patches._build_request import place_sites
 from minewatch.study import (
     StageResult,
+    _demo,
     build_dataset,
     new_study,
     read_build,
@@ -392,6 +393,29 @@ def test_the_demo_keeps_what_a_person_put_into_its_folder(tmp_path: Path) -> Non
     with pytest.raises(AlreadyThereError, match=r"holds what no demo made \(notes.txt\)"):
         study_module.make_demo(tmp_path, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "seen on the 12th"
+
+
+@pytest.mark.integration
+def test_the_demo_is_built_from_images_of_several_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"N_MINING": 30, "N_BACKGROUND": 50, "N_AREAS": 10, "N_ACQUISITIONS": 6}
+    for name, number in sizes.items():
+        monkeypatch.setattr(_demo, name, number)
+    told: list[str] = []
+    study_module.make_demo(tmp_path / "demo", tell=told.append)
+    results = run_study(tmp_path / "demo", only=["sites", "patches"])
+    assert actions(results) == {"sites": "ran", "patches": "ran"}
+    assert "80 labelled places" in told[0]
+    dataset = PatchDataset.open(tmp_path / "demo" / "patches")
+    assert dataset.header.source == "folder archive"
+    assert dataset.header.attribution.startswith("Imagery: made up, the toy valley")
+    assert "Copernicus" not in dataset.header.attribution
+    assert set(dataset.sites["status"]) <= {"ok", "few clear views"}
+    places = sites_word.cluster_sites(dataset.sites, distance_m=3_000)
+    mining = dataset.sites["label"] == 1
+    assert places[mining].nunique() >= 4
+    assert places[~mining].nunique() >= 6
 
 
 def test_a_change_of_version_is_a_reason() -> None:

@@ -13,6 +13,7 @@ import pystac
 import pytest
 import rasterio
 import shapely
+import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -20,18 +21,22 @@ from minewatch import toy
 from minewatch.bands import BANDS, PRESETS, add_offset
 from minewatch.errors import AlreadyThereError, InputError
 from minewatch.grid import PatchGrid
+from minewatch.imagery import FolderSource, SceneQuery
 from minewatch.imagery._clouds import clear_pixels
+from minewatch.imagery._cog_layout import read_layout
 from minewatch.imagery._items import Scene, read_scene
 from minewatch.imagery._offsets import settle_offset
+from minewatch.imagery._reader_rasterio import RasterioReader
 from minewatch.toy._archive import _write_cog
 from minewatch.toy._archive_ground import see_year
-from minewatch.toy._archive_plan import plan_products
+from minewatch.toy._archive_plan import Tile, plan_products
 from minewatch.toy._camera import cells_of
 from minewatch.toy._shapes import Cells
 from minewatch.toy._weather import draw_sky, see_air, wetness
 from minewatch.types import AnyArray
 
-DIGEST = "17d4c170c3a4247cce74f5aab2cb4cbfd917d966ee1eb4f0322752f363856143"
+DIGEST = "466b3e3078b9a64a582cea6a98315fe943ab5156e59b3c33aba0471153ee1ce3"
+SPREAD_VALLEY = toy.Valley(seed=10, width_m=18_000, height_m=12_000)
 L2A = PRESETS["l2a-12"]
 COMMON = {band.name: band.common for band in BANDS}
 YEAR = (date(2023, 1, 1), date(2023, 12, 31))
@@ -112,7 +117,8 @@ def test_every_item_lists_the_files_of_the_open_archive(toy_archive: Path) -> No
 
 def test_larger_files_have_overviews(tmp_path: Path) -> None:
     cells = Cells(42000, -71400, 600, 600)
-    _write_cog(tmp_path / "B04.tif", np.full((600, 600), 7, dtype=np.uint16), cells, 1)
+    tile = Tile("20NMN", cells, (cells,))
+    _write_cog(tmp_path / "B04.tif", [np.full((600, 600), 7, dtype=np.uint16)], tile, 1)
     with rasterio.open(tmp_path / "B04.tif") as file:
         assert file.overviews(1) == [2]
 
@@ -427,3 +433,132 @@ def test_years_of_too_few_or_too_many_are_refused(
 def test_sides_that_fit_no_grid_are_refused(toy_valley: toy.Valley, side_m: float) -> None:
     with pytest.raises(InputError, match="side_m"):
         toy.archive_area(toy_valley, side_m=side_m)
+
+
+@pytest.fixture(scope="module")
+def areas() -> list[GeoBox]:
+    """Give three stretches of 1.2 km, 3 km or more apart."""
+    return toy.archive_areas(SPREAD_VALLEY, 3, side_m=1_200, on=date(2023, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def spread_archive(areas: list[GeoBox], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write an archive of those three, in one pair of tiles."""
+    folder = tmp_path_factory.mktemp("spread") / "toy"
+    return toy.write_archive(SPREAD_VALLEY, folder, area=areas, n_acquisitions=6)
+
+
+def whole_item(archive: Path) -> dict[str, Any]:
+    """Give the item of the main tile with the fewest pixels without data."""
+    items = [json.loads(path.read_text()) for path in archive.rglob("*20NMN*.json")]
+    return min(items, key=lambda item: float(item["properties"]["s2:nodata_pixel_percentage"]))
+
+
+def test_stretches_lie_apart_and_in_the_valley() -> None:
+    found = toy.archive_areas(toy.Valley(seed=1))
+    outlines = [shapely.box(*area.boundingbox) for area in found]
+    whole = shapely.box(*toy.Valley(seed=1).geobox.boundingbox)
+    assert len(found) == 24
+    assert all(whole.covers(outline) for outline in outlines)
+    distances = [one.distance(other) for i, one in enumerate(outlines) for other in outlines[:i]]
+    assert min(distances) >= 3_000
+    assert shapely.union_all(outlines).envelope.area > 0.6 * whole.area
+
+
+def test_mines_count_only_where_they_are_open() -> None:
+    valley = toy.Valley(seed=1)
+    mines = valley.mines.to_crs(32620)
+    early = mines[mines["opened"] < "2020-01-01"]
+
+    def count_early(found: list[GeoBox]) -> int:
+        return sum(int(early.within(shapely.box(*area.boundingbox)).sum()) for area in found)
+
+    by_then = toy.archive_areas(valley, 8, on=date(2020, 1, 1))
+    assert count_early(by_then) > count_early(toy.archive_areas(valley, 8))
+
+
+def test_nothing_is_stored_between_stretches(spread_archive: Path) -> None:
+    item = whole_item(spread_archive)
+    path = next(spread_archive.rglob(f"{item['id']}.json")).parent / "B04.tif"
+    layout = read_layout(path.read_bytes(), path.stat().st_size)
+    assert 0 < sum(count > 0 for count in layout.counts) <= 0.8 * len(layout.counts)
+
+
+def test_a_spread_archive_reads_the_same_by_block_and_by_gdal(
+    spread_archive: Path, areas: list[GeoBox]
+) -> None:
+    query = SceneQuery(start="2023-01-01", end="2023-12-31", bands=["B02", "B05", "B01"])
+    for area in areas:
+        by_block = FolderSource(spread_archive).load(area, query)
+        by_gdal = FolderSource(spread_archive, reader=RasterioReader()).load(area, query)
+        xr.testing.assert_equal(by_block, by_gdal)
+        assert (by_block["clear_count"] > 0).mean() > 0.9
+
+
+def test_a_stretch_shows_the_same_ground_alone_and_among_others(
+    spread_archive: Path, areas: list[GeoBox], tmp_path: Path
+) -> None:
+    alone = toy.write_archive(SPREAD_VALLEY, tmp_path / "alone", area=areas[0], n_acquisitions=6)
+    item = whole_item(spread_archive)
+    west, south, east, north = areas[0].boundingbox
+    for band in ("B04", "B11", "B09"):
+        seen = []
+        for archive in (spread_archive, alone):
+            path = next(archive.rglob(f"{item['id']}.json")).parent / f"{band}.tif"
+            with rasterio.open(path) as file:
+                window = file.window(west, south, east, north)
+                seen.append(file.read(1, window=window.round()))
+        np.testing.assert_array_equal(*seen)
+        assert seen[0].any()
+
+
+def test_footprints_leave_out_what_lies_between_stretches(
+    spread_archive: Path, areas: list[GeoBox]
+) -> None:
+    footprint = shapely.geometry.shape(whole_item(spread_archive)["geometry"])
+    stretches = shapely.union_all([shapely.box(*area.boundingbox) for area in areas])
+    assert footprint.geom_type == "MultiPolygon"
+    assert pystac_to_utm(footprint).symmetric_difference(stretches).area < 0.01 * stretches.area
+
+
+def test_a_place_between_stretches_has_no_scene(spread_archive: Path) -> None:
+    west, south, east, north = pystac_to_utm(
+        shapely.geometry.shape(whole_item(spread_archive)["geometry"])
+    ).bounds
+    corner = Affine(10.0, 0, (west + east) // 120 * 60, 0, -10.0, (south + north) // 120 * 60)
+    query = SceneQuery(start="2023-01-01", end="2023-12-31", bands="rgb")
+    found = FolderSource(spread_archive).load(GeoBox((12, 12), corner, "EPSG:32620"), query)
+    assert found.attrs["scenes"] == []
+    assert (found["clear_count"] == 0).all()
+
+
+def test_items_say_that_they_are_made_up_and_composites_repeat_it(spread_archive: Path) -> None:
+    items = [json.loads(path.read_text()) for path in spread_archive.rglob("S2*.json")]
+    for item in items:
+        assert read_scene(item, base_href="x/item.json").maker == (
+            "made up, the toy valley of minewatch, no real place (CC0-1.0)"
+        )
+    collection = json.loads(next(spread_archive.rglob("collection.json")).read_text())
+    assert collection["providers"] == items[0]["properties"]["providers"]
+
+
+def test_sites_lie_within_one_of_several_areas(areas: list[GeoBox]) -> None:
+    sites = SPREAD_VALLEY.sites(4, 12, within=areas, on=date(2023, 1, 1))
+    outlines = [shapely.box(*area.boundingbox) for area in areas]
+    patches = [
+        shapely.box(*PatchGrid().geobox(point.x, point.y).boundingbox) for point in sites.geometry
+    ]
+    where = [[outline.covers(patch) for outline in outlines] for patch in patches]
+    assert all(sum(inside) == 1 for inside in where)
+    assert len({inside.index(True) for inside in where}) > 1
+
+
+def test_areas_that_overlap_or_are_none_are_refused(areas: list[GeoBox], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="overlap"):
+        toy.write_archive(SPREAD_VALLEY, tmp_path / "archive", area=[areas[0]] * 2)
+    with pytest.raises(InputError, match="no stretch"):
+        toy.write_archive(SPREAD_VALLEY, tmp_path / "archive", area=[])
+    with pytest.raises(InputError, match="no area"):
+        SPREAD_VALLEY.sites(1, 1, within=[])
+    with pytest.raises(InputError, match="n_areas is 0"):
+        toy.archive_areas(SPREAD_VALLEY, 0)

@@ -18,6 +18,7 @@ from minewatch import toy
 from minewatch.bands import PRESETS
 from minewatch.errors import BandError, InputError, SettingsError
 from minewatch.grid import PatchGrid
+from minewatch.sites import check_sites
 
 SMALL = toy.Valley(seed=5, width_m=12_000, height_m=9_000)
 WEST, NORTH = SMALL.geobox.transform.c, SMALL.geobox.transform.f
@@ -280,3 +281,14 @@ def test_more_sites_than_there_is_room_for_are_refused() -> None:
 def test_sites_out_of_range_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(InputError, match="expected"):
         SMALL.sites(**arguments)
+
+
+def test_no_two_sites_have_the_same_patch_and_none_contradicts_another() -> None:
+    valley = toy.Valley(seed=2)
+    areas = toy.archive_areas(valley, on=date(2024, 1, 1))
+    for sites in (valley.sites(170, 332), valley.sites(100, 200, within=areas)):
+        corners = {
+            PatchGrid().geobox(point.x, point.y).boundingbox.bbox for point in sites.geometry
+        }
+        assert len(corners) == len(sites)
+        assert check_sites(sites).faults.empty

@@ -57,6 +57,7 @@ def build(
     method: _query.Method = None,
     resampling: _query.Resampling = None,
     clear_dilation_px: _query.ClearDilationPx = None,
+    broken_scenes: _query.BrokenScenes = None,
     size_px: Annotated[
         int | None, typer.Option("--size-px", help="Side of a patch, pixels of 10 m; 48.")
     ] = None,
@@ -103,6 +104,7 @@ def build(
             "method": method,
             "resampling": resampling,
             "clear_dilation_px": clear_dilation_px,
+            "broken_scenes": broken_scenes,
         },
         "patches": {"size_px": size_px, "min_clear_views": min_clear_views},
     }

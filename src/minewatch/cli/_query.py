@@ -30,6 +30,13 @@ class LevelName(StrEnum):
     L2A = "L2A"
 
 
+class BrokenScenesName(StrEnum):
+    """What becomes of places whose scenes are broken."""
+
+    fail = "fail"
+    leave_out = "leave_out"
+
+
 Catalog: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -75,6 +82,13 @@ Resampling: TypeAlias = Annotated[
 ClearDilationPx: TypeAlias = Annotated[
     int | None,
     typer.Option("--clear-dilation-px", help="Pixels of 20 m by which unclear areas grow; 0."),
+]
+BrokenScenes: TypeAlias = Annotated[
+    BrokenScenesName | None,
+    typer.Option(
+        "--broken-scenes",
+        help="Scenes of which a file is gone or damaged for good: fail, or leave_out; fail.",
+    ),
 ]
 
 

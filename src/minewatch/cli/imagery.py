@@ -78,6 +78,7 @@ def preview(
     method: _query.Method = None,
     resampling: _query.Resampling = None,
     clear_dilation_px: _query.ClearDilationPx = None,
+    broken_scenes: _query.BrokenScenes = None,
     size_px: Annotated[
         int, typer.Option("--size-px", min=1, max=4096, help="Side of the place, pixels of 10 m.")
     ] = 256,
@@ -96,6 +97,7 @@ def preview(
         method=method,
         resampling=resampling,
         clear_dilation_px=clear_dilation_px,
+        broken_scenes=broken_scenes,
     )
     source = open_source(catalog, collection=collection, level=level, project=project)
     place = f"{longitude:.4f}°, {latitude:.4f}°".replace("-", "−")
@@ -161,10 +163,13 @@ def _line(*cells: str) -> str:
 
 
 def _summary(composite: "xr.Dataset", file: Path) -> dict[str, Any]:
+    from minewatch.imagery._preview import credit_of
+
     counts = composite["clear_count"].to_numpy()
     return {
         "file": str(file),
         "source": str(composite.attrs["source"]),
+        "attribution": credit_of(composite),
         "level": composite.attrs["level"],
         "method": composite.attrs["method"],
         "mask": composite.attrs["mask"],
@@ -179,5 +184,6 @@ def _describe(result: dict[str, Any]) -> str:
     return (
         f"{result['source']}: {result['level']} {result['method']} of {result['n_scenes']} scenes, "
         f"{views['least']} to {views['most']} clear views, "
-        f"{result['without_data_share']:.1%} without data\nSaved: {result['file']}"
+        f"{result['without_data_share']:.1%} without data\n"
+        f"{result['attribution']}\nSaved: {result['file']}"
     )

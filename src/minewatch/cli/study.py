@@ -72,10 +72,9 @@ def demo(
     from minewatch.study import make_demo, run_study
 
     with _common.progress_bars() as progress:
-        make_demo(folder, seed=seed, overwrite=overwrite, progress=progress)
-        results = run_study(
-            folder, tell=(lambda _told: None) if as_json else _tell, progress=progress
-        )
+        tell = (lambda _told: None) if as_json else _tell
+        make_demo(folder, seed=seed, overwrite=overwrite, tell=tell, progress=progress)
+        results = run_study(folder, tell=tell, progress=progress)
     _print_results(folder, results, as_json=as_json)
 
 

@@ -133,6 +133,7 @@ def _header(
         "dataset_digest": header.digest,
         "sites_digest": header.sites_digest or "",
         "source": header.source,
+        "attribution": header.attribution,
         "level": header.level,
         "bands": list(dataset.bands),
         "n_sites": len(dataset),

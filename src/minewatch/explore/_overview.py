@@ -123,6 +123,7 @@ def _dataset_table(header: "DatasetHeader", period: str) -> pd.DataFrame:
         "level": header.level,
         "period": period,
         "source": header.source,
+        **({"attribution": words} if (words := header.attribution) else {}),
         "saturated from DN": str(header.saturation_dn or "not stated"),
         "digest": header.digest,
     }

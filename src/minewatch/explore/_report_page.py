@@ -148,6 +148,7 @@ def page_facts(header: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Patch": _size_fact(header),
         "Period": header.get("period"),
         "Map": _if_there(header.get("context"), _map_fact),
+        "Attribution": header.get("attribution"),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
 

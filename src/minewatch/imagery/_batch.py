@@ -127,18 +127,32 @@ class BatchLoader:
         except MinewatchError as error:
             yield from ((key, error) for key, _ in cell)
             return
-        places = []
-        for key, geobox in cell:
-            try:
-                views = choose_scenes(found.scenes, geobox, query)
-            except MinewatchError as error:
-                yield key, error
-            else:
-                places.append(Place(key, geobox, [View(scenes) for scenes in views]))
+        # Chosen when their group is read, and let go after it: memory must not grow with places.
+        places = (_place(key, geobox, found.scenes, query) for key, geobox in cell)
         for group in _groups(places, self.memory_mb * 1_000_000):
+            yield from self._load_group(group, found.scenes, query, composer)
+
+    def _load_group(
+        self,
+        group: Sequence[Place],
+        scenes: Sequence[Scene],
+        query: SceneQuery,
+        composer: GroupComposer,
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Compose places that are read together; again those that met broken scenes."""
+        while group:
             for made in composer.compose(group):
                 yield made.place.key, self._dataset(made, query)
-            yield from ((place.key, place.error) for place in group if place.error is not None)
+            again = []
+            for place in group:
+                if place.error is None and place.broken:
+                    again.append(_without_broken(place, scenes, query))
+                elif place.error is not None:
+                    yield place.key, place.error
+            for place in group:
+                place.views = ()  # the masks in them are let go before the next group is read
+            yield from ((one.key, one.error) for one in again if one.error is not None)
+            group = [one for one in again if one.error is None]
 
     def _search_all(self, bounds: Iterable[Bounds], query: SceneQuery) -> SearchResult:
         scenes: dict[tuple[str, str], Scene] = {}
@@ -172,9 +186,35 @@ class BatchLoader:
             "decisions": sorted({words for scene, _ in parts for words in scene.decisions}),
             "versions": dict(_versions()),
         }
+        if made.place.left_out:
+            attrs["left_out"] = [
+                {"id": scene_id, "reason": why}
+                for (_, scene_id), why in sorted(made.place.left_out.items())
+            ]
         if zones:
             attrs["warped_from"] = [f"EPSG:{epsg}" for epsg in zones]
         return composite_dataset(geobox, query.bands, made.numbers, made.clear_count, attrs)
+
+
+def _place(key: str, geobox: GeoBox, scenes: Sequence[Scene], query: SceneQuery) -> Place:
+    """Choose the views of a place; one for which that fails bears the error."""
+    try:
+        views = choose_scenes(scenes, geobox, query)
+    except MinewatchError as error:
+        return Place(key, geobox, [], error=error)
+    return Place(key, geobox, [View(chosen) for chosen in views])
+
+
+def _without_broken(place: Place, scenes: Sequence[Scene], query: SceneQuery) -> Place:
+    """Choose a place's views anew, as if the scenes that were found broken were not listed."""
+    left_out = {**place.left_out, **place.broken}
+    intact = [scene for scene in scenes if (scene.collection, scene.id) not in left_out]
+    again = _place(place.key, place.geobox, intact, query)
+    again.left_out = left_out
+    if not again.views and again.error is None:  # no data would mean that nothing was seen there
+        why = next(iter(left_out.values()))
+        again.error = ImageryError(f"all {len(left_out)} scenes that show it are broken: {why}")
+    return again
 
 
 def _describe(scene: Scene, clear_share: float) -> dict[str, object]:
@@ -187,6 +227,7 @@ def _describe(scene: Scene, clear_share: float) -> dict[str, object]:
         "platform": scene.platform,
         "cloud_percent": scene.cloud_percent,
         "clear_share": round(clear_share, 4),
+        **({"maker": scene.maker} if scene.maker else {}),
     }
 
 
@@ -237,7 +278,7 @@ def _by_rows(place: tuple[str, GeoBox]) -> tuple[float, float, str]:
     return -(geobox.transform.f // 10_000), geobox.transform.c, key
 
 
-def _groups(places: Sequence[Place], memory_bytes: int) -> Iterator[list[Place]]:
+def _groups(places: Iterable[Place], memory_bytes: int) -> Iterator[list[Place]]:
     group: list[Place] = []
     used = 0
     for place in places:

@@ -1,8 +1,9 @@
 """The catalogues that minewatch knows by name, as data."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from minewatch.types import Level
 
@@ -10,6 +11,9 @@ LICENCE: Final = "Copernicus Sentinel data, free and open (Legal notice on their
 LICENCE_URL: Final = (
     "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice"
 )
+COPERNICUS: Final = "Copernicus"
+"""Who made the scenes of all items that name nobody else."""
+_OWNERS: Final = re.compile(r"\bESA\b|European|Copernicus", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,60 @@ CATALOGUES: Final = {
 out: its files are JPEG 2000 in a bucket where the requester pays.)"""
 
 
-def attribution(years: Iterable[int]) -> str:
-    """Give the words that maps and figures made from Sentinel-2 have to bear.
+def attribution(years: Iterable[int], makers: Iterable[str] = (COPERNICUS,)) -> str:
+    """Give the words that maps and figures made from imagery have to bear.
+
+    Parameters
+    ----------
+    years
+        Years of the imagery.
+    makers
+        Who made it: `COPERNICUS`, and whoever else `makers_of` finds.
 
     Examples
     --------
     >>> attribution([2023]), attribution([2022, 2021, 2023])
     ('Contains modified Copernicus Sentinel data 2023',
      'Contains modified Copernicus Sentinel data 2021–2023')
-    >>> attribution([])
-    'Contains modified Copernicus Sentinel data'
+    >>> attribution([2023], ["a painter (CC0-1.0)"])
+    'Imagery: a painter (CC0-1.0)'
     """
-    found = sorted(set(years))
+    found, names = sorted(set(years)), sorted(set(makers))
     span = "" if not found else f" {found[0]}" if len(found) == 1 else f" {found[0]}–{found[-1]}"
-    return f"Contains modified Copernicus Sentinel data{span}"
+    words = [f"Contains modified Copernicus Sentinel data{span}"] if COPERNICUS in names else []
+    words += [f"Imagery: {name}" for name in names if name != COPERNICUS]
+    return "; ".join(words)
+
+
+def makers_of(scenes: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Say who made the scenes of a composite: Copernicus, unless their items name somebody else.
+
+    Examples
+    --------
+    >>> makers_of([{"id": "S2A_…"}, {"id": "made-up", "maker": "a painter (CC0-1.0)"}])
+    ('Copernicus', 'a painter (CC0-1.0)')
+    """
+    return tuple(sorted({str(scene.get("maker") or COPERNICUS) for scene in scenes}))
+
+
+def read_maker(properties: Mapping[str, Any]) -> str:
+    """Read who made the data of a STAC item, from its ``providers``; "" where it does not say.
+
+    Only producers and licensors count, and neither ESA nor the European Union: their data bear the
+    words that Copernicus asks for.
+    """
+    providers = properties.get("providers")
+    listed = providers if isinstance(providers, list) else []
+    names = [
+        " ".join(str(one["name"]).split())
+        for one in listed
+        if isinstance(one, Mapping) and one.get("name") and _made(one.get("roles"))
+    ]
+    if not names or _OWNERS.search(", ".join(names)):
+        return ""
+    licence = f" ({properties['license']})" if properties.get("license") else ""
+    return ", ".join(dict.fromkeys(names)) + licence
+
+
+def _made(roles: object) -> bool:
+    return isinstance(roles, list) and not {"producer", "licensor"}.isdisjoint(map(str, roles))

@@ -30,7 +30,7 @@ SCL_CLASSES: Final = (
     SclClass(4, "vegetation", 1.0),
     SclClass(5, "not vegetated", 1.0),
     SclClass(6, "water", 1.0),
-    SclClass(7, "unclassified", 0.75),
+    SclClass(7, "unclassified", 0.5),
     SclClass(8, "cloud, medium probability", 0.1),
     SclClass(9, "cloud, high probability", 0.0),
     SclClass(10, "thin cirrus", 0.25),
@@ -59,7 +59,7 @@ def clear_scores(classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     Examples
     --------
     >>> clear_scores(np.array([0, 4, 7, 8], dtype="uint8"))
-    array([ nan, 1.  , 0.75, 0.1 ], dtype=float32)
+    array([nan, 1. , 0.5, 0.1], dtype=float32)
     """
     return _SCORES[classes]
 

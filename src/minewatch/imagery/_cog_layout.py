@@ -4,7 +4,7 @@ import io
 import logging
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -169,7 +169,7 @@ def _read_page(
     if not page.is_tiled:
         block = min(int(page.rowsperstrip), shape[0]), shape[1]
     layout = CogLayout(
-        grid=replace(grid, shape=shape, pixel_m=grid.pixel_m * grid.shape[0] / shape[0]),
+        grid=grid._replace(shape=shape, pixel_m=grid.pixel_m * grid.shape[0] / shape[0]),
         blocks=Blocks(shape, block),
         dtype=np.dtype(page.dtype).newbyteorder("<" if byte_order == "<" else ">"),
         compression=int(page.compression),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from minewatch.imagery._catalogues import read_maker
 from minewatch.imagery._footprints import read_footprint
 from minewatch.types import Level
 
@@ -44,6 +45,7 @@ class Facts:
     generated: dt.datetime | None = None
     epsg: int = 0
     cloud_percent: float | None = None
+    maker: str = ""
     footprint: BaseGeometry = field(default_factory=shapely.Polygon)
     faults: list[str] = field(default_factory=list)
 
@@ -59,6 +61,7 @@ def read_facts(item: Mapping[str, Any], *, collection: str | None) -> Facts:
     _read_ground(facts, item)
     cloud = properties.get("eo:cloud_cover")
     facts.cloud_percent = None if cloud is None else float(cloud)
+    facts.maker = read_maker(properties)
     return facts
 
 

@@ -1,14 +1,9 @@
 """Scenes in a folder: STAC items beside the files that they describe."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 
-import xarray as xr
-from odc.geo.geobox import GeoBox
-
 from minewatch._http import HttpSession, RetryPolicy
-from minewatch._progress import Progress, silent
 from minewatch.bands import check_level
 from minewatch.errors import NotThereError
 from minewatch.imagery._batch import DEFAULT_MEMORY_MB, BatchLoader, Bounds
@@ -17,13 +12,14 @@ from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._reader import Reader
 from minewatch.imagery._reader_cog import CogReader
 from minewatch.imagery._reader_rasterio import RasterioReader
+from minewatch.imagery._scene_source import SceneSource
 from minewatch.imagery._source import SearchResult
-from minewatch.types import Failure, Level, StrPath
+from minewatch.types import Level, StrPath
 
 FOLDER_WORKERS = 8
 
 
-class FolderSource:
+class FolderSource(SceneSource):
     """Composites from a folder of STAC items and the files that they describe.
 
     Every JSON document of type Feature under the folder is an item, whatever links to it. Links
@@ -81,46 +77,6 @@ class FolderSource:
         )
         self._shelf: SceneShelf | None = None
         self._lock = Lock()
-
-    @property
-    def level(self) -> Level:
-        """Processing level of everything that the source gives."""
-        return self._loader.level
-
-    @property
-    def name(self) -> str:
-        """What the source reads, in words: sources of one name give the same pixels."""
-        return self._loader.source
-
-    def search(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
-        """List the scenes of the period whose footprint may touch a place; nothing is chosen.
-
-        Raises
-        ------
-        NotThereError
-            If the folder holds no STAC items.
-        """
-        return self._loader.find(geobox, query)
-
-    def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
-        """Load the composite of a place, as `StacSource.load` does.
-
-        Raises
-        ------
-        BandError
-            If no scene has a band.
-        ImageryError
-            If a file cannot be read.
-        NotThereError
-            If the folder holds no STAC items.
-        """
-        return self._loader.load(geobox, query)
-
-    def load_many(
-        self, geoboxes: Mapping[str, GeoBox], query: SceneQuery, *, progress: Progress = silent
-    ) -> Iterator[tuple[str, xr.Dataset | Failure]]:
-        """Load many places, as `StacSource.load_many` does."""
-        return self._loader.load_many(geoboxes, query, progress=progress)
 
     def _search(self, bounds: Bounds, query: SceneQuery) -> SearchResult:
         with self._lock:

@@ -83,6 +83,8 @@ class Scene:
     """True where the metadata on the offset is at times wrong, so that dark pixels may decide."""
     decisions: tuple[str, ...] = ()
     """Every rule that decided something, in words."""
+    maker: str = ""
+    """Who made the data, with their licence, if the item names somebody else than Copernicus."""
 
     @property
     def offset_dn(self) -> int:
@@ -160,6 +162,7 @@ def read_scene(
         mask=None if files.mask is None else _mask_asset(files.mask),
         doubtful_offset=offset.doubtful,
         decisions=(offset.words,),
+        maker=facts.maker,
     )
 
 

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch import _figures
 from minewatch._store import refuse_existing, writing_file
-from minewatch.imagery._catalogues import attribution
+from minewatch.imagery._catalogues import COPERNICUS, attribution, makers_of
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._source import ImagerySource, check_composite
 from minewatch.types import StrPath
@@ -174,17 +174,25 @@ def _summary(composite: xr.Dataset) -> str:
     dates = sorted({str(scene["date"])[:10] for scene in scenes})
     if not dates:
         return f"{composite.attrs['level']}, no scene"
+    empty = float((counts == 0).mean())
+    without = f" where there is data; {empty:.0%} without data" if empty >= 0.005 else ""
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
         f"{composite.attrs['level']} {composite.attrs['method']}, {len(scenes)} scenes of {span}, "
-        f"median {np.median(counts):g} clear views"
+        f"median {np.median(counts[counts > 0]) if counts.any() else 0:g} clear views{without}"
     )
 
 
+def credit_of(composite: xr.Dataset) -> str:
+    """Give the words that a picture of a composite has to bear: Copernicus', or its makers'."""
+    scenes = composite.attrs["scenes"]
+    years = [int(str(scene["date"])[:4]) for scene in scenes]
+    return attribution(years, makers_of(scenes) or (COPERNICUS,))
+
+
 def _credit(composite: xr.Dataset) -> str:
-    years = [int(str(scene["date"])[:4]) for scene in composite.attrs["scenes"]]
     return (
-        f"{attribution(years)}. Source: {composite.attrs['source']}. Black and full colour: the "
+        f"{credit_of(composite)}. Source: {composite.attrs['source']}. Black and full colour: the "
         f"darkest and the brightest {STRETCH_PERCENT:g} % of each band."
     )
 

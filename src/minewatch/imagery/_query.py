@@ -35,6 +35,9 @@ class SceneQuery(Settings):
     """How 20 m and 60 m bands come to the place's grid; masks are always taken nearest."""
     clear_dilation_px: int = Field(default=0, ge=0, le=100)
     """Pixels of the mask (20 m) by which everything that is not clear grows."""
+    broken_scenes: Literal["fail", "leave_out"] = "fail"
+    """What becomes of places that need a file which is gone, or damaged, for good: they fail, or
+    they are composed as if its scene were not listed, and say so."""
 
     @field_validator("bands", mode="before")
     @classmethod

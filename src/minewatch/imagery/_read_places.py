@@ -25,15 +25,15 @@ from minewatch.imagery._compose import median_of_views
 from minewatch.imagery._items import Scene
 from minewatch.imagery._offsets import DARK_BAND, settle_offset
 from minewatch.imagery._query import SceneQuery
-from minewatch.imagery._reader import Reader
+from minewatch.imagery._reader import Reader, ReadError
 from minewatch.imagery._sampling import RasterGrid, Sampling, plan_sampling
 from minewatch.types import AnyArray, BoolArray
 
 logger = logging.getLogger(__name__)
 
-FILES_AHEAD: Final = 32
+FILES_AHEAD: Final = 64
 """So many files, in whole bands and at least one, are read while a band is composed."""
-BYTES_PER_VIEW_PX: Final = 2 * 2 + 2
+BYTES_PER_VIEW_PX: Final = 2 * 2 + 3
 """Least memory that one pixel of one view takes: its numbers in two bands, and its masks."""
 
 SceneKey: TypeAlias = tuple[str, str]
@@ -50,7 +50,17 @@ class Place:
     """In order of time; after the masks were read, those that are composed."""
     error: Exception | None = None
     """Why it failed; None as long as it did not."""
+    broken: dict[SceneKey, str] = field(default_factory=dict)
+    """Scenes that turned out to be broken while it was read, with the reason; then it has to be
+    composed again without them."""
+    left_out: dict[SceneKey, str] = field(default_factory=dict)
+    """Scenes that were found broken before, and that its views are chosen without."""
     samplings: dict[tuple[RasterGrid, bool], Sampling] = field(default_factory=dict)
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether nothing was in the way."""
+        return self.error is None and not self.broken
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,6 +103,13 @@ class View:
             return None
         return self.scenes[depth]
 
+    @property
+    def mask(self) -> BoolArray:
+        """What is taken of its scenes together."""
+        masks = [mask for _, mask in self.parts]
+        taken: BoolArray = masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
+        return taken
+
     def add(self, scene: Scene, clear: BoolArray, known: BoolArray) -> None:
         """Fill what is not known yet from a scene."""
         if self.known is None:
@@ -121,7 +138,8 @@ class BandUse:
     slot: int
     """Number of the view."""
     mask: BoolArray | None
-    """(y, x): where the numbers are taken; None for everywhere."""
+    """(y, x): where the numbers are taken, if the view has other scenes too; None for everywhere:
+    what is not clear is then taken away from all views together."""
 
 
 Use = TypeVar("Use", MaskUse, BandUse)
@@ -165,8 +183,13 @@ class GroupComposer:
         self._settled: dict[SceneKey, Scene] = {}
 
     def compose(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
-        """Make the composites of places; those that fail get their `error` set and are left out."""
+        """Make the composites of places.
+
+        Those that fail get their `error` set, those that met broken scenes have them listed in
+        `broken`; both are not given.
+        """
         self._read_masks(places)
+        places = [place for place in places if place.is_composed]
         for place in places:
             place.views = _choose_views(place.views, self._query)
             for view in place.views:
@@ -190,7 +213,10 @@ class GroupComposer:
 
     def _read_mask(self, scene: Scene, uses: Sequence[MaskUse]) -> None:
         if scene.mask is None:
-            raise SceneError(f"{scene.id}: it has no scene classification (SCL) to find clouds by")
+            raise SceneError(
+                f"{scene.id}: it has no scene classification (SCL) to find clouds by; take L2A, or "
+                "L1C from Earth Engine, which has Cloud Score+"
+            )
         margin = self._query.clear_dilation_px
         with self._reader.open(scene.mask) as file:
             samplings = [use.place.sampling(file.grid) for use in uses]
@@ -224,13 +250,15 @@ class GroupComposer:
         n_bands = len(self._query.bands)
         numbers = [np.zeros((n_bands, *place.shape), dtype=np.uint16) for place in places]
         counts = [np.zeros(place.shape, dtype=np.uint16) for place in places]
+        clear = [np.array([view.mask for view in place.views]) for place in places]
         for band, stacks in enumerate(self._read_bands(places)):
             for i, place in enumerate(places):
-                if place.error is None and place.views:
+                if place.is_composed and place.views:
+                    np.multiply(stacks[i], clear[i], out=stacks[i])
                     numbers[i][band], count = median_of_views(stacks[i])
                     np.maximum(counts[i], count, out=counts[i])
         for i, place in enumerate(places):
-            if place.error is None:
+            if place.is_composed:
                 yield PlaceComposite(place, numbers[i], counts[i])
 
     def _read_bands(self, places: Sequence[Place]) -> Iterator[Stacks]:
@@ -275,22 +303,33 @@ class GroupComposer:
     def _submit(
         self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
     ) -> Future[None]:
-        return self._pool.submit(_guarded, work, scene, uses)
+        return self._pool.submit(self._guarded, work, scene, uses)
+
+    def _guarded(
+        self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
+    ) -> None:
+        """Do some work for those places that have not failed; let them fail if it does."""
+        going_on = [use for use in uses if use.place.error is None]
+        if not going_on:
+            return
+        try:
+            work(scene, going_on)
+        except Exception as error:  # the one place where an error becomes a row
+            logger.debug("%s", scene.id, exc_info=error)
+            damage = error.damage if isinstance(error, ReadError) else "none"
+            if damage == "part" and len(going_on) > 1:  # only some of them may need that part
+                for use in going_on:
+                    self._guarded(work, scene, [use])
+                return
+            for use in going_on:
+                if damage != "none" and self._query.broken_scenes == "leave_out":
+                    use.place.broken.setdefault(_key(scene), _words(error))
+                else:
+                    use.place.error = error
 
 
-def _guarded(
-    work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
-) -> None:
-    """Do some work for those places that have not failed; let them fail if it does."""
-    going_on = [use for use in uses if use.place.error is None]
-    if not going_on:
-        return
-    try:
-        work(scene, going_on)
-    except Exception as error:  # the one place where an error becomes a row
-        logger.debug("%s", scene.id, exc_info=error)
-        for use in going_on:
-            use.place.error = error
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _finished(stacks: Stacks, futures: Sequence[Future[None]]) -> Stacks:
@@ -305,7 +344,7 @@ def _list_uses(places: Sequence[Place]) -> dict[SceneKey, tuple[Scene, list[Band
         for slot, view in enumerate(place.views):
             for scene, mask in view.parts:
                 own = uses.setdefault(_key(scene), (scene, []))[1]
-                own.append(BandUse(place, position, slot, None if mask.all() else mask))
+                own.append(BandUse(place, position, slot, mask if len(view.parts) > 1 else None))
     return uses
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -15,9 +15,16 @@ from minewatch.imagery._items import BandAsset
 from minewatch.imagery._sampling import RasterGrid, Window
 from minewatch.types import AnyArray
 
+Damage: TypeAlias = Literal["none", "part", "file"]
+"""What is known to be gone for good: nothing (asking later may help), what was read, the file."""
+
 
 class ReadError(Exception):
     """A file could not be read; the message names it and says why, in one line."""
+
+    def __init__(self, message: str, *, damage: Damage = "none") -> None:
+        super().__init__(message)
+        self.damage = damage
 
 
 class UnreadableError(ReadError):
@@ -75,8 +82,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Blocks:
+class Blocks(NamedTuple):
     """How a file's pixels are cut into blocks, each read as a whole."""
 
     shape: tuple[int, int]

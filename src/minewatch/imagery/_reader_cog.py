@@ -29,7 +29,14 @@ from minewatch.imagery._cog_layout import (
     read_layout,
 )
 from minewatch.imagery._items import BandAsset
-from minewatch.imagery._reader import OpenRaster, Reader, ReadError, UnreadableError, local_path
+from minewatch.imagery._reader import (
+    Damage,
+    OpenRaster,
+    Reader,
+    ReadError,
+    UnreadableError,
+    local_path,
+)
 from minewatch.imagery._sampling import RasterGrid, Window
 from minewatch.imagery._signing import Signer, Unsigned
 from minewatch.types import AnyArray
@@ -44,6 +51,8 @@ MAX_HEADER_BYTES: Final = 4 << 20
 """A directory that ends beyond this is left to another reader."""
 MOST_READINGS: Final = 6
 """How often bytes without a checksum are read until two readings agree."""
+GONE_STATUS: Final = frozenset({404, 410})
+"""HTTP status codes of a file that is not there."""
 KEPT_LAYOUTS: Final = 4096
 """Layouts of files that are remembered."""
 
@@ -79,7 +88,12 @@ class CogReader:
         source = self._source(asset.href)
         layout, beginning = self._known(asset.href), b""
         if layout is None:
-            layout, beginning = self.learn(source, asset)
+            try:
+                layout, beginning = self.learn(source, asset)
+            except ReadError as error:
+                if error.damage == "part":  # without its directory, nothing of a file can be read
+                    error.damage = "file"
+                raise
         if not isinstance(layout, UnreadableError):
             return nullcontext(_CogFile(self, source, asset, layout, beginning))
         if self._fallback is None:
@@ -181,7 +195,7 @@ class _CogFile:
             try:
                 return self._decode(together, body)
             except BadAnswerError as error:
-                raise ReadError(f"{self._asset.href}: {error}") from error
+                raise ReadError(f"{self._asset.href}: {error}", damage="part") from error
         if stop <= len(self._beginning):
             try:
                 return self._decode(together, self._beginning[start:stop])
@@ -261,7 +275,7 @@ def _contradiction(grid: RasterGrid, asset: BandAsset) -> str:
     if asset.transform is not None:
         said = (asset.transform[0], asset.transform[2], asset.transform[5])
         found = (grid.pixel_m, grid.left, grid.top)
-        if not np.allclose(said, found, rtol=0.0, atol=1e-3):
+        if any(abs(one - other) > 1e-3 for one, other in zip(said, found, strict=True)):
             return f"the file's pixel size, left and top are {found}, its item says {said}"
     return ""
 
@@ -312,7 +326,13 @@ class HttpBytes:
                 renew=lambda: self.signer.renew(self.href, used),
             )
         except HttpError as error:
-            raise ReadError(str(error)) from error
+            raise ReadError(str(error), damage=_damage(error)) from error
+
+
+def _damage(error: HttpError) -> Damage:
+    if error.permanent and error.status in GONE_STATUS:
+        return "file"
+    return "part" if error.damaged else "none"
 
 
 @dataclass(frozen=True)
@@ -329,11 +349,13 @@ class LocalBytes:
                 file.seek(start)
                 answer = Answer(file.read(length), total, {})
         except OSError as error:
-            raise ReadError(f"{self.path}: {error.strerror or error}") from error
+            gone = isinstance(error, FileNotFoundError)
+            words = f"{self.path}: {error.strerror or error}"
+            raise ReadError(words, damage="file" if gone else "none") from error
         try:
             try:
                 return check(answer)
             except BadAnswerError:
                 return check(answer)
         except BadAnswerError as error:
-            raise ReadError(f"{self.path}: {error}") from error
+            raise ReadError(f"{self.path}: {error}", damage="part") from error

@@ -8,7 +8,7 @@ taken.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,7 @@ _EDGE: Final = 1e-6
 """Share of a pixel by which a centre may miss an edge because of rounding."""
 
 
-@dataclass(frozen=True)
-class RasterGrid:
+class RasterGrid(NamedTuple):  # hashed for every window that is read: tuples are quick at it
     """The grid of a file: north up, square pixels."""
 
     epsg: int
@@ -39,8 +38,7 @@ class RasterGrid:
     """Rows, columns."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A rectangle of a file's pixels; it may reach beyond the file."""
 
     row: int
@@ -96,15 +94,14 @@ class Sampling:
         mask
             (y, x), C order: where; None for everywhere.
         """
-        if self.repeat > 1:
-            # Each pixel of the window is written to a block of the place, without repeats between.
+        if mask is not None:
+            np.copyto(onto, self.take(native), where=mask)
+        elif self.repeat > 1:
             height, width = native.shape
-            blocks = (height, self.repeat, width, self.repeat)
-            onto, taken = onto.reshape(blocks), native[:, None, :, None]
-            mask = None if mask is None else mask.reshape(blocks)
+            rows = native.repeat(self.repeat, axis=1)[:, None]
+            onto.reshape(height, self.repeat, width * self.repeat)[...] = rows
         else:
-            taken = self.take(native)
-        np.copyto(onto, taken, where=True if mask is None else mask)
+            onto[...] = self.take(native)
 
     def take(self, native: AnyArray) -> AnyArray:
         """Give the place's pixels (y, x) from those of the window.

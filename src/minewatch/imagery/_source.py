@@ -30,7 +30,8 @@ class ImagerySource(Protocol):
       × 1e-4, at least 1e-4, so that storing it as uint16 loses nothing. Bands as in the query.
     - ``clear_count`` (y, x): uint16, clear views behind each pixel; 0 where nothing is known.
     - ``attrs``: ``level``; ``source``; ``scenes``, a list of dictionaries with at least ``id``,
-      ``date``, ``baseline`` and ``offset_dn``; ``mask``; ``method``; ``versions``.
+      ``date``, ``baseline`` and ``offset_dn``, and ``maker`` where others than Copernicus made
+      them; ``mask``; ``method``; ``versions``.
 
     A place that no scene covers is not an error: its reflectance is NaN, its counts are 0.
     """

@@ -6,11 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
 
-import xarray as xr
-from odc.geo.geobox import GeoBox
-
 from minewatch._http import HttpError, HttpSession, RetryPolicy, Traffic
-from minewatch._progress import Progress, silent
 from minewatch.bands import check_level
 from minewatch.errors import ImageryError, InputError
 from minewatch.imagery._batch import DEFAULT_MEMORY_MB, DEFAULT_WORKERS, BatchLoader, Bounds
@@ -20,6 +16,7 @@ from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._reader import Reader
 from minewatch.imagery._reader_cog import CogReader
 from minewatch.imagery._reader_rasterio import RasterioReader
+from minewatch.imagery._scene_source import SceneSource
 from minewatch.imagery._signing import CallableSigner, PlanetaryComputerSigner, Signer
 from minewatch.imagery._source import SearchResult
 from minewatch.types import Failure, Level
@@ -32,7 +29,7 @@ PAGE_ITEMS: Final = 100
 some 260 items: github.com/Element84/earth-search/issues/60.)"""
 
 
-class StacSource:
+class StacSource(SceneSource):
     """Composites from the scenes of a STAC catalogue: an API, or a static catalogue.
 
     Nothing is asked before the first search or load. Files are read by block, over one session
@@ -105,78 +102,9 @@ class StacSource:
         self._lock = Lock()
 
     @property
-    def level(self) -> Level:
-        """Processing level of everything that the source gives."""
-        return self._loader.level
-
-    @property
-    def name(self) -> str:
-        """What the source reads, in words: sources of one name give the same pixels."""
-        return self._loader.source
-
-    @property
     def traffic(self) -> Traffic:
         """Requests and bytes so far."""
         return self._session.traffic
-
-    def search(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
-        """List the scenes of the period whose footprint may touch a place; nothing is chosen.
-
-        Raises
-        ------
-        ImageryError
-            If the catalogue does not answer, after every retry.
-        """
-        return self._loader.find(geobox, query)
-
-    def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
-        """Load the composite of a place.
-
-        Parameters
-        ----------
-        geobox
-            The place.
-        query
-            Period, bands, and what counts as clear.
-
-        Returns
-        -------
-        Dataset
-            As `minewatch.imagery.ImagerySource` says. In the attributes also ``views`` (how many
-            stand behind it), ``resampling``, ``decisions`` (on offsets), and ``warped_from`` where
-            scenes of another UTM zone were taken.
-
-        Raises
-        ------
-        BandError
-            If no scene has a band.
-        ImageryError
-            If the catalogue or a file could not be read, after every retry.
-        """
-        return self._loader.load(geobox, query)
-
-    def load_many(
-        self, geoboxes: Mapping[str, GeoBox], query: SceneQuery, *, progress: Progress = silent
-    ) -> Iterator[tuple[str, xr.Dataset | Failure]]:
-        """Load many places, those near each other together, each equal to what `load` gives.
-
-        Parameters
-        ----------
-        geoboxes
-            The places by their keys.
-        query
-            Period, bands, and what counts as clear.
-        progress
-            Told how many places are done.
-
-        Yields
-        ------
-        key
-            Of the place.
-        composite
-            What `load` gives, or a `Failure` with the reason.
-        """
-        return self._loader.load_many(geoboxes, query, progress=progress)
 
     def close(self) -> None:
         """End what is under way and give connections back; the source may be used again."""

@@ -45,12 +45,18 @@ class Build:
 
     def missing(self) -> list[str]:
         """List the sites that still have to be loaded."""
-        kept = self.journal.grids()
-        return [
-            key
-            for key, grid in self.grids.items()
-            if kept.get(key) != grid and key not in self.before.facts
-        ]
+        kept = self._kept()
+        return [key for key in self.grids if key not in kept and key not in self.before.facts]
+
+    def loaded(self) -> dict[str, tuple[PlaceFacts, Provenance]]:
+        """Give what the journal tells of the sites that were loaded where they lie now."""
+        kept = self._kept()
+        return {key: told for key, told in self.journal.facts().items() if key in kept}
+
+    def _kept(self) -> set[str]:
+        """Name the sites in the journal; one that was moved since then is not among them."""
+        grids = self.journal.grids()
+        return {key for key, grid in self.grids.items() if grids.get(key) == grid}
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,9 @@ class _BuildPlan(Plan):
 
 def assemble(build: Build, out: Path, *, overwrite: bool, progress: Progress) -> PatchDataset:
     """Write the dataset of what was loaded."""
-    journalled = build.journal.facts()
-    facts = {key: own for key, (own, _) in journalled.items() if key in build.grids}
-    origins = [where for key, (_, where) in journalled.items() if key in build.grids]
+    loaded = build.loaded()
+    facts = {key: own for key, (own, _) in loaded.items()}
+    origins = [where for _, where in loaded.values()]
     plan = _plan(build, {**build.before.facts, **facts}, [*build.before.provenance, *origins])
     dataset = build.before.dataset
     if dataset is not None and not facts and _says_the_same(dataset, plan):
@@ -102,6 +108,7 @@ def _plan(build: Build, facts: dict[str, PlaceFacts], provenance: list[Provenanc
             min_clear_views=build.min_clear_views,
             masks=merge_texts(one.mask for one in provenance),
             versions=merge_texts(text for one in provenance for text in one.versions),
+            makers=merge_texts(text for one in provenance for text in one.makers),
         ),
     )
 
@@ -128,6 +135,7 @@ def _tell(build: Build, facts: dict[str, PlaceFacts]) -> gpd.GeoDataFrame:
         clear_views=column("clear_views", "Int32"),
         first_scene=column("first_scene", "str"),
         last_scene=column("last_scene", "str"),
+        left_out=column("left_out", "str").fillna(""),
     )
 
 

@@ -29,7 +29,9 @@ class Before:
         if self.dataset is None or imagery is None or not self.facts:
             return []
         source = self.dataset.header.source
-        return [Provenance(source, mask, imagery.versions) for mask in imagery.masks]
+        return [
+            Provenance(source, mask, imagery.versions, imagery.makers) for mask in imagery.masks
+        ]
 
 
 def open_finished(

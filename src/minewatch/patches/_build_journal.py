@@ -134,4 +134,5 @@ def open_journal(folder: Path) -> Iterator[Journal]:
 
 def _read_provenance(text: str) -> Provenance:
     values = json.loads(text)
-    return Provenance(**{**values, "versions": tuple(values["versions"])})
+    texts = {name: tuple(values.get(name, ())) for name in ("versions", "makers")}
+    return Provenance(**{**values, **texts})

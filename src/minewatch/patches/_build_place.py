@@ -1,6 +1,6 @@
 """One place of a dataset that is built: its digital numbers, and what is told of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import InputError, LevelError
-from minewatch.imagery import SceneQuery, check_composite
+from minewatch.imagery import SceneQuery, check_composite, makers_of
 from minewatch.types import AnyArray, Level
 
 Status: TypeAlias = Literal["ok", "few clear views", "failed"]
@@ -22,7 +22,7 @@ FAILED: Final[Status] = "failed"
 
 WORST_SHARE: Final = 0.1
 """The share of a patch's pixels that may have fewer clear views than are said of it."""
-FACT_COLUMNS: Final = ("scene_count", "clear_views", "first_scene", "last_scene")
+FACT_COLUMNS: Final = ("scene_count", "clear_views", "first_scene", "last_scene", "left_out")
 """What the table of sites says of the imagery of each place."""
 
 
@@ -38,6 +38,8 @@ class PlaceFacts:
     """Day of the earliest scene, ISO date, UTC; None if there is none."""
     last_scene: str | None
     """Day of the latest scene."""
+    left_out: str = ""
+    """Scenes that were left out since a file of theirs is broken, each with the reason."""
 
     def status(self, min_clear_views: int) -> tuple[Status, str]:
         """Judge the place: its status and the reason, empty where there is nothing to say."""
@@ -59,6 +61,8 @@ class Provenance:
     mask: str
     versions: tuple[str, ...]
     """Libraries that made the pixels: ``rasterio 1.4.3``, sorted."""
+    makers: tuple[str, ...] = ()
+    """Who made the scenes, sorted; none if there is no scene, or if it was not kept."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,12 @@ def take_place(composite: xr.Dataset, geobox: GeoBox, query: SceneQuery, level: 
     return Place(
         numbers=_digital_numbers(reflectance),
         clear_count=np.ascontiguousarray(clear_count, dtype="<u2"),
-        facts=_facts(attrs["scenes"], clear_count),
+        facts=_facts(attrs, clear_count),
         provenance=Provenance(
             source=str(attrs["source"]),
             mask=str(attrs["mask"]),
             versions=tuple(sorted(f"{name} {text}" for name, text in attrs["versions"].items())),
+            makers=makers_of(attrs["scenes"]),
         ),
     )
 
@@ -121,6 +126,7 @@ def table_facts(row: pd.Series) -> PlaceFacts:
         clear_views=int(row["clear_views"]),
         first_scene=None if pd.isna(first) else str(first),
         last_scene=None if pd.isna(last) else str(last),
+        left_out=str(row.get("left_out", "")),
     )
 
 
@@ -131,7 +137,9 @@ def _digital_numbers(reflectance: AnyArray) -> AnyArray:
     return np.ascontiguousarray(numbers)
 
 
-def _facts(scenes: list[dict[str, Any]], clear_count: AnyArray) -> PlaceFacts:
+def _facts(attrs: Mapping[str, Any], clear_count: AnyArray) -> PlaceFacts:
+    scenes = attrs["scenes"]
+    left_out = [f"{scene['id']} ({scene['reason']})" for scene in attrs.get("left_out", ())]
     days = sorted(str(scene["date"])[:10] for scene in scenes)
     views = np.sort(clear_count, axis=None)
     return PlaceFacts(
@@ -139,4 +147,5 @@ def _facts(scenes: list[dict[str, Any]], clear_count: AnyArray) -> PlaceFacts:
         clear_views=int(views[int(WORST_SHARE * views.size)]),
         first_scene=days[0] if days else None,
         last_scene=days[-1] if days else None,
+        left_out="; ".join(left_out),
     )

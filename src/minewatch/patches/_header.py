@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from minewatch import _store
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.errors import DatasetError
-from minewatch.imagery import SceneQuery
+from minewatch.imagery import SceneQuery, attribution
 from minewatch.patches._periods import check_period
 from minewatch.types import Level, Settings, describe_fault
 
@@ -51,6 +51,15 @@ class ImageryFacts(Settings):
     """How clear views were told, in the source's words."""
     versions: tuple[str, ...]
     """Libraries that made the pixels: ``rasterio 1.4.3``."""
+    makers: tuple[str, ...] = ()
+    """Who made the scenes: Copernicus, or whoever the items name. None in datasets from before it
+    was kept."""
+
+    @property
+    def attribution(self) -> str:
+        """The words that everything made from the pixels has to bear; "" where nobody knows."""
+        years = range(self.query.start.year, self.query.end.year + 1)
+        return attribution(years, self.makers)
 
     def summary(self) -> dict[str, Any]:
         """Say how the pixels were asked for, apart from bands and period."""
@@ -106,6 +115,11 @@ class DatasetHeader(Settings):
     sites_digest: str | None = None
     """Digest of the table of sites, whatever the order of its rows: of labels, places, footprints,
     periods and all else that it says. None in datasets from before it was kept."""
+
+    @property
+    def attribution(self) -> str:
+        """The words that everything made from the pixels has to bear; "" where nobody knows."""
+        return "" if self.imagery is None else self.imagery.attribution
 
     @model_validator(mode="after")
     def _period_is_one(self) -> Self:

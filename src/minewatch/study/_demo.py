@@ -1,30 +1,43 @@
 """The study of the demo: a made-up valley, written as anyone's files would be."""
 
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 
-import geopandas as gpd
-import numpy as np
+from odc.geo.geobox import GeoBox
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
 from minewatch.errors import AlreadyThereError
 from minewatch.study._read import FILE_NAME
-from minewatch.types import AnyArray, StrPath
+from minewatch.types import StrPath
 
-N_MINING, N_BACKGROUND = 170, 332
-"""As many as in the study that minewatch began with."""
-SITES_AT_A_TIME = 50
+N_MINING, N_BACKGROUND = 100, 200
+N_AREAS, N_ACQUISITIONS = 24, 20
+SIDE_M = 1_560.0
+YEAR = 2024
+ARCHIVE = "archive"
 _OWN = {
-    *(FILE_NAME, "places.geojson", "patches.npz", "sites.parquet", "sites", "patches", "explore"),
+    *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
     *("valley.osm.pbf", "context", ".minewatch", ".patches.lock", ".context.lock"),
 }
 """What a demo's folder holds; with anything else in it, it is not replaced."""
 
 
 def make_demo(
-    folder: StrPath, *, seed: int = 1, overwrite: bool = False, progress: Progress = silent
+    folder: StrPath,
+    *,
+    seed: int = 1,
+    overwrite: bool = False,
+    tell: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> Path:
-    """Write a study of the toy valley: points, patches and the `study.toml` that ties them.
+    """Write a study of the toy valley: points, an archive of images, and their `study.toml`.
+
+    The archive lies in the study's folder and is read as any other source is, see
+    `minewatch.toy.write_archive`; the points are those of places whose mines, if they have any,
+    were open when the year began.
 
     Parameters
     ----------
@@ -34,8 +47,10 @@ def make_demo(
         Which of the made-up valleys.
     overwrite
         Replace a folder that an earlier demo made.
+    tell
+        Called with one line that says what was made.
     progress
-        Told how many patches are rendered.
+        Told how many satellite images are made.
 
     Returns
     -------
@@ -50,26 +65,38 @@ def make_demo(
     final = Path(folder)
     template = (Path(__file__).parent / "demo.toml").read_text(encoding="utf-8")
     _refuse_other_folders(final, overwrite=overwrite)
-    valley = toy.Valley(seed=seed)
-    table = valley.sites(n_mining=N_MINING, n_background=N_BACKGROUND)
-    pixels = _render(valley, table, progress)
+    began = time.monotonic()
+    valley, year_begins = toy.Valley(seed=seed), date(YEAR, 1, 1)
+    areas = toy.archive_areas(valley, N_AREAS, side_m=SIDE_M, on=year_begins)
+    table = valley.sites(N_MINING, N_BACKGROUND, within=areas, on=year_begins)
     with _store.writing_folder(final, overwrite=overwrite) as aside:
-        sites.write_sites(table.assign(row=np.arange(len(table))), aside / "places.geojson")
-        np.savez(aside / "patches.npz", patches=pixels)
+        toy.write_archive(
+            valley,
+            aside / ARCHIVE,
+            year=YEAR,
+            area=areas,
+            n_acquisitions=N_ACQUISITIONS,
+            progress=progress,
+        )
+        sites.write_sites(table, aside / "places.geojson")
         toy.write_osm(valley, aside / "valley.osm.pbf")
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
+    if tell is not None:
+        made = _describe(final, len(table), areas)
+        tell(f"demo: {made} ({time.monotonic() - began:.1f} s)")
     return final / FILE_NAME
 
 
-def _render(valley: toy.Valley, table: gpd.GeoDataFrame, progress: Progress) -> AnyArray:
-    """Render the patches of all sites, uint16 (site, y, x, band), a few at a time."""
-    parts = []
-    for first in range(0, len(table), SITES_AT_A_TIME):
-        progress("rendering the valley", first, len(table))
-        pixels = valley.pixels(table.iloc[first : first + SITES_AT_A_TIME], bands="l2a-12")
-        parts.append(pixels.transpose("site", "y", "x", "band").to_numpy())
-    progress("rendering the valley", len(table), len(table))
-    return np.concatenate(parts)
+def _describe(folder: Path, n_places: int, areas: Sequence[GeoBox]) -> str:
+    files = [path for path in (folder / ARCHIVE).rglob("*") if path.is_file()]
+    n_images = sum(path.name.startswith("S2") and path.suffix == ".json" for path in files)
+    size_mb = sum(path.stat().st_size for path in files) / 1e6
+    side_km = areas[0].shape.x * areas[0].resolution.x / 1000.0
+    return (
+        f"made up {n_places} labelled places and {n_images} satellite images of {YEAR} "
+        f"({size_mb:.0f} MB), of {len(areas)} stretches of {side_km:.1f} × {side_km:.1f} km of a "
+        "valley that does not exist"
+    )
 
 
 def _refuse_other_folders(folder: Path, *, overwrite: bool) -> None:

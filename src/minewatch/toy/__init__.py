@@ -5,9 +5,10 @@ truth is known: see `Valley`, `write_archive` for a year of its satellite images
 for what people have mapped of it.
 """
 
-from minewatch.toy._archive import archive_area, write_archive
+from minewatch.toy._archive import write_archive
+from minewatch.toy._archive_areas import archive_area, archive_areas
 from minewatch.toy._osm import write_osm
 from minewatch.toy._render import COVERS
 from minewatch.toy._valley import Valley
 
-__all__ = ["COVERS", "Valley", "archive_area", "write_archive", "write_osm"]
+__all__ = ["COVERS", "Valley", "archive_area", "archive_areas", "write_archive", "write_osm"]

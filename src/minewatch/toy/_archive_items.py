@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
@@ -14,14 +13,22 @@ from minewatch.bands import BANDS as ALL_BANDS
 from minewatch.bands import NO_DATA, SCALE_FACTOR
 from minewatch.bands import band as band_named
 from minewatch.toy._archive_ground import factor_of
-from minewatch.toy._archive_plan import Product
+from minewatch.toy._archive_plan import Product, Tile
 from minewatch.toy._archive_scene import BANDS, MASK, TRACK_SLOPE, Swath
 from minewatch.toy._camera import EPSG
 from minewatch.toy._shapes import CELL_M, Cells
 from minewatch.toy._weather import SUN
+from minewatch.types import IntArray
 
 COLLECTION: Final = "sentinel-2-l2a"
 COG_TYPE: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
+MAKER: Final = {
+    "name": "made up, the toy valley of minewatch, no real place",
+    "description": "A valley that does not exist, as Sentinel-2 would see it.",
+    "roles": ["producer", "licensor"],
+}
+"""STAC's provider: who made the data, so that nobody takes them for Copernicus'."""
+LICENCE: Final = "CC0-1.0"
 _EXTENSIONS: Final = "https://stac-extensions.github.io/"
 _CLASS_NAMES: Final = {
     1: "saturated_defective_pixel",
@@ -40,7 +47,7 @@ _WHOLE_WORLD: Final = 1e7
 
 
 def describe_product(
-    product: Product, cells: Cells, swath: Swath, classes: npt.NDArray[np.uint8]
+    product: Product, tile: Tile, swath: Swath, counts: IntArray
 ) -> dict[str, Any]:
     """Give a product's STAC item; its files lie beside it.
 
@@ -48,15 +55,15 @@ def describe_product(
     ----------
     product
         The product.
-    cells
+    tile
         Its tile.
     swath
         Where it has data.
-    classes
-        Its scene classification, 20 m.
+    counts
+        How many pixels of the tile's scene classification, 20 m, are of each class from 0 to 11.
     """
-    footprint = footprint_of(cells, swath)
-    properties = _properties(product, footprint, classes)
+    cells, footprint = tile.cells, footprint_of(tile, swath)
+    properties = _properties(product, footprint, counts)
     newest = product.baseline > "05.00"
     properties |= {"proj:code": f"EPSG:{EPSG}"} if newest else {"proj:epsg": EPSG}
     extensions = (
@@ -93,9 +100,9 @@ def folder_of(product: Product) -> str:
     return f"{int(tile[:2])}/{tile[2]}/{tile[3:]}/{day.year}/{day.month}/{product.id}"
 
 
-def footprint_of(cells: Cells, swath: Swath) -> BaseGeometry:
+def footprint_of(tile: Tile, swath: Swath) -> BaseGeometry:
     """Give the outline of a product's valid pixels in EPSG:4326, rounded to a millionth degree."""
-    outline: BaseGeometry = shapely.box(*cells.bounds)
+    outline: BaseGeometry = shapely.union_all([shapely.box(*part.bounds) for part in tile.parts])
     if swath.edge is not None:
         outline &= _half_plane(swath.edge, (1.0, -TRACK_SLOPE), 0.0)
     if swath.cut is not None:
@@ -124,12 +131,9 @@ def _half_plane(
     return shapely.Polygon([left, right, *ahead])
 
 
-def _properties(
-    product: Product, footprint: BaseGeometry, classes: npt.NDArray[np.uint8]
-) -> dict[str, Any]:
+def _properties(product: Product, footprint: BaseGeometry, counts: IntArray) -> dict[str, Any]:
     taken, tile = product.acquisition, product.tile
     azimuth, elevation = SUN[taken.day.month - 1][:2]
-    counts = np.bincount(classes.ravel(), minlength=12)
     valid = max(1, int(counts[1:].sum()))
     shares = {
         f"s2:{name}_percentage": round(100.0 * int(counts[number]) / valid, 6)
@@ -154,7 +158,7 @@ def _properties(
         "view:sun_elevation": elevation,
         **_names(product),
         "s2:degraded_msi_data_percentage": 0,
-        "s2:nodata_pixel_percentage": round(100.0 * int(counts[0]) / classes.size, 6),
+        "s2:nodata_pixel_percentage": round(100.0 * int(counts[0]) / int(counts.sum()), 6),
         **shares,
         "s2:product_type": "S2MSI2A",
         "s2:processing_baseline": product.baseline,
@@ -165,6 +169,9 @@ def _properties(
         "s2:sequence": str(product.sequence),
         "earthsearch:boa_offset_applied": product.offset == "taken out",
         "updated": _instant(product.generated + timedelta(hours=3)),
+        "description": MAKER["description"],
+        "license": LICENCE,
+        "providers": [MAKER],
     }
 
 
@@ -247,9 +254,10 @@ def describe_collection(items: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "type": "Collection",
         "id": COLLECTION,
         "stac_version": "1.0.0",
-        "title": "Toy Sentinel-2 Level-2A",
+        "title": "Made up: Sentinel-2 Level-2A of a toy valley",
         "description": "A made-up valley as Sentinel-2 would see it; nothing in it exists.",
-        "license": "CC0-1.0",
+        "license": LICENCE,
+        "providers": [MAKER],
         "extent": {
             "spatial": {"bbox": [box]},
             "temporal": {"interval": [[times[0], times[-1]]]},
@@ -276,7 +284,7 @@ def describe_catalog(title: str) -> dict[str, Any]:
         "id": "minewatch-toy",
         "stac_version": "1.0.0",
         "title": title,
-        "description": "A static catalogue of the toy valley's archive.",
+        "description": "A static catalogue of a made-up archive; nothing in it exists.",
         "links": [
             {"rel": "root", "type": "application/json", "href": "./catalog.json"},
             {"rel": "child", "type": "application/json", "href": f"./{COLLECTION}/collection.json"},

@@ -86,18 +86,47 @@ class Product:
         return 1000 if self.offset == "still in" else 0
 
 
-def tile_cells(area: Cells) -> dict[str, Cells]:
-    """Lay two overlapping tiles over an area: one over all of it, one across its southern edge."""
+@dataclass(frozen=True)
+class Tile:
+    """One tile: what its files span, and where they hold pixels."""
+
+    name: str
+    """MGRS."""
+    cells: Cells
+    """What the files span."""
+    parts: tuple[Cells, ...]
+    """Where they hold pixels: rectangles that do not overlap. Nothing is stored between them."""
+
+
+def lay_tiles(stretches: tuple[Cells, ...]) -> tuple[Tile, Tile]:
+    """Lay two overlapping tiles over stretches: one over all, one across their southern edge.
+
+    The southern tile also shows what lies beyond the edge of the stretches that reach it.
+    """
     block = 6
-    inside = max(1, area.n_rows // (5 * block)) * block
-    beyond = max(1, area.n_rows // (8 * block)) * block
-    south = Cells(
-        area.first_column,
-        area.first_row + area.n_rows - inside,
-        area.n_columns,
-        inside + beyond,
-    )
-    return {MAIN_TILE: area, SOUTH_TILE: south}
+    whole = span(stretches)
+    end = whole.first_row + whole.n_rows
+    southern = [one for one in stretches if one.first_row + one.n_rows == end]
+    inside = max(1, whole.n_rows // (5 * block)) * block
+    beyond = max(1, southern[0].n_rows // (8 * block)) * block
+    start = end - inside
+    parts = []
+    for one in stretches:
+        top = max(one.first_row, start)
+        bottom = one.first_row + one.n_rows + (beyond if one in southern else 0)
+        if top < bottom:
+            parts.append(Cells(one.first_column, top, one.n_columns, bottom - top))
+    south = Cells(whole.first_column, start, whole.n_columns, inside + beyond)
+    return Tile(MAIN_TILE, whole, stretches), Tile(SOUTH_TILE, south, tuple(parts))
+
+
+def span(stretches: tuple[Cells, ...]) -> Cells:
+    """Give the smallest rectangle that holds all stretches."""
+    left = min(one.first_column for one in stretches)
+    top = min(one.first_row for one in stretches)
+    right = max(one.first_column + one.n_columns for one in stretches)
+    bottom = max(one.first_row + one.n_rows for one in stretches)
+    return Cells(left, top, right - left, bottom - top)
 
 
 def plan_products(seed: int, year: int, n_acquisitions: int) -> list[Product]:

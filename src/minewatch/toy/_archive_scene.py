@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from minewatch.bands import MAX_DN, PRESETS
 from minewatch.toy._archive_ground import Float32Array, Ground, factor_of
-from minewatch.toy._archive_plan import EDGE_ORBIT, Product
+from minewatch.toy._archive_plan import EDGE_ORBIT, Product, span
 from minewatch.toy._noise import Chance, bell_cells, key_of
 from minewatch.toy._render import block_mean
 from minewatch.toy._shapes import CELL_M, Cells
@@ -61,23 +61,43 @@ class Swath:
         return held
 
 
-def swath_of(product: Product, area: Cells) -> Swath:
-    """Find where a product has data, given the archive's area."""
-    west, south, east, north = area.bounds
+def swath_of(product: Product, stretches: tuple[Cells, ...]) -> Swath:
+    """Find where a product has data; its edges run through one stretch near the middle of all."""
+    west, south, east, north = span(stretches).bounds
     middle = (south + north) / 2.0
+    nearest = _nearest(stretches, (west + (east - west) * 0.4, middle))
     edge = cut = None
     if product.acquisition.orbit == EDGE_ORBIT:
         chance = Chance(product.acquisition.seed, "swath", product.acquisition.number)
-        edge = (west + (east - west) * 0.4 + chance.uniform(-200.0, 200.0), middle)
+        left, low, right, high = nearest.bounds
+        edge = (left + (right - left) * 0.4 + chance.uniform(-200.0, 200.0), (low + high) / 2.0)
     if product.part != "whole":
-        cut = ((west + east) / 2.0, middle)
+        cut = _centre(nearest)
     return Swath(edge, cut, product.part)
 
 
+def sees(swath: Swath, cells: Cells) -> bool:
+    """Say whether any of some cells has data."""
+    return bool(swath.holds(cells.eastings[None, :], cells.northings[:, None]).any())
+
+
+def _nearest(stretches: tuple[Cells, ...], point: tuple[float, float]) -> Cells:
+    def away(stretch: Cells) -> float:
+        east, north = _centre(stretch)
+        return (east - point[0]) * (east - point[0]) + (north - point[1]) * (north - point[1])
+
+    return min(stretches, key=away)
+
+
+def _centre(cells: Cells) -> tuple[float, float]:
+    west, south, east, north = cells.bounds
+    return (west + east) / 2.0, (south + north) / 2.0
+
+
 def take_pictures(
-    product: Product, ground: Ground, area: Cells
+    product: Product, ground: Ground, swath: Swath
 ) -> tuple[dict[str, npt.NDArray[np.uint16]], npt.NDArray[np.uint8]]:
-    """Take the pictures of a product: each band and the mask, on their own pixels.
+    """Take a product's pictures of some ground: each band and the mask, on their own pixels.
 
     Returns
     -------
@@ -89,7 +109,6 @@ def take_pictures(
     cells = ground.start.cells
     sky = product.acquisition.sky
     wet = wetness(product.acquisition.day)
-    swath = swath_of(product, area)
     air = {1: see_air(sky, cells)}
     held = {}
     for factor in (1, 2, 6):

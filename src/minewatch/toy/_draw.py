@@ -24,6 +24,8 @@ NEAR_CELLS = 10
 MARGIN_M = 330.0
 """Sites keep this far from the valley's edge, so that their patches lie inside."""
 SNAP_CELLS = 6
+NEAR_M = 300.0
+"""Sites further from each other, eastwards or northwards, are in no patch together."""
 NEIGHBOURS = 0.6
 """How often a background site is looked for beside another, whatever is there."""
 KEEP_APART = 0.9
@@ -44,7 +46,24 @@ class Drawn:
     points: list[Point] = field(default_factory=list)
     covers: list[str] = field(default_factory=list)
     taken: set[tuple[int, int]] = field(default_factory=set)
+    """Corners of their patches: no two sites have the very same."""
     squares: set[tuple[int, int]] = field(default_factory=set)
+    avoided: tuple[Point, ...] = ()
+    """Sites of the other class."""
+
+    def contradicts(self, cell: tuple[int, int]) -> bool:
+        """Say whether a site there would be in one patch with one of the other class."""
+        point = centre_of(cell)
+        near = (
+            other
+            for other in self.avoided
+            if abs(other[0] - point[0]) < NEAR_M and abs(other[1] - point[1]) < NEAR_M
+        )
+        return any(
+            _is_in(other, (patch_of(cell).bounds,))
+            or _is_in(point, (patch_of(cell_at(other)).bounds,))
+            for other in near
+        )
 
     def crowds(self, cell: tuple[int, int]) -> bool:
         """Say whether a patch there would likely overlap that of a site drawn before."""
@@ -54,7 +73,7 @@ class Drawn:
 
     def add(self, cell: tuple[int, int], cover: str) -> None:
         """Keep a site in a cell (column, row)."""
-        self.taken.add(cell)
+        self.taken.add(corner_of(cell))
         self.squares.add((cell[0] // PATCH_CELLS, cell[1] // PATCH_CELLS))
         self.points.append(centre_of(cell))
         self.covers.append(cover)
@@ -79,6 +98,12 @@ def patch_of(cell: tuple[int, int]) -> Cells:
     return Cells(left, top, PATCH_CELLS, PATCH_CELLS)
 
 
+def corner_of(cell: tuple[int, int]) -> tuple[int, int]:
+    """Give the upper left cell of the default patch around a cell."""
+    patch = patch_of(cell)
+    return patch.first_column, patch.first_row
+
+
 @dataclass(frozen=True)
 class Field:
     """Where sites are looked for, and on which day."""
@@ -86,31 +111,50 @@ class Field:
     land: Landscape
     opened: BoolArray
     """Which mines are open."""
-    within: Bounds | None = None
-    """Patches must lie in here, metres; None: anywhere in the valley."""
+    within: tuple[Bounds, ...] | None = None
+    """Each patch must lie in one of these, metres; None: anywhere in the valley."""
 
     def holds(self, point: Point) -> bool:
         """Say whether a site there would have its patch inside."""
         if not self.land.extent.holds(point, MARGIN_M):
             return False
-        return self.within is None or _lies_in(patch_of(cell_at(point)).bounds, self.within)
+        if self.within is None:
+            return True
+        patch = patch_of(cell_at(point)).bounds
+        return any(_lies_in(patch, area) for area in self.within)
 
     def touching(self, polygons: Polygons) -> IntArray:
         """Find the polygons that sites may lie in."""
         if self.within is None:
             return np.arange(len(polygons), dtype=np.int64)
-        return polygons.touching(self.within)
+        return np.unique(np.concatenate([polygons.touching(area) for area in self.within]))
 
     def vertices(self, lines: Vertices) -> Vertices:
         """Keep the lines' vertices that sites may lie at."""
         if self.within is None:
             return lines
-        west, south, east, north = self.within
-        kept = (
-            tuple(point for point in line if west < point[0] < east and south < point[1] < north)
-            for line in lines
-        )
+        areas = self.within
+        kept = (tuple(point for point in line if _is_in(point, areas)) for line in lines)
         return tuple(line for line in kept if line)
+
+    def anywhere(self, chance: Chance) -> Point:
+        """Propose a place."""
+        extent = self.land.extent
+        areas = self.within or (
+            (
+                extent.west,
+                extent.south,
+                extent.west + extent.width_m,
+                extent.south + extent.height_m,
+            ),
+        )
+        west, south, east, north = areas[0] if len(areas) == 1 else chance.choice(areas)
+        return west + chance.uniform() * (east - west), south + chance.uniform() * (north - south)
+
+
+def _is_in(point: Point, areas: tuple[Bounds, ...]) -> bool:
+    east, north = point
+    return any(left < east < right and low < north < high for left, low, right, high in areas)
 
 
 def _lies_in(inner: Bounds, outer: Bounds) -> bool:
@@ -136,7 +180,7 @@ def draw_mining(field: Field, n_sites: int) -> Drawn:
             chance.uniform(float(south), float(north)),
         )
         cell = cell_at(point)
-        if cell in drawn.taken or not field.holds(point):
+        if corner_of(cell) in drawn.taken or not field.holds(point):
             continue
         if drawn.crowds(cell) and chance.happens(KEEP_APART):
             continue
@@ -152,9 +196,13 @@ def _is_mining(mines: Polygons, cell: tuple[int, int], opened: BoolArray) -> boo
     return int(inside.sum()) >= MIN_MINE_CELLS and bool(inside[middle, middle].any())
 
 
-def draw_background(field: Field, n_sites: int) -> Drawn:
-    """Draw sites whose patches never hold a mine, of every cover, often near one another."""
-    drawn, chance = Drawn(), Chance(field.land.seed, "background sites")
+def draw_background(field: Field, n_sites: int, mining: Drawn) -> Drawn:
+    """Draw sites whose patches never hold a mine, of every cover, often near one another.
+
+    None lies in one patch with a mining site.
+    """
+    drawn = Drawn(avoided=tuple(mining.points))
+    chance = Chance(field.land.seed, "background sites")
     makers = _makers(field, chance)
     wanted = [cover for cover, share in BACKGROUND_MIX if cover in makers for _ in range(share)]
     misses = 0
@@ -193,7 +241,11 @@ def _try_background(field: Field, drawn: Drawn, point: Point, cover: str) -> boo
     if not field.holds(point):
         return False
     cell = cell_at(point)
-    if cell in drawn.taken or len(field.land.mines.touching(patch_of(cell).bounds)):
+    if (
+        corner_of(cell) in drawn.taken
+        or drawn.contradicts(cell)
+        or len(field.land.mines.touching(patch_of(cell).bounds))
+    ):
         return False
     found = _cover_at(field, cell)
     if found != cover:
@@ -215,16 +267,10 @@ def _beside(chance: Chance, point: Point) -> Point:
 def _makers(field: Field, chance: Chance) -> dict[str, Callable[[], Point]]:
     """Give, for each cover that is to be found, what proposes places for it."""
     land = field.land
-    extent = land.extent
-    if field.within is None:
-        west, south, width_m, height_m = extent.west, extent.south, extent.width_m, extent.height_m
-    else:
-        west, south = field.within[:2]
-        width_m, height_m = field.within[2] - west, field.within[3] - south
     makers: dict[str, Callable[[], Point]] = {}
 
     def anywhere() -> Point:
-        return west + chance.uniform() * width_m, south + chance.uniform() * height_m
+        return field.anywhere(chance)
 
     def in_one_of(cover: str, polygons: Polygons) -> None:
         candidates = field.touching(polygons)

@@ -127,15 +127,16 @@ class Valley:
         n_background: int = 140,
         *,
         label_noise: float = 0.0,
-        within: GeoBox | None = None,
+        within: GeoBox | Iterable[GeoBox] | None = None,
         on: date | None = None,
     ) -> gpd.GeoDataFrame:
         """Draw labelled sites.
 
         A mining site has mine on at least 1 % of its default patch (`PatchGrid()`), some of it
-        within 100 m of the patch's centre; a background site has none in its patch at all. Both
-        come in clusters, as they do when people look for examples on a map. A mine that opens
-        after `on` makes no mining site, and no background site either.
+        within 100 m of the patch's centre; a background site has none in its patch at all, and is
+        in no patch with a mining site. Both come in clusters, as they do when people look for
+        examples on a map. A mine that opens after `on` makes no mining site, and no background site
+        either.
 
         Parameters
         ----------
@@ -145,8 +146,9 @@ class Valley:
             Share of the labels that is wrong on purpose, 0 to 1; the column ``true_label`` always
             holds the truth.
         within
-            Draw only sites whose default patch lies in here; a geobox in EPSG:32620, such as
-            `archive_area` gives. None: anywhere in the valley.
+            Draw only sites whose default patch lies in here, or in one of these: geoboxes in
+            EPSG:32620, such as `archive_area` and `archive_areas` give. None: anywhere in the
+            valley.
         on
             The day on which a mining site's mine is there already. None: any.
 
@@ -174,10 +176,9 @@ class Valley:
             )
         if not 0.0 <= label_noise <= 1.0:
             raise InputError(f"label_noise is {label_noise}; expected a share from 0 to 1")
-        bounds = None if within is None else cells_of(within)[0].bounds
-        field = Field(self._land, self._opened(on), bounds)
+        field = Field(self._land, self._opened(on), _bounds_of(within))
         mining = draw_mining(field, n_mining)
-        background = draw_background(field, n_background)
+        background = draw_background(field, n_background, mining)
         truth = [1] * n_mining + [0] * n_background
         to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
         points = np.array(mining.points + background.points, dtype=np.float64).reshape(-1, 2)
@@ -348,6 +349,18 @@ class Valley:
             return np.ones(len(days), dtype=np.bool_)
         opened: BoolArray = days <= (on - date.fromisoformat(FIRST_DAY)).days
         return opened
+
+
+def _bounds_of(
+    within: GeoBox | Iterable[GeoBox] | None,
+) -> tuple[tuple[float, float, float, float], ...] | None:
+    """Give the west, south, east, north of areas, metres."""
+    if within is None:
+        return None
+    areas = (within,) if isinstance(within, GeoBox) else tuple(within)
+    if not areas:
+        raise InputError("within lists no area; name one, or leave it out")
+    return tuple(cells_of(area)[0].bounds for area in areas)
 
 
 def _centres(geobox: GeoBox) -> dict[str, tuple[str, FloatArray]]:
