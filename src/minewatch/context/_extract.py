@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from minewatch._progress import Progress, silent
 from minewatch._store import digest_file
-from minewatch.context._features import ATTRIBUTION, Features, used_versions
+from minewatch.context._features import Features, attribution_of, used_versions
 from minewatch.context._gather import Clip, Found
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers, wanted_layers
 from minewatch.context._scan import (
@@ -129,7 +129,7 @@ def _describe(
     is_said = scan.newest is not None and scan.newest.year > 1970
     newest = f"{scan.newest:%Y-%m-%dT%H:%M:%SZ}" if is_said else None
     return {
-        "attribution": ATTRIBUTION,
+        "attribution": attribution_of(header.generator),
         "osm_timestamp": header.timestamp or newest,
         "osm_timestamp_from": "header" if header.timestamp else newest and "newest object",
         "source": {

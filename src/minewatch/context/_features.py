@@ -33,6 +33,8 @@ from minewatch.errors import InputError, NotThereError
 from minewatch.types import AnyArray, StrPath
 
 ATTRIBUTION: Final = "© OpenStreetMap contributors, ODbL 1.0"
+MADE_UP: Final = "made-up"
+"""A file whose header's generator says this word is nobody's map, and is credited to its maker."""
 _KEY: Final = "minewatch"
 _FORMAT: Final = "features 1"
 _LAYER: Final = "features"
@@ -164,6 +166,19 @@ def _write_gpkg(features: Features, path: Path) -> None:
         geometry_type="Unknown",
         layer_metadata={**says, _KEY: json.dumps(_header(features), ensure_ascii=False)},
     )
+
+
+def attribution_of(generator: str | None) -> str:
+    """Say whom to name beside a map that was made from a file with this generator in its header.
+
+    Examples
+    --------
+    >>> attribution_of("osmium/1.16")
+    '© OpenStreetMap contributors, ODbL 1.0'
+    >>> attribution_of("minewatch toy: a made-up valley, no real place")
+    'minewatch toy: a made-up valley, no real place'
+    """
+    return generator if generator and MADE_UP in generator.lower() else ATTRIBUTION
 
 
 def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) -> Features:

@@ -56,7 +56,7 @@ def draw_null_models(models: pd.DataFrame, added: pd.DataFrame) -> Figure:
     lower.set_ylabel("gain over\ncoordinates")
     lower.set_xticks(range(len(keys)), [_scheme_name(row) for row in schemes.to_dict("records")])
     lower.set_xlim(-0.5, len(keys) - 0.5)
-    lower.yaxis.set_major_formatter(lambda value, _: format_number(value, decimals=1))
+    lower.yaxis.set_major_formatter(lambda value, _: format_number(value, decimals=2))
     for axes in (upper, lower):
         quiet_axes(axes)
     handles, names = upper.get_legend_handles_labels()

@@ -169,7 +169,9 @@ def _band_fact(bands: Sequence[str]) -> str:
 
 def _map_fact(context: Mapping[str, Any]) -> str:
     """Say what map the context is from, and of when."""
-    return f"OpenStreetMap, {context.get('osm_date') or 'day not known'}"
+    is_osm = "OpenStreetMap" in str(context.get("attribution") or "OpenStreetMap")
+    name = "OpenStreetMap" if is_osm else "not OpenStreetMap: made up"
+    return f"{name}, {context.get('osm_date') or 'day not known'}"
 
 
 def _size_fact(header: Mapping[str, Any]) -> str | None:
