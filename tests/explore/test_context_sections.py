@@ -14,8 +14,7 @@ import shapely
 from minewatch import toy
 from minewatch._figures import _settle_layout
 from minewatch.cli._app import run
-from minewatch.context import Features, extract_features
-from minewatch.context._folder import Context, write_context
+from minewatch.context import Context, Features, extract_features, write_context
 from minewatch.errors import InputError
 from minewatch.explore import ExploreSettings, explore
 from minewatch.explore._context import context_steps
@@ -387,12 +386,14 @@ def test_the_command_writes_a_report_that_names_the_maps_makers_and_day(valley, 
     assert "Surroundings:" in printed
     assert "Null models:" in printed
     text = (out / "report.html").read_text(encoding="utf-8")
-    assert "Map data: © OpenStreetMap contributors, ODbL 1.0" in text
-    assert "OpenStreetMap, 2024-06-01" in text
+    maker = "minewatch toy: a made-up valley, no real place"
+    assert f"Map data: {maker}" in text
+    assert "not OpenStreetMap: made up, 2024-06-01" in text
     saved = json.loads((out / "findings.json").read_text(encoding="utf-8"))
     assert saved["header"]["context"]["osm_date"] == "2024-06-01"
     maps = (out / "figures" / "context-maps.svg").read_text(encoding="utf-8")
-    assert "© OpenStreetMap contributors, ODbL 1.0; data of 2024-06-01" in maps
+    assert f"{maker}; data of 2024-06-01" in maps
+    assert "© OpenStreetMap" not in maps
 
 
 def test_a_context_that_is_not_there_is_an_error(valley, tmp_path):
