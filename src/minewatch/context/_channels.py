@@ -198,7 +198,7 @@ class _Canvas:
     def of(cls, grids: list[GeoBox], lot: _Lot, ground: Ground, max_distance_m: float) -> "_Canvas":
         """Choose features, bring them to the patches' pixels and, to measure, to metres."""
         longitude, latitude = lot.longitude, lot.latitude
-        margin_m = max_distance_m + max(map(diagonal_m, grids)) / 2.0
+        margin_m = max_distance_m + _reach_m(grids)
         chosen = ground.near(longitude, latitude, margin_m)
         own_crs = str(grids[0].crs)
         own = ground.project(chosen, own_crs, longitude, latitude, margin_m)
@@ -288,6 +288,21 @@ def _middles(grids: list[GeoBox], crs: str) -> tuple[FloatArray, FloatArray]:
     row, column = grids[0].shape.y / 2, grids[0].shape.x / 2
     a, b, c, d, e, f = transforms(grids).T
     return to_degrees(crs, a * column + b * row + c, d * column + e * row + f)
+
+
+def _reach_m(grids: list[GeoBox]) -> float:
+    """Give how far east, west, north or south of its middle a patch may reach at most, metres.
+
+    The patches are of one CRS and shape; a pixel more on every side is within.
+    """
+    height, width = grids[0].shape
+    a, b, _, d, e, _ = abs(transforms(grids)).T
+    sides = np.maximum(a * (width + 2) + b * (height + 2), d * (width + 2) + e * (height + 2))
+    longest = int(np.argmax(sides))
+    if _is_utm(grids[longest]):
+        # Grid north is less than 5° from true north: the patch, so turned, is that much wider.
+        return 0.6 * float(sides[longest])
+    return diagonal_m(grids[longest]) / 2.0
 
 
 def _pixels(grids: list[GeoBox], lot: _Lot) -> Pixels:

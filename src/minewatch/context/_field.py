@@ -8,6 +8,7 @@ pixels. Nothing is drawn, so nothing is rounded to pixels.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -39,10 +40,24 @@ class Pixels:
     east: FloatArray
     north: FloatArray
 
-    @property
+    @cached_property
     def reach_m(self) -> float:
         """Give how far any pixel is from the middle of its patch, metres."""
         return float(np.hypot(self.east, self.north).max(initial=0.0))
+
+    @cached_property
+    def levels(self) -> list["_Squares"]:
+        """Summarise pixels in ever larger squares, the largest first, single pixels last."""
+        west = east = self.east
+        south = north = self.north
+        levels = []
+        while True:
+            half = np.hypot(east - west, north - south) / 2.0
+            levels.append(_Squares((west + east) / 2.0, (south + north) / 2.0, half))
+            if west.shape[1] == west.shape[2] == 1:
+                return levels[::-1]
+            west, south = _merge(west, np.minimum), _merge(south, np.minimum)
+            east, north = _merge(east, np.maximum), _merge(north, np.maximum)
 
 
 @dataclass(frozen=True)
@@ -103,25 +118,10 @@ def distance_field(pixels: Pixels, pieces: Pieces, max_distance_m: float) -> Flo
     Metres on the ground, dims (patch, y, x); NaN where nothing is within `max_distance_m`.
     """
     field = np.full(pixels.east.shape, np.inf)
-    levels = _levels(pixels)
     for start, seen in _start(pixels, pieces, max_distance_m):
-        _descend(start, levels, seen, field, max_distance_m)
+        _descend(start, pixels.levels, seen, field, max_distance_m)
     field[field > max_distance_m] = np.nan
     return field
-
-
-def _levels(pixels: Pixels) -> list[_Squares]:
-    """Summarise pixels in ever larger squares, the largest first, single pixels last."""
-    west = east = pixels.east
-    south = north = pixels.north
-    levels = []
-    while True:
-        half = np.hypot(east - west, north - south) / 2.0
-        levels.append(_Squares((west + east) / 2.0, (south + north) / 2.0, half))
-        if west.shape[1] == west.shape[2] == 1:
-            return levels[::-1]
-        west, south = _merge(west, np.minimum), _merge(south, np.minimum)
-        east, north = _merge(east, np.maximum), _merge(north, np.maximum)
 
 
 def _merge(values: FloatArray, operation: np.ufunc) -> FloatArray:

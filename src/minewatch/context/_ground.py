@@ -16,15 +16,16 @@ import pandas as pd
 import shapely
 from pyproj import Proj, Transformer
 
+from minewatch.context._cells import Cells
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _LONGEST_SIDE_DEGREES: Final = 0.05
 """Longer sides get vertices; what is left bends less than a metre in the plane of a zone."""
-_CELL_DEGREES: Final = 0.1
 _METRES_PER_DEGREE: Final = 110_000.0
 """Less than a degree of latitude has anywhere, so that no feature is missed."""
+_FEW_PLACES: Final = 2_000
+"""So many are worth asking one by one for what the grid of cells let through."""
 _WIDE_DEGREES: Final = 2.0
-_MANY_PLACES: Final = 20_000
 _TURN: Final = 360.0
 
 
@@ -36,36 +37,44 @@ class Ground:
     ----------
     geometry
         Shapely geometry, one per feature, EPSG:4326. What crosses 180° goes on beyond it.
-    tree
-        Index of their bounds.
+    bounds
+        West, south, east and north of each, dims (side, feature); NaN where there is nothing.
     """
 
     geometry: AnyArray
-    tree: shapely.STRtree
+    bounds: FloatArray
 
     @classmethod
     def of(cls, geometry: AnyArray) -> "Ground":
         """Join what crosses 180°; missing and empty geometry stays so."""
-        joined = _join_at_180(np.array(geometry, dtype=object))
-        return cls(joined, shapely.STRtree(joined))
+        joined = np.array(geometry, dtype=object)
+        bounds = _bounds(joined)
+        crossing = np.flatnonzero(bounds[2] - bounds[0] > _TURN / 2.0)
+        if len(crossing):
+            joined[crossing] = _join_at_180(joined[crossing])
+            bounds[:, crossing] = _bounds(joined[crossing])
+        return cls(joined, bounds)
 
     def near(self, longitude: FloatArray, latitude: FloatArray, margin_m: float) -> IntArray:
-        """Give the features whose bounds may lie within a margin of any of the places, sorted."""
-        # Places that are dense stand together in cells, so that a million ask a few thousand times.
-        cell = _CELL_DEGREES if len(longitude) > _MANY_PLACES else _CELL_DEGREES / 1_000.0
-        cells = np.unique(np.floor(np.column_stack([longitude, latitude]) / cell), axis=0)
-        south = cells[:, 1] * cell
-        north = south + cell
+        """Give the features whose bounds may lie within a margin of any of the places, sorted.
+
+        Some that lie a little farther may be among them, none that is nearer is missed.
+        """
         up = margin_m / _METRES_PER_DEGREE
-        furthest = np.minimum(np.maximum(abs(south), abs(north)) + up, 89.0)
+        furthest = np.minimum(abs(latitude) + up, 89.0)
         aside = np.asarray(up / np.cos(np.radians(furthest)), dtype=np.float64)
-        west = cells[:, 0] * cell - aside
-        east = (cells[:, 0] + 1.0) * cell + aside
-        found = [
-            self.tree.query(diagonals(west + turn, south - up, east + turn, north + up))[1]
-            for turn in (-_TURN, 0.0, _TURN)
-        ]
-        return np.unique(np.concatenate(found)).astype(np.int64)
+        west, east = longitude - aside, longitude + aside
+        south, north = latitude - up, latitude + up
+        cells = Cells.of(west, south, east, north)
+        found = np.zeros(len(self.geometry), dtype=np.bool_)
+        for turn in (-_TURN, 0.0, _TURN):
+            found |= cells.met_by(*self.bounds, moved=turn)
+        chosen = np.flatnonzero(found)
+        if len(longitude) > _FEW_PLACES:
+            return chosen
+        asked = [diagonals(west + turn, south, east + turn, north) for turn in (-_TURN, 0.0, _TURN)]
+        tree = shapely.STRtree(self.geometry[chosen])
+        return np.asarray(chosen[np.unique(tree.query(np.concatenate(asked))[1])])
 
     def project(
         self,
@@ -82,7 +91,7 @@ class Ground:
         """
         geometry = self.geometry[chosen].copy()
         middle = _middle(longitude)
-        west, south, east, north = _bounds(geometry)
+        west, south, east, north = self.bounds[:, chosen]
         turns = -_TURN * np.round(((west + east) / 2.0 - middle) / _TURN)
         moved = np.isfinite(turns) & (turns != 0.0)
         for row in np.flatnonzero(moved):
@@ -180,15 +189,11 @@ def _middle(longitude: FloatArray) -> float:
 
 
 def _join_at_180(geometry: AnyArray) -> AnyArray:
-    west, _, east, _ = _bounds(geometry)
-    for row in np.flatnonzero(east - west > _TURN / 2.0):
-        geometry[row] = shapely.transform(
-            geometry[row],
-            lambda places: np.column_stack(
-                [np.where(places[:, 0] < 0, places[:, 0] + _TURN, places[:, 0]), places[:, 1]]
-            ),
-        )
-    return geometry
+    def join(places: FloatArray) -> FloatArray:
+        east = np.where(places[:, 0] < 0, places[:, 0] + _TURN, places[:, 0])
+        return np.column_stack([east, places[:, 1]])
+
+    return np.asarray(shapely.transform(geometry, join))
 
 
 def _shift(geometry: shapely.Geometry, degrees: float) -> shapely.Geometry:

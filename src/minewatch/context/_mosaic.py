@@ -19,6 +19,8 @@ from minewatch.context._pieces import simple_parts
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _MARGIN_PX: Final = 4
+_EDGE_PX: Final = 0.05
+_NO_PIXEL: Final = -1
 _MANY_VERTICES: Final = 512
 _MOST_SHEET_PX: Final = 1 << 26
 
@@ -32,6 +34,9 @@ class Drawing:
     patch: IntArray
     feature: IntArray
     geometry: AnyArray
+    alone: IntArray
+    """The pixel of its patch, row by row, that a piece lies wholly within; `_NO_PIXEL` for others.
+    """
 
     @classmethod
     def of(cls, geoboxes: list[GeoBox], geometry: AnyArray) -> "Drawing":
@@ -55,12 +60,18 @@ class Drawing:
         for row in np.flatnonzero(large):
             pieces[row] = shapely.clip_by_rect(pieces[row], *shapely.bounds(frames[patch[row]]))
         moved = _to_pixels(pieces, patch, geoboxes)
+        bounds = shapely.bounds(moved).reshape(-1, 4).T
         height, width = shape
-        cut = shapely.clip_by_rect(
-            moved, -_MARGIN_PX, -_MARGIN_PX, width + _MARGIN_PX, height + _MARGIN_PX
-        )
-        held = ~shapely.is_empty(cut)
-        return cls(shape, patch[held], feature[held], cut[held])
+        sheet = (-_MARGIN_PX, -_MARGIN_PX, width + _MARGIN_PX, height + _MARGIN_PX)
+        beyond = (bounds[:2].min(axis=0) < -_MARGIN_PX) | (bounds[2] > sheet[2])
+        beyond |= bounds[3] > sheet[3]
+        moved[beyond] = shapely.clip_by_rect(moved[beyond], *sheet)
+        held = ~shapely.is_empty(moved)
+        # What ends a pixel before the patch marks nothing of it.
+        held &= (bounds[2:].min(axis=0) > -1.0) & (bounds[0] < width + 1.0)
+        held &= bounds[1] < height + 1.0
+        alone = _pixel_around(bounds[:, held], shape)
+        return cls(shape, patch[held], feature[held], moved[held], alone)
 
     def burn(self, chosen: BoolArray, n_patches: int, *, all_touched: bool) -> AnyArray:
         """Draw some of the pieces.
@@ -80,6 +91,10 @@ class Drawing:
         """
         height, width = self.shape
         burnt = np.zeros((n_patches, height, width), dtype=np.uint8)
+        if all_touched:
+            alone = chosen & (self.alone != _NO_PIXEL)
+            burnt.reshape(n_patches, -1)[self.patch[alone], self.alone[alone]] = 1
+            chosen = chosen & ~alone
         marked = np.unique(self.patch[chosen])
         cell_px = (height + 2 * _MARGIN_PX) * (width + 2 * _MARGIN_PX)
         n_at_once = max(_MOST_SHEET_PX // cell_px, 1)
@@ -87,7 +102,7 @@ class Drawing:
             lot = marked[start : start + n_at_once]
             rows = np.flatnonzero(chosen & (self.patch >= lot[0]) & (self.patch <= lot[-1]))
             position = np.searchsorted(lot, self.patch[rows])
-            burnt[lot] = self._burn_sheet(self.geometry[rows], position, len(lot), all_touched)
+            burnt[lot] |= self._burn_sheet(self.geometry[rows], position, len(lot), all_touched)
         return burnt
 
     def _burn_sheet(
@@ -102,10 +117,7 @@ class Drawing:
         down = -(-n_patches // across)
         aside = (position % across) * width + _MARGIN_PX
         below = (position // across) * height + _MARGIN_PX
-        counts = shapely.get_num_coordinates(geometry)
-        shift = np.repeat(np.column_stack([aside, below]), counts, axis=0)
-        placed = shapely.transform(geometry, lambda corners: corners + shift)
-        drawn = _as_mappings(placed)
+        drawn = _as_mappings(geometry, np.column_stack([aside, below]).astype(np.float64))
         if not drawn:
             return np.zeros((n_patches, *self.shape), dtype=np.uint8)
         sheet = rasterize(
@@ -131,46 +143,69 @@ def _frames(geoboxes: list[GeoBox], shape: tuple[int, int]) -> AnyArray:
     return np.asarray(shapely.box(*bounds))
 
 
-def transforms(geoboxes: list[GeoBox]) -> FloatArray:
-    """Give the six numbers of each grid's transform, dims (patch, 6)."""
-    return np.array([tuple(geobox.affine)[:6] for geobox in geoboxes])
+def transforms(geoboxes: list[GeoBox], *, inverse: bool = False) -> FloatArray:
+    """Give the six numbers of each grid's transform, or of its inverse, dims (patch, 6)."""
+    # By name: to take an Affine as a tuple costs more than all that is done with it.
+    each = (~geobox.affine if inverse else geobox.affine for geobox in geoboxes)
+    return np.array([(at.a, at.b, at.c, at.d, at.e, at.f) for at in each])
 
 
-def _as_mappings(geometry: AnyArray) -> list[dict[str, object]]:
-    """Write geometry as GeoJSON has it: all points in one, all lines in one, polygons each alone.
+def _pixel_around(bounds: FloatArray, shape: tuple[int, int]) -> IntArray:
+    """Give the pixel of a patch that bounds lie wholly within, or `_NO_PIXEL`.
 
-    Polygons that overlap may not become one, or the overlap would count as outside.
+    What lies so touches that pixel and no other: the rasterizer need not be asked. What comes close
+    to the pixel's edge is left to it, which has a tolerance of its own.
     """
-    parts, _ = simple_parts(geometry)
-    kinds = shapely.get_type_id(parts)
+    west, north, east, south = bounds
+    height, width = shape
+    column, row = np.floor(west), np.floor(north)
+    within = (west - column > _EDGE_PX) & (east - column < 1.0 - _EDGE_PX)
+    within &= (north - row > _EDGE_PX) & (south - row < 1.0 - _EDGE_PX)
+    within &= (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    return np.where(within, row * width + column, _NO_PIXEL).astype(np.int64)
+
+
+def _as_mappings(geometry: AnyArray, shift: FloatArray) -> list[dict[str, object]]:
+    """Write geometry, each moved by its shift, as GeoJSON has it.
+
+    All points are in one, all lines in one, polygons each alone: polygons that overlap may not
+    become one, or the overlap would count as outside.
+    """
+    parts, owner = simple_parts(geometry)
+    kinds, shift = shapely.get_type_id(parts), shift[owner]
     mappings: list[dict[str, object]] = []
-    points = parts[kinds == shapely.GeometryType.POINT]
-    if len(points):
-        places = shapely.get_coordinates(points).tolist()
-        mappings.append({"type": "MultiPoint", "coordinates": places})
-    lines = parts[kinds == shapely.GeometryType.LINESTRING]
-    if len(lines):
-        mappings.append({"type": "MultiLineString", "coordinates": _corner_lists(lines)})
-    polygons = parts[kinds == shapely.GeometryType.POLYGON]
-    rings, of_polygon = shapely.get_rings(polygons, return_index=True)
-    corners = _corner_lists(rings)
+    is_point = kinds == shapely.GeometryType.POINT
+    if is_point.any():
+        places = shapely.get_coordinates(parts[is_point]) + shift[is_point]
+        mappings.append({"type": "MultiPoint", "coordinates": _as_tuples(places)})
+    is_line = kinds == shapely.GeometryType.LINESTRING
+    if is_line.any():
+        lines = _corner_lists(parts[is_line], shift[is_line])
+        mappings.append({"type": "MultiLineString", "coordinates": lines})
+    is_polygon = kinds == shapely.GeometryType.POLYGON
+    rings, of_polygon = shapely.get_rings(parts[is_polygon], return_index=True)
+    corners = _corner_lists(rings, shift[is_polygon][of_polygon])
     first = np.flatnonzero(np.diff(of_polygon, prepend=-1))
     for start, stop in pairwise([*first.tolist(), len(rings)]):
         mappings.append({"type": "Polygon", "coordinates": corners[start:stop]})
     return mappings
 
 
-def _corner_lists(lines: AnyArray) -> list[list[list[float]]]:
-    corners, owner = shapely.get_coordinates(lines, return_index=True)
-    ends = np.searchsorted(owner, np.arange(len(lines)), side="right").tolist()
-    every = corners.tolist()
+def _corner_lists(lines: AnyArray, shift: FloatArray) -> list[list[tuple[float, ...]]]:
+    counts = shapely.get_num_coordinates(lines)
+    every = _as_tuples(shapely.get_coordinates(lines) + np.repeat(shift, counts, axis=0))
+    ends = np.cumsum(counts).tolist()
     return [every[start:stop] for start, stop in pairwise([0, *ends])]
 
 
+def _as_tuples(places: FloatArray) -> list[tuple[float, ...]]:
+    return list(zip(*places.T.tolist(), strict=True))
+
+
 def _to_pixels(geometry: AnyArray, patch: IntArray, geoboxes: list[GeoBox]) -> AnyArray:
-    inverse = np.array([tuple(~geobox.affine)[:6] for geobox in geoboxes])
+    inverse = transforms(geoboxes, inverse=True)
     of_corner = np.repeat(patch, shapely.get_num_coordinates(geometry))
-    a, b, c, d, e, f = inverse[of_corner].T
+    a, b, c, d, e, f = (np.ascontiguousarray(values)[of_corner] for values in inverse.T)
 
     def move(corners: AnyArray) -> AnyArray:
         east, north = corners.T
