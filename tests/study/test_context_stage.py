@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from minewatch import sites, toy
-from minewatch.context._folder import open_context
+from minewatch.context import open_context
 from minewatch.errors import NotThereError, SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study import StageResult, read_build, read_study, run_study

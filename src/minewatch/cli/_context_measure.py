@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from odc.geo.geobox import GeoBox
 
-    from minewatch.context._folder import Context
+    from minewatch.context import Context
 
 
 def measure(
@@ -66,7 +66,7 @@ def measure(
     A run that was stopped goes on when it is run again. What names the target
     is measured apart.
     """
-    from minewatch.context._folder import write_context
+    from minewatch.context import write_context
     from minewatch.context._measure import DEFAULT_RADII_M
     from minewatch.grid import PatchGrid
 

@@ -110,8 +110,7 @@ def _source(
     *, extract: Path | None, region: str | None, overpass: bool, url: str | None, date: str | None
 ) -> "Source":
     """Make the source of the options; exactly one must be named."""
-    from minewatch.context._geofabrik import RegionSource
-    from minewatch.context._overpass import OverpassSource
+    from minewatch.context import OverpassSource, RegionSource
 
     if (extract is not None) + (region is not None) + overpass != 1:
         raise typer.BadParameter("name one source: --extract FILE, --region NAME or --overpass")

@@ -69,7 +69,7 @@ def report(
 ) -> None:
     """Explore a patch dataset and write the report: a page, tables, figures and findings.json."""
     from minewatch._store import refuse_existing
-    from minewatch.context._folder import open_context
+    from minewatch.context import open_context
     from minewatch.explore import explore, write_report
     from minewatch.explore._report import OURS
     from minewatch.patches import PatchDataset

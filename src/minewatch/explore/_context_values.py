@@ -16,7 +16,7 @@ from minewatch.explore._statistics import PatchStatistics
 from minewatch.types import BoolArray, FloatArray, Settings
 
 if TYPE_CHECKING:
-    from minewatch.context._folder import Context
+    from minewatch.context import Context
 
 TARGET: Final = "target"
 """Pseudo-layer of what names the target."""
@@ -183,7 +183,7 @@ def check_context(context: object) -> None:
     InputError
         If it is not what `minewatch.context.open_context` gives.
     """
-    from minewatch.context._folder import Context
+    from minewatch.context import Context
 
     if not isinstance(context, Context):
         raise InputError(

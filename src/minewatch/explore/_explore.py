@@ -26,7 +26,7 @@ from minewatch.explore._space import describe_space
 from minewatch.explore._statistics import CLASSES, PatchStatistics, summarise_patches
 
 if TYPE_CHECKING:
-    from minewatch.context._folder import Context
+    from minewatch.context import Context
     from minewatch.patches import PatchDataset
 
 _LIBRARIES: Final = ("numpy", "pandas", "scipy", "scikit-learn", "KDEpy", "spyndex")

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from minewatch import __version__, context, sites
 from minewatch._progress import Progress
-from minewatch.context import Features, OverpassSource
-from minewatch.context._folder import Context, open_context, write_context
+from minewatch.context import Context, Features, OverpassSource, open_context, write_context
 from minewatch.errors import SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study._records import Record, decide, read_record, write_record
