@@ -104,3 +104,5 @@ def _draw_mines(drawing: Drawing) -> None:
     here = drawing.way(np.array([(-62.6, 5.15), (-62.5, 5.16)]), waterway="river")
     members = [("w", abroad, "main_stream"), ("w", here, "main_stream")]
     drawing.relation(members, type="waterway", waterway="river")
+    drawing.node(-62.32, 5.34, industrial="oil; mine")
+    drawing.node(-62.33, 5.35, man_made="pier;adit")

@@ -172,6 +172,24 @@ def test_a_mine_is_taken_whatever_the_layers_and_said_apart(file):
     assert list(target.index) == ["node/9", "way/1", "way/2", "way/3"]
 
 
+def test_a_pond_of_tailings_and_a_quarry_among_other_uses_are_not_ordinary(file):
+    write_osm(
+        file,
+        square(1, 0, 0, 1),
+        {
+            1: (ring(1), {"natural": "water", "reservoir_type": "tailings"}),
+            2: (ring(1), {"landuse": "quarry;industrial"}),
+            3: (ring(1), {"landuse": "industrial;farmyard"}),
+        },
+        tags={1: {"man_made": "mast;adit"}},
+    )
+    assert extract_features(file).table["target"].dropna().to_dict() == {
+        "node/1": "man_made=mast;adit",
+        "way/1": "reservoir_type=tailings",
+        "way/2": "landuse=quarry;industrial",
+    }
+
+
 def test_a_layer_of_ones_own_may_name_the_target(file):
     write_osm(file, square(1, 0, 0, 1), {1: ([1, 2], {"waterway": "sluice"})})
     layer = Layer(name="sluice", key="waterway", values=("sluice",), names_the_target=True)

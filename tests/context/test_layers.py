@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minewatch.context import DEFAULT_LAYERS, Layer
-from minewatch.context._layers import TARGET_LAYERS, TARGET_WORDS, check_layers, target_tags
+from minewatch.context._layers import check_layers
+from minewatch.context._target import TARGET_LAYERS, TARGET_WORDS, target_tags
 from minewatch.errors import SettingsError
 
 
@@ -34,6 +35,24 @@ def test_default_layers_have_names_of_their_own_and_none_names_the_target():
         ("resource", "anything"),
         ("disused:man_made", "mineshaft"),
         ("abandoned:landuse", "quarry"),
+        ("landuse", "quarry;industrial"),
+        ("landuse", "industrial; Quarry"),
+        ("landuse", "mining"),
+        ("man_made", "headframe"),
+        ("man_made", "tailings"),
+        ("industrial", "mining"),
+        ("building", "mineshaft"),
+        ("reservoir_type", "tailings"),
+        ("basin", "tailings"),
+        ("water", "tailings_pond"),
+        ("mineral", "gold"),
+        ("product", "gold"),
+        ("substance", "gold;ore"),
+        ("was:landuse", "quarry"),
+        ("removed:landuse", "quarry"),
+        ("demolished:man_made", "adit"),
+        ("historic:landuse", "quarry"),
+        ("ruins:building", "headframe"),
     ],
 )
 def test_a_tag_of_mining_names_the_target(key, value):
@@ -80,6 +99,11 @@ def test_names_in_other_languages_and_former_names_count_and_other_tags_do_not()
 
 def test_other_uses_of_the_same_keys_do_not_name_the_target():
     assert target_tags({"landuse": "forest", "man_made": "pier", "industrial": "port"}) is None
+    others = {"water": "lake", "basin": "retention", "product": "oil", "building": "yes;shed"}
+    assert target_tags(others) is None
+    assert (
+        target_tags({"was:landuse": "farm", "substance": "water", "landuse": "quarryside"}) is None
+    )
 
 
 def test_a_layer_takes_its_values_and_kinds_and_no_others():
@@ -88,6 +112,14 @@ def test_a_layer_takes_its_values_and_kinds_and_no_others():
     assert water.value_in({"natural": "water"}, "line") is None
     assert water.value_in({"natural": "wood"}, "area") is None
     assert water.value_in({}, "area") is None
+
+
+def test_one_of_several_values_counts_only_in_what_names_the_target():
+    tags = {"natural": "water;sand"}
+    water = Layer(name="water", key="natural", values=("water",))
+    assert water.value_in(tags, "area") is None
+    naming = Layer(name="water", key="natural", values=("water",), names_the_target=True)
+    assert naming.value_in(tags, "area") == "water;sand"
 
 
 @pytest.mark.parametrize("name", ["", "Roads", "a b", "target", "tags", "kind", "geometry", "1"])

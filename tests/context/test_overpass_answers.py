@@ -1,6 +1,7 @@
 """What passes for an answer of an Overpass server, and what never does."""
 
 import json
+import re
 
 import pytest
 
@@ -151,6 +152,17 @@ def test_what_is_special_in_the_language_is_quoted():
     part = plan_parts(_box(), max_area_km2=1e6, max_parts=1)[0]
     query = write_query(part, [layer], date=None, timeout_s=9, memory_mib=1)
     assert r'node["a\"b\\c"~"^(q\"|x\\.y)$"](5.000000,-63.000000,5.500000,-62.500000);' in query
+
+
+def test_one_of_several_values_that_name_the_target_is_asked_for():
+    part = plan_parts(_box(), max_area_km2=1e6, max_parts=1)[0]
+    layer = Layer(name="pier", key="man_made", values=("pier",))
+    query = write_query(part, [layer], date=None, timeout_s=9, memory_mib=1)
+    pattern = next(line for line in query.splitlines() if 'nwr["man_made"~' in line).split('"')[3]
+    for value in ("adit", "pier", "mast;adit", "adit ; mast"):
+        assert re.search(pattern, value)
+    for value in ("adits", "mast", "tadit;mast"):
+        assert not re.search(pattern, value)
 
 
 def _box():

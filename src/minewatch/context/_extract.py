@@ -11,7 +11,7 @@ from minewatch._progress import Progress, silent
 from minewatch._store import digest_file
 from minewatch.context._features import Features, attribution_of, used_versions
 from minewatch.context._gather import Clip, Found
-from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers, wanted_layers
+from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
 from minewatch.context._scan import (
     Header,
     Scan,
@@ -20,6 +20,7 @@ from minewatch.context._scan import (
     read_objects,
     read_relations,
 )
+from minewatch.context._target import wanted_layers
 from minewatch.types import StrPath
 
 _STEP: Final = "extract features"

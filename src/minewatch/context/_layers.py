@@ -1,7 +1,7 @@
 """Layers as data: what is taken from OpenStreetMap, why, and what would give the answer away."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from pydantic import field_validator
@@ -18,6 +18,17 @@ TARGET: Final = "target"
 OWN_COLUMNS: Final = frozenset({"feature_id", TARGET, "kind", "tags", "geometry"})
 """Columns of a table of features that no layer may be called."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def items_of(value: str) -> frozenset[str]:
+    """Take a list of values apart, as OpenStreetMap writes it.
+
+    Examples
+    --------
+    >>> sorted(items_of("quarry; industrial"))
+    ['industrial', 'quarry']
+    """
+    return frozenset(item.strip() for item in value.split(";"))
 
 
 class Layer(Settings):
@@ -76,7 +87,17 @@ class Layer(Settings):
         value = tags.get(self.key)
         if value is None or kind not in self.kinds:
             return None
-        return value if self.values is None or value in self.values else None
+        return value if self.lets_through(value) else None
+
+    def lets_through(self, value: str) -> bool:
+        """Say whether a value of the key counts.
+
+        Of layers that name the target a list of values counts if any of them does:
+        ``quarry;industrial``.
+        """
+        if self.values is None or value in self.values:
+            return True
+        return self.names_the_target and not items_of(value).isdisjoint(self.values)
 
 
 DEFAULT_LAYERS: Final[tuple[Layer, ...]] = (
@@ -148,88 +169,6 @@ DEFAULT_LAYERS: Final[tuple[Layer, ...]] = (
     ),
 )
 """The layers that are taken unless others are named."""
-
-_LIFECYCLE: Final = ("disused", "abandoned", "razed", "proposed", "construction")
-_MAN_MADE: Final = ("mineshaft", "adit", "tailings_pond", "spoil_heap")
-
-
-def _target(key: str, *values: str) -> tuple[Layer, ...]:
-    """Make the layers of one tag that names the target, and of its past and future."""
-    why = "It says that there is, was or shall be a mine."
-    keys = (key, *(f"{prefix}:{key}" for prefix in _LIFECYCLE)) if values else (key,)
-    return tuple(
-        Layer(
-            name="target_" + re.sub(r"\W", "_", one),
-            key=one,
-            values=values or None,
-            why=why,
-            names_the_target=True,
-        )
-        for one in keys
-    )
-
-
-TARGET_LAYERS: Final[tuple[Layer, ...]] = (
-    *_target("landuse", "quarry"),
-    *_target("man_made", *_MAN_MADE),
-    *_target("industrial", "mine"),
-    *_target("historic", "mine", "mine_shaft", "mine_adit"),
-    *_target("resource"),
-)
-"""Tags that name the target, also with ``disused:``, ``abandoned:``, ``razed:``, ``proposed:`` or
-``construction:`` before the key."""
-
-_TARGET_KEYS: Final = frozenset(layer.key for layer in TARGET_LAYERS)
-
-TARGET_WORDS: Final[tuple[str, ...]] = ("mina", "mine", "garimpo", "oro", "gold")
-"""Words that name the target where they stand alone in a name, whatever their case."""
-
-_NAME_KEYS: Final = re.compile(
-    r"(?:(?:alt|old|official|loc|int|short|reg|nat)_)?name(?:[:_].+)?", re.ASCII
-)
-_WORDS: Final = re.compile(rf"(?<!\w)({'|'.join(TARGET_WORDS)})(?!\w)", re.IGNORECASE)
-
-
-def target_tags(tags: Mapping[str, str]) -> str | None:
-    """Say which tag of a feature names the target; None if none does.
-
-    Tags are looked at first, then names: `name`, `alt_name`, `old_name`, `official_name`,
-    `loc_name`, `int_name`, `short_name`, `reg_name`, `nat_name`, each in any language
-    (``name:es``). A word counts if it stands alone: between blanks, punctuation, hyphens or the
-    ends of the name, in small letters or capitals. It says nothing of what the feature is: a road
-    called ``Vía El Oro`` leads to gold, or to a village of that name.
-
-    Parameters
-    ----------
-    tags
-        All tags of one feature.
-
-    Returns
-    -------
-    str or None
-        ``"key=value"``, or ``"name~word"`` with the word in small letters.
-
-    Examples
-    --------
-    >>> target_tags({"landuse": "quarry"}), target_tags({"name": "Garimpo do Juca"})
-    ('landuse=quarry', 'name~garimpo')
-    >>> [target_tags({"name": name}) for name in ("Oropesa", "Minas Gerais", "Goldener Weg")]
-    [None, None, None]
-    """
-    if not _TARGET_KEYS.isdisjoint(tags):
-        for layer in TARGET_LAYERS:
-            value = tags.get(layer.key)
-            if value is not None and (layer.values is None or value in layer.values):
-                return f"{layer.key}={value}"
-    for key, value in tags.items():
-        if "name" in key and _NAME_KEYS.fullmatch(key) and (found := _WORDS.search(value)):
-            return f"{key}~{found[1].lower()}"
-    return None
-
-
-def wanted_layers(layers: Iterable[Layer]) -> tuple[Layer, ...]:
-    """Give everything to be taken from a source: the layers, and the tags that name the target."""
-    return (*layers, *TARGET_LAYERS)
 
 
 def check_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:

@@ -5,8 +5,9 @@ from typing import Final
 
 import shapely
 
-from minewatch.context._layers import Kind, Layer, wanted_layers
+from minewatch.context._layers import Kind, Layer
 from minewatch.context._overpass_parts import Part
+from minewatch.context._target import wanted_layers
 
 STATE_QUERY: Final = "[out:json][timeout:25];out;"
 """Asks for nothing but the date of the server's data."""
@@ -64,14 +65,12 @@ def write_query(
 
 def _filters(layers: Sequence[Layer]) -> list[tuple[str, str]]:
     """Give the kinds of elements and the filter of each tag: ``("wr", '["highway"]')``."""
-    wanted: dict[str, tuple[set[Kind], set[str] | None]] = {}
+    wanted: dict[str, list[Layer]] = {}
     for layer in layers:
-        kinds, values = wanted.get(layer.key, (set(), set()))
-        more = None if layer.values is None or values is None else values | set(layer.values)
-        wanted[layer.key] = (kinds | set(layer.kinds), more)
+        wanted.setdefault(layer.key, []).append(layer)
     return [
-        (_elements(kinds), _tag_filter(key, values))
-        for key, (kinds, values) in sorted(wanted.items())
+        (_elements({kind for layer in own for kind in layer.kinds}), _tag_filter(key, own))
+        for key, own in sorted(wanted.items())
     ]
 
 
@@ -84,12 +83,18 @@ def _elements(kinds: set[Kind]) -> str:
     return {"n": "node", "w": "way"}.get(word, word)
 
 
-def _tag_filter(key: str, values: set[str] | None) -> str:
-    if values is None:
-        return f"[{_quote(key)}]"
+def _tag_filter(key: str, layers: Sequence[Layer]) -> str:
+    """Write the filter of a key; what names the target may be one of a list of values."""
+    values: set[str] = set()
+    for layer in layers:
+        if layer.values is None:
+            return f"[{_quote(key)}]"
+        values.update(layer.values)
+    either = "|".join(_escape(value) for value in sorted(values))
+    if any(layer.names_the_target for layer in layers):
+        return f"[{_quote(key)}~{_quote(f'(^|;) *({either}) *(;|$)')}]"
     if len(values) == 1:
         return f"[{_quote(key)}={_quote(next(iter(values)))}]"
-    either = "|".join(_escape(value) for value in sorted(values))
     return f"[{_quote(key)}~{_quote(f'^({either})$')}]"
 
 

@@ -10,15 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 
-from minewatch.context._layers import (
-    KINDS,
-    OWN_COLUMNS,
-    TARGET,
-    TARGET_LAYERS,
-    Kind,
-    Layer,
-    target_tags,
-)
+from minewatch.context._layers import KINDS, OWN_COLUMNS, TARGET, Kind, Layer
+from minewatch.context._target import TARGET_LAYERS, target_tags
 from minewatch.errors import InputError
 from minewatch.types import AnyArray, IntArray
 
@@ -52,13 +45,11 @@ def matcher(layers: Sequence[Layer]) -> Matcher:
 
     A word in a name alone does not make a feature of something that no layer asks for.
     """
-    asked: dict[tuple[str, str], list[tuple[str | None, frozenset[str] | None, bool]]] = {}
+    asked: dict[tuple[str, str], list[tuple[str | None, Layer]]] = {}
     for layer in (*layers, *TARGET_LAYERS):
         name = layer.name if layer in layers else None
-        values = None if layer.values is None else frozenset(layer.values)  # noqa: PD011
         for kind in layer.kinds:
-            rules = asked.setdefault((kind, layer.key), [])
-            rules.append((name, values, layer.names_the_target))
+            asked.setdefault((kind, layer.key), []).append((name, layer))
     keys = {kind: frozenset(key for of, key in asked if of == kind) for kind in KINDS}
 
     def match(tags: Mapping[str, str], kind: Kind) -> Match | None:
@@ -66,10 +57,10 @@ def matcher(layers: Sequence[Layer]) -> Matcher:
         target = None
         for key in keys[kind].intersection(tags):
             value = tags[key]
-            for name, values, names_the_target in asked[kind, key]:
-                if values is not None and value not in values:
+            for name, layer in asked[kind, key]:
+                if not layer.lets_through(value):
                     continue
-                if names_the_target:
+                if layer.names_the_target:
                     target = f"{key}={value}"
                 if name is not None:
                     found[name] = value
