@@ -13,18 +13,19 @@ from minewatch.context._geofabrik import REGIONS, fetch_region
 from minewatch.errors import ContextError, InputError, SettingsError
 
 MIB = 1 << 20
-NAME = "venezuela-latest.osm.pbf"
+PUBLISHED = "venezuela-latest.osm.pbf"
+NAME = f"south-america-{PUBLISHED}"
 QUICK = RetryPolicy(attempts=6, first_wait_s=0.0, longest_wait_s=0.0)
 
 
 def publish(folder: Path, seed: int, size: int = 20 * MIB, path: str = "south-america") -> bytes:
     """Put a file and its checksum on a server."""
     content = np.random.default_rng(seed).bytes(size)
-    file = folder / path / NAME
+    file = folder / path / PUBLISHED
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    file.with_name(f"{NAME}.md5").write_text(f"{digest}  {NAME}\n")
+    file.with_name(f"{PUBLISHED}.md5").write_text(f"{digest}  {PUBLISHED}\n")
     return content
 
 
@@ -119,7 +120,7 @@ def test_faults_that_pass_change_nothing(servers, site, tmp_path, fault):
 
 def test_what_does_not_fit_its_checksum_never_bears_the_name(servers, site, tmp_path):
     publish(site, 1, 1 * MIB)
-    (site / "south-america" / f"{NAME}.md5").write_text(f"{'0' * 32}  {NAME}\n")
+    (site / "south-america" / f"{PUBLISHED}.md5").write_text(f"{'0' * 32}  {NAME}\n")
     with servers.serve(site) as server, pytest.raises(ContextError, match="checksum"):
         fetch_region(source(server.url), tmp_path / "c")
     assert left(tmp_path / "c") == []
@@ -140,7 +141,7 @@ def test_without_a_network_the_message_says_what_to_download(tmp_path):
 def test_a_region_that_is_not_known_is_looked_up_in_the_index(servers, site, tmp_path):
     content = publish(site, 1, MIB, path="south-america/brazil")
     with servers.serve(site) as server:
-        url = f"{server.url}/data/south-america/brazil/{NAME}"
+        url = f"{server.url}/data/south-america/brazil/{PUBLISHED}"
         listed = {"features": [{"properties": {"id": "norte", "urls": {"pbf": url}}}]}
         (site / "index-v1-nogeom.json").write_text(json.dumps(listed))
         assert fetch_region(source(server.url, "norte"), tmp_path).read_bytes() == content
@@ -154,3 +155,11 @@ def test_names_are_read_as_people_write_them():
     assert all(path.count("/") >= 1 for path in REGIONS.values())
     with pytest.raises(SettingsError, match="names no region"):
         RegionSource(region="../etc")
+
+
+def test_regions_of_one_name_have_files_of_their_own():
+    names = {
+        RegionSource(region=path).file_name
+        for path in ("europe/georgia", "north-america/us/georgia")
+    }
+    assert len(names) == 2

@@ -93,6 +93,17 @@ def test_all_faults_together_change_nothing(serve_map, quick_source, from_file, 
     assert_same(read_features(file), from_file)
 
 
+def test_the_file_has_the_same_bytes_however_often_a_server_was_asked(
+    serve_map, quick_source, tmp_path
+):
+    server = serve_map(fault_rate=0.6, seed=5)
+    source = quick_source(server.url)
+    files = [fetch_features(AREA, source=source, out=tmp_path / name) for name in ("a", "b")]
+    costs = [json.loads((file.parent / "features.json").read_text())["traffic"] for file in files]
+    assert costs[0] != costs[1]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 @pytest.mark.parametrize("fault", ["429", "504", "remark", "truncated", "html", "reset"])
 def test_a_server_that_stays_bad_fails_and_leaves_nothing_half_written(
     serve_map, quick_source, tmp_path, fault
@@ -110,7 +121,7 @@ def test_a_part_too_large_is_split_until_it_is_not(serve_map, quick_source, from
     server = serve_map(most_elements=400)
     source = quick_source(server.url, max_area_km2=10_000)
     file = fetch_features(AREA, source=source, out=tmp_path)
-    fetched = read_features(file).info["source"]["fetched"]
+    fetched = json.loads((tmp_path / "features.json").read_text())["traffic"]
     assert fetched["n_parts"] > 4
     assert_same(read_features(file), from_file)
 
@@ -186,7 +197,8 @@ def test_elements_of_several_parts_are_kept_once(serve_map, quick_source, tmp_pa
     server = serve_map()
     file = fetch_features(AREA, source=quick_source(server.url), out=tmp_path)
     counts = read_features(file).info["source"]["fetched"]["counts"]
-    assert counts["duplicates"] > 0
+    record = json.loads((tmp_path / "features.json").read_text())
+    assert record["traffic"]["duplicates"] > 0
     assert counts["conflicts"] == counts["missing_nodes"] == 0
     assert read_features(file).table.index.is_unique
 

@@ -136,6 +136,17 @@ def test_what_only_mining_has_gives_infinite_odds_with_a_bound_below():
     assert 5.0 < low < 100.0
 
 
+def test_odds_of_a_class_in_one_block_have_no_interval():
+    is_mining = np.arange(20) < 10
+    blocks = np.where(is_mining, 0, np.arange(20))
+    ratio, low, high = odds_ratio(
+        is_mining | (np.arange(20) == 15), is_mining, blocks, confidence=0.95
+    )
+    assert ratio == np.inf
+    assert np.isnan(low)
+    assert np.isnan(high)
+
+
 def test_odds_of_what_all_have_are_not_known():
     everything = np.ones(10, dtype=bool)
     found = odds_ratio(everything, np.arange(10) < 5, np.arange(10), confidence=0.95)

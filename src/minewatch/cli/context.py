@@ -165,7 +165,7 @@ def _describe(result: dict[str, Any]) -> str:
     lines = [
         *(f"{name:<{width}}  {count:>9,}" for name, count in counts.items()),
         "",
-        f"{info['counts']['features']:,} features from {_from(info['source'])}",
+        f"{info['counts']['features']:,} features from {_from(info['source'], result['traffic'])}",
         *_notes(result),
         f"Map data of {info['osm_timestamp'] or 'unknown date'}, {info['attribution']}",
         f"Saved: {result['file']}",
@@ -173,13 +173,12 @@ def _describe(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _from(source: dict[str, Any]) -> str:
+def _from(source: dict[str, Any], traffic: dict[str, Any]) -> str:
     if source["kind"] != "overpass":
         return str(source["name"])
-    fetched = source["fetched"]
     return (
-        f"{source['settings']['url']} in {fetched['requests']:,} requests "
-        f"({fetched['received_bytes'] / 1e6:.1f} MB)"
+        f"{source['settings']['url']} in {traffic['requests']:,} requests "
+        f"({traffic['received_bytes'] / 1e6:.1f} MB)"
     )
 
 

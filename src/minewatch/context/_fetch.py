@@ -106,14 +106,14 @@ def fetch_features(
     refuse_existing(final, overwrite=overwrite)
     with locked(final):
         refuse_existing(final, overwrite=overwrite)
-        file, how = _obtain(settings, ground, taken, folder, progress)
+        file, how, traffic = _obtain(settings, ground, taken, folder, progress)
         features = extract_features(file, ground, taken, progress=progress)
         features = dataclasses.replace(
             features, info={**features.info, "source": {**features.info["source"], **how}}
         )
         for suffix in also:
             write_features(features, final.with_suffix(f".{suffix}"), overwrite=True)
-        write_json(folder / RECORD_FILE, _record(features))
+        write_json(folder / RECORD_FILE, _record(features, traffic))
         write_features(features, final, overwrite=True)
         shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
     return final
@@ -137,22 +137,24 @@ def _obtain(
     layers: Sequence[Layer],
     folder: Path,
     progress: Progress,
-) -> tuple[Path, Mapping[str, Any]]:
-    """Give a file of OpenStreetMap that holds the area, and say where it is from."""
+) -> tuple[Path, Mapping[str, Any], Mapping[str, Any]]:
+    """Give a file of OpenStreetMap that holds the area, where it is from, and what asking cost."""
     if isinstance(source, Path):
-        return source, {"kind": "file"}
+        return source, {"kind": "file"}, {}
     if isinstance(source, RegionSource):
         file = fetch_region(source, folder, progress=progress)
-        return file, {"kind": "region", "region": source.path or source.region, "url": source.url}
+        how = {"kind": "region", "region": source.path or source.region, "url": source.url}
+        return file, how, {}
     if ground is None:
         raise InputError("an Overpass server is asked for an area; give one")
     file = folder / OVERPASS_FILE
     fetched = fetch_overpass(ground, layers, source, folder / _WORK_FOLDER, file, progress=progress)
     settings = source.model_dump(mode="json", exclude={"retry", "pause_s"})
-    return file, {"kind": "overpass", "settings": settings, "fetched": fetched.record()}
+    overpass = {"kind": "overpass", "settings": settings, "fetched": fetched.record()}
+    return file, overpass, fetched.traffic()
 
 
-def _record(features: Features) -> dict[str, Any]:
+def _record(features: Features, traffic: Mapping[str, Any]) -> dict[str, Any]:
     """Say what was fetched, from where, and what of it could not be used."""
     table = features.table
     usual = table["target"].isna()
@@ -165,4 +167,5 @@ def _record(features: Features) -> dict[str, Any]:
         "names_the_target": dict(sorted(named.items(), key=lambda row: (-row[1], row[0]))),
         "info": dict(features.info),
         "dropped": features.dropped.to_dict(orient="records"),
+        "traffic": dict(traffic),
     }

@@ -61,7 +61,7 @@ class RegionSource(Settings):
     >>> RegionSource(region="venezuela").file_url
     'https://download.geofabrik.de/south-america/venezuela-latest.osm.pbf'
     >>> RegionSource(region="europe/france/guyane").file_name
-    'guyane-latest.osm.pbf'
+    'europe-france-guyane-latest.osm.pbf'
     """
 
     region: str
@@ -91,8 +91,8 @@ class RegionSource(Settings):
 
     @property
     def file_name(self) -> str:
-        """The name that the extract is kept under."""
-        return f"{self.region.rpartition('/')[2]}-latest.osm.pbf"
+        """The name that the extract is kept under: its whole path, for Georgia is two places."""
+        return f"{(self.path or self.region).replace('/', '-')}-latest.osm.pbf"
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,10 @@ class OverpassSource(Settings):
         return date
 
 
+_TRAFFIC: Final = ("n_parts", "requests", "received_bytes", "duplicates")
+"""What depends on how the server felt, and not on what it holds."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What came of asking a server."""
@@ -121,8 +125,14 @@ class Fetched:
     counts: Counts
 
     def record(self) -> dict[str, Any]:
-        """Give it as a JSON value."""
-        return asdict(self) | {"states": list(self.states)}
+        """Give what the data are, as a JSON value: the same whatever happened on the way."""
+        counts = {key: n for key, n in asdict(self.counts).items() if key not in _TRAFFIC}
+        return {"date": self.date, "states": list(self.states), "counts": counts}
+
+    def traffic(self) -> dict[str, int]:
+        """Give what this run asked and joined, as a JSON value."""
+        both = asdict(self) | asdict(self.counts)
+        return {key: both[key] for key in _TRAFFIC}
 
 
 def fetch_overpass(

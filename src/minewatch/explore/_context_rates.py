@@ -128,6 +128,8 @@ def _extreme_ratio(
         for own in (is_mining, ~is_mining)
     )
     ratio = float("inf") if mining[0] > other[0] else 0.0
+    if np.isnan([*mining, *other]).any():
+        return ratio, float("nan"), float("nan")
     low = mining[1] / other[2] if ratio else 0.0
     high = float("inf") if ratio else mining[2] / other[1]
     return ratio, low, high
@@ -158,4 +160,6 @@ def _ratio_text(ratio: float) -> str:
 
 
 def _odds(share: float) -> float:
+    if np.isnan(share):
+        return share
     return share / (1.0 - share) if share < 1.0 else float("inf")
