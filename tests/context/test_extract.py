@@ -158,7 +158,7 @@ def test_a_mine_is_taken_whatever_the_layers_and_said_apart(file):
         {
             1: (ring(1), {"landuse": "quarry"}),
             2: ([1, 2], {"highway": "track", "name": "Vía Mina Sur"}),
-            3: ([2, 3], {"highway": "track", "name": "Vía Minas"}),
+            3: ([2, 3], {"highway": "track", "name": "Vía Mineral"}),
         },
         tags={9: {"man_made": "adit"}, 2: {"shop": "yes", "name": "El Oro"}},
     )

@@ -1,7 +1,9 @@
 """What names the target: tags of mines and of what they leave behind, and words in names."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from minewatch.context._layers import Layer, items_of
@@ -69,24 +71,82 @@ _RULES: Final = {
     for one in (key, *(f"{prefix}:{key}" for prefix in _LIFECYCLE))
 }
 
-TARGET_WORDS: Final[tuple[str, ...]] = ("mina", "mine", "garimpo", "oro", "gold")
-"""Words that name the target where they stand alone in a name, whatever their case."""
+TARGET_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "es": ("mina", "minas", "miner[oa]s?", "minerias?", "oro", "aurifer[oa]s?", "placer(?:es)?"),
+    "pt": ("minerac(?:ao|oes)", "minerador(?:a|as|es)?", "garimp*", "ouro", "lavras?"),
+    "en": ("mines?", "mining", "miners?", "gold", "gold ?(?:mines?|mining|fields?)", "tailings"),
+    "fr": ("mini(?:er|ere)s?", "orpaill*", "d or", "auriferes?"),
+    "nl": ("mijn", "mijnen", "mijnbouw*", "goud", "goud(?:mijn|veld|zoeker)*"),
+}
+"""Words that name the target where they stand in a name, by language; patterns of small letters
+without accents, a blank for whatever stands between words, a star for more letters. Rather too
+many than too few: a name that is taken by mistake is kept apart and shown, one that is missed gives
+the answer away."""
 
-_NAME_KEYS: Final = re.compile(
-    r"(?:(?:alt|old|official|loc|int|short|reg|nat)_)?name(?:[:_].+)?", re.ASCII
+INNOCENT_NAMES: Final[Mapping[str, str]] = {
+    "minas gerais": "a state of Brazil, and streets everywhere that bear its name",
+    "ouro preto": "a town of Minas Gerais, and streets and a town of Rondônia called after it",
+    "ouro branco": "towns of Brazil, and streets called after them",
+    "ouro fino": "a town of Minas Gerais, and streets called after it",
+    "ouro verde": "coffee, 'green gold': towns and farms of Brazil",
+    "oro verde": "coffee or forest, 'green gold', in Spanish",
+    "lavras da mangabeira": "a town of Ceará",
+}
+"""Names that hold such a word and do not tell of a mine nearby, and what they are; written as
+`TARGET_WORDS` are."""
+
+_NAMED: Final = re.compile(
+    r"(?:[a-z]+:)?(?:(?:alt|old|official|loc|int|short|reg|nat)_)?name(?:[:_].+)?"
+    r"|(?:operator|owner|brand|description|note|destination|ref)(?::.+)?",
+    re.ASCII,
 )
-_WORDS: Final = re.compile(rf"(?<!\w)({'|'.join(TARGET_WORDS)})(?!\w)", re.IGNORECASE)
+_LETTER: Final = r"[^\W\d_]"
+_APART: Final = r"[\W\d_]+"
+
+
+def _words(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Make the pattern of words that no letter touches."""
+    either = "|".join(patterns).replace("*", f"{_LETTER}*").replace(" ", f"(?:{_APART})")
+    return re.compile(rf"(?<!{_LETTER})(?:{either})(?!{_LETTER})")
+
+
+_WORDS: Final = _words(word for words in TARGET_WORDS.values() for word in words)
+_INNOCENT: Final = _words(INNOCENT_NAMES)
+
+
+@lru_cache(maxsize=4_096)
+def _is_named(key: str) -> bool:
+    return _NAMED.fullmatch(key) is not None
+
+
+def _plain(text: str) -> str:
+    """Write a name in small letters without accents."""
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in apart if not unicodedata.combining(letter)).lower()
+
+
+def _word_in(name: str) -> str | None:
+    """Give the word of a name that names the target."""
+    plain = _plain(name)
+    if _WORDS.search(plain) is None:
+        return None
+    found = _WORDS.search(_INNOCENT.sub(" | ", plain))
+    return None if found is None else re.sub(_APART, " ", found[0])
 
 
 def target_tags(tags: Mapping[str, str]) -> str | None:
     """Say which tag of a feature names the target; None if none does.
 
     Tags are looked at first: each also with ``disused:``, ``was:`` or another prefix of what is no
-    more or not yet, and as one of several values (``quarry;industrial``). Then names: `name`,
-    `alt_name`, `old_name`, `official_name`, `loc_name`, `int_name`, `short_name`, `reg_name`,
-    `nat_name`, each in any language (``name:es``). A word counts if it stands alone: between blanks,
-    punctuation, hyphens or the ends of the name, in small letters or capitals. It says nothing of what the feature is: a road
-    called ``Vía El Oro`` leads to gold, or to a village of that name.
+    more or not yet, and as one of several values (``quarry;industrial``). Then names, also former
+    ones and those in other languages, and what else is written in words: operator, owner, brand,
+    description, note, destination, ref.
+
+    A word of `TARGET_WORDS` counts where no letter touches it, in small letters or capitals, with
+    accents or without; `INNOCENT_NAMES` do not count. It says nothing of what the feature is: a
+    road called ``Vía El Oro`` leads to gold, or to a village of that name.
 
     Parameters
     ----------
@@ -96,12 +156,12 @@ def target_tags(tags: Mapping[str, str]) -> str | None:
     Returns
     -------
     str or None
-        ``"key=value"``, or ``"name~word"`` with the word in small letters.
+        ``"key=value"``, or ``"name~word"`` with the word in small letters, without accents.
 
     Examples
     --------
-    >>> target_tags({"landuse": "quarry"}), target_tags({"name": "Garimpo do Juca"})
-    ('landuse=quarry', 'name~garimpo')
+    >>> target_tags({"landuse": "quarry"}), target_tags({"name": "Vila dos Garimpeiros"})
+    ('landuse=quarry', 'name~garimpeiros')
     >>> [target_tags({"name": name}) for name in ("Oropesa", "Minas Gerais", "Goldener Weg")]
     [None, None, None]
     """
@@ -110,8 +170,8 @@ def target_tags(tags: Mapping[str, str]) -> str | None:
         if value is not None and _is_mining(value, _RULES[key]):
             return f"{key}={value}"
     for key, value in tags.items():
-        if "name" in key and _NAME_KEYS.fullmatch(key) and (found := _WORDS.search(value)):
-            return f"{key}~{found[1].lower()}"
+        if _is_named(key) and (word := _word_in(value)):
+            return f"{key}~{word}"
     return None
 
 
