@@ -82,6 +82,16 @@ def test_a_remark_is_a_failure_though_elements_came(remark, kind):
         answer({"type": "way", "id": 1}),
         answer({"type": "node", "id": 1}),
         answer({"type": "node", "lat": 1.0, "lon": 2.0}),
+        answer({"type": "node", "id": 1, "lat": float("nan"), "lon": 2.0}),
+        answer({"type": "node", "id": 1, "lat": 1.0, "lon": 999}),
+        answer({"type": "node", "id": 2**63, "lat": 1.0, "lon": 2.0}),
+        answer({"type": "node", "id": 1, "lat": 1.0, "lon": 2.0, "version": "a"}),
+        answer({"type": "node", "id": 1, "lat": 1.0, "lon": 2.0, "tags": {"place": None}}),
+        answer({"type": "way", "id": 1, "nodes": ["a"]}),
+        answer({"type": "way", "id": 1, "nodes": [1, 2.5]}),
+        answer({"type": "relation", "id": 1, "members": [{}]}),
+        answer({"type": "relation", "id": 1, "members": [{"type": "area", "ref": 1}]}),
+        b"[" * 100_000,
     ],
 )
 def test_what_is_not_whole_is_no_answer(body):

@@ -21,12 +21,9 @@ _TOO_LARGE: Final = re.compile(
 _SLOT: Final = re.compile(r"Slot available after: \S+ in (-?\d+) seconds")
 _FREE: Final = re.compile(r"(\d+) slots? available now")
 _BUSY_WAIT_S: Final = 5.0
-_NEEDS: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
-    "node": {"lat": (int, float), "lon": (int, float)},
-    "way": {"nodes": list},
-    "relation": {"members": list},
-}
-"""What an element of each type must have."""
+_KINDS: Final = frozenset({"node", "way", "relation"})
+_LARGEST_ID: Final = 2**63 - 1
+_LARGEST_VERSION: Final = 2**31 - 1
 
 
 class TooLargeError(Exception):
@@ -57,7 +54,7 @@ def read_answer(body: bytes) -> OsmAnswer:
         _refuse(f"a page instead of JSON ({_words(body)})")
     try:
         said = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadAnswerError(f"the answer is cut off or not JSON ({error})") from error
     if not isinstance(said, dict) or not isinstance(said.get("elements"), list):
         raise BadAnswerError("the answer has no list of elements")
@@ -68,7 +65,7 @@ def read_answer(body: bytes) -> OsmAnswer:
     header = said.get("osm3s")
     stamp = header.get("timestamp_osm_base") if isinstance(header, dict) else None
     return OsmAnswer(
-        [element for element in said["elements"] if element["type"] in _NEEDS],
+        [element for element in said["elements"] if element["type"] in _KINDS],
         stamp if isinstance(stamp, str) and stamp else None,
     )
 
@@ -112,12 +109,52 @@ def _refuse(words: str) -> None:
 
 
 def _check_element(element: Any) -> None:
-    if not isinstance(element, dict) or not isinstance(element.get("id"), int):
+    """Refuse an element that cannot be joined with others and written."""
+    if not isinstance(element, dict) or not _is_whole(element.get("id"), _LARGEST_ID):
         raise BadAnswerError("an element has no id")
     kind = str(element.get("type"))
-    for key, wanted in _NEEDS.get(kind, {}).items():
-        if not isinstance(element.get(key), wanted):
-            raise BadAnswerError(f"{kind}/{element['id']} has no {key}")
+    if kind not in _KINDS:
+        return
+    name = f"{kind}/{element['id']}"
+    if not _is_whole(element.get("version", 0), _LARGEST_VERSION):
+        raise BadAnswerError(f"{name} has the version {element['version']!r}")
+    if not _are_tags(element.get("tags", {})):
+        raise BadAnswerError(f"{name} has tags that are no words")
+    if kind == "node":
+        for key, most in (("lat", 90.0), ("lon", 180.0)):
+            if not _is_degrees(element.get(key), most):
+                raise BadAnswerError(f"{name} has no {key} (found {element.get(key)!r})")
+    else:
+        key, is_one = ("nodes", _is_ref) if kind == "way" else ("members", _is_member)
+        listed = element.get(key)
+        if not isinstance(listed, list) or not all(map(is_one, listed)):
+            raise BadAnswerError(f"{name} has no {key}, or some that are none")
+
+
+def _is_whole(found: Any, most: int) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool) and -most <= found <= most
+
+
+def _is_degrees(found: Any, most: float) -> bool:
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return is_number and -most <= found <= most
+
+
+def _are_tags(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+
+
+def _is_ref(found: Any) -> bool:
+    return _is_whole(found, _LARGEST_ID)
+
+
+def _is_member(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and found.get("type") in _KINDS
+        and _is_ref(found.get("ref"))
+        and isinstance(found.get("role", ""), str)
+    )
 
 
 def _words(page: bytes) -> str:
