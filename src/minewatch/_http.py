@@ -36,8 +36,9 @@ TRANSIENT_STATUS: Final = frozenset({408, 409, 420, 425, 429, 500, 502, 503, 504
 DENIED_STATUS: Final = frozenset({401, 403})
 """HTTP status codes that a new signature may cure."""
 _PIECE_BYTES: Final = 1 << 20
-_MAX_UNASKED_BYTES: Final = 64 << 20
-"""A whole file sent instead of the range that was asked is read up to this size."""
+_MAX_WHOLE_BYTES: Final = 64 << 20
+"""Whole documents, and whole files sent instead of the part that was asked, are read up to this
+size."""
 
 
 class HttpError(Exception):
@@ -50,6 +51,7 @@ class HttpError(Exception):
         status: int | None = None,
         permanent: bool = False,
         damaged: bool = False,
+        oversized: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -57,17 +59,24 @@ class HttpError(Exception):
         """Whether asking later is of no use either: the server said so."""
         self.damaged = damaged
         """Whether answers came, but most of them were not what was asked, at every attempt."""
+        self.oversized = oversized
+        """Whether the answer to what was sent is larger than any that is read."""
 
 
 class BadAnswerError(ValueError):
     """An answer that came whole but is not what was asked: asked for again."""
 
 
+class OversizeError(BadAnswerError):
+    """An answer larger than any that is read; what was sent to get it is not sent again."""
+
+
 class RetryPolicy(Settings):
     """How long to wait for an answer, and how often to ask again.
 
-    The wait before attempt *n* is drawn evenly from 0 to ``first_wait_s × 2ⁿ⁻¹`` (full jitter), or
-    is what the server asks for in ``Retry-After``; never more than ``longest_wait_s``.
+    The wait before attempt *n* is drawn evenly from 0 to ``first_wait_s × 2ⁿ⁻¹`` (full jitter),
+    never more than ``longest_wait_s``; or is what the server asks for in ``Retry-After``, never
+    more than ``longest_asked_wait_s``.
     """
 
     attempts: int = Field(default=12, ge=1)
@@ -81,7 +90,9 @@ class RetryPolicy(Settings):
     first_wait_s: float = Field(default=0.25, ge=0)
     """Upper limit of the first wait, seconds."""
     longest_wait_s: float = Field(default=20.0, ge=0)
-    """Upper limit of every wait, seconds."""
+    """Upper limit of a wait that no server asks for, seconds."""
+    longest_asked_wait_s: float = Field(default=120.0, ge=0)
+    """Upper limit of a wait that a server asks for, seconds."""
     patience: int = Field(default=48, ge=1)
     """After this many failed attempts in a row, whatever was asked, a server is taken to be down:
     until it answers again, each request is tried once."""
@@ -204,6 +215,8 @@ class HttpSession:
                 renewed = failed.status in DENIED_STATUS and renew is not None and renew()
                 if failed.permanent and not renewed:
                     raise HttpError(str(failed), status=failed.status, permanent=True) from failed
+                if failed.oversized and post is not None:
+                    raise HttpError(str(failed), oversized=True) from failed
         status = None if last is None else last.status
         damaged = tried == self.policy.attempts and 2 * n_bad >= tried
         words = f"{last} ({tried} attempts)"
@@ -234,7 +247,9 @@ class HttpSession:
             result = check(self._ask(url, byte_range, post, more))
         except BadAnswerError as error:
             self._note(host, ok=False)
-            raise _FailedAttempt(f"{_plain(url)}: {error}", host, bad_answer=True) from error
+            oversized = isinstance(error, OversizeError)
+            words = f"{_plain(url)}: {error}"
+            raise _FailedAttempt(words, host, bad_answer=True, oversized=oversized) from error
         except _FailedAttempt as failed:
             self._note(host, ok=failed.permanent)
             raise
@@ -268,7 +283,7 @@ class HttpSession:
             )
             try:
                 _check_status(response, url, byte_range)
-                body = self._read_body(response)
+                body = self._read_body(response, _most_bytes(response.status, byte_range))
             finally:
                 _give_back(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -278,12 +293,18 @@ class HttpSession:
         self.traffic.add(received_bytes=len(body))
         return _cut_to_range(response.status, dict(response.headers), body, byte_range)
 
-    def _read_body(self, response: "urllib3.BaseHTTPResponse") -> bytes:
-        """Read a body piece by piece, so that no answer goes on for ever."""
+    def _read_body(self, response: "urllib3.BaseHTTPResponse", most_bytes: int) -> bytes:
+        """Read a body piece by piece, so that no answer goes on for ever or fills the memory."""
         end = time.monotonic() + self.policy.answer_timeout_s
-        pieces = []
-        for piece in response.stream(_PIECE_BYTES, decode_content=False):
+        said = response.headers.get("Content-Length", "")
+        if said.isdecimal() and int(said) > most_bytes:
+            raise OversizeError(f"{said} bytes, expected at most {most_bytes}")
+        pieces, n_bytes = [], 0
+        for piece in response.stream(min(_PIECE_BYTES, most_bytes + 1), decode_content=False):
             pieces.append(piece)
+            n_bytes += len(piece)
+            if n_bytes > most_bytes:
+                raise OversizeError(f"more than {most_bytes} bytes, expected at most that")
             if time.monotonic() > end:
                 raise TimeoutError(f"no whole answer in {self.policy.answer_timeout_s:g} s")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -314,7 +335,7 @@ class HttpSession:
 
     def _wait_s(self, attempt: int, last: "_FailedAttempt") -> float:
         if last.retry_after_s is not None:
-            return min(last.retry_after_s, self.policy.longest_wait_s)
+            return min(last.retry_after_s, self.policy.longest_asked_wait_s)
         limit = min(self.policy.first_wait_s * 2.0 ** (attempt - 1), self.policy.longest_wait_s)
         return random.Random(f"{self._seed} {last} {attempt}").uniform(0.0, limit)  # noqa: S311
 
@@ -331,10 +352,12 @@ class _FailedAttempt(Exception):  # noqa: N818  # never leaves this file
         permanent: bool = False,
         retry_after_s: float | None = None,
         bad_answer: bool = False,
+        oversized: bool = False,
     ) -> None:
         super().__init__(message)
         self.host = host
         self.bad_answer = bad_answer
+        self.oversized = oversized
         self.status = status
         self.permanent = permanent
         self.retry_after_s = retry_after_s
@@ -347,7 +370,7 @@ def _check_status(
     if status == (200 if byte_range is None else 206):
         return
     size = response.headers.get("Content-Length", "")
-    if status == 200 and size.isdecimal() and int(size) <= _MAX_UNASKED_BYTES:
+    if status == 200 and size.isdecimal() and int(size) <= _MAX_WHOLE_BYTES:
         return
     words = f"{_plain(url)}: HTTP {status} {response.reason or ''}".rstrip()
     if status == 200:
@@ -361,6 +384,10 @@ def _check_status(
         permanent=not transient,
         retry_after_s=_retry_after_s(response.headers.get("Retry-After")),
     )
+
+
+def _most_bytes(status: int, byte_range: tuple[int, int] | None) -> int:
+    return _MAX_WHOLE_BYTES if byte_range is None or status != 206 else byte_range[1]
 
 
 def _give_back(response: "urllib3.BaseHTTPResponse") -> None:

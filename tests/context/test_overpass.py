@@ -126,6 +126,21 @@ def test_a_part_too_large_is_split_until_it_is_not(serve_map, quick_source, from
     assert_same(read_features(file), from_file)
 
 
+@pytest.mark.parametrize(
+    "limit", ["_http._MAX_WHOLE_BYTES", "context._overpass_answer._MOST_BYTES"]
+)
+def test_a_part_whose_answer_is_too_large_to_read_is_split(
+    serve_map, quick_source, from_file, tmp_path, monkeypatch, limit
+):
+    monkeypatch.setattr(f"minewatch.{limit}", 6_000 if "_http" in limit else 60_000)
+    server = serve_map()
+    file = fetch_features(AREA, source=quick_source(server.url, max_area_km2=10_000), out=tmp_path)
+    fetched = json.loads((tmp_path / "features.json").read_text())["traffic"]
+    assert fetched["n_parts"] > 1
+    assert len(set(server.asked.queries)) == len(server.asked.queries)  # none twice
+    assert_same(read_features(file), from_file)
+
+
 def test_splitting_has_an_end(serve_map, quick_source, tmp_path):
     server = serve_map(most_elements=1)
     source = quick_source(server.url, max_area_km2=10_000, max_splits=2)

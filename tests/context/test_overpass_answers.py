@@ -1,15 +1,17 @@
 """What passes for an answer of an Overpass server, and what never does."""
 
+import gzip
 import json
 import re
 
 import pytest
 
-from minewatch._http import BadAnswerError
+from minewatch._http import Answer, BadAnswerError
 from minewatch.context._layers import Layer
 from minewatch.context._overpass_answer import (
     OsmAnswer,
     TooLargeError,
+    decode,
     read_answer,
     seconds_until_free,
 )
@@ -97,6 +99,18 @@ def test_a_remark_is_a_failure_though_elements_came(remark, kind):
 def test_what_is_not_whole_is_no_answer(body):
     with pytest.raises(BadAnswerError):
         read_answer(body)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
+def test_a_packed_answer_is_unpacked_up_to_a_size(encoding, monkeypatch):
+    monkeypatch.setattr("minewatch.context._overpass_answer._MOST_BYTES", 1 << 20)
+    headers = {"Content-Encoding": encoding}
+    fits, large = bytes(1 << 20), bytes((1 << 20) + 1)
+    assert decode(Answer(gzip.compress(fits), None, headers)) == fits
+    with pytest.raises(TooLargeError, match="1 MiB"):
+        decode(Answer(gzip.compress(large), None, headers))
+    with pytest.raises(BadAnswerError, match="cut off"):
+        decode(Answer(gzip.compress(fits)[:-9], None, headers))
 
 
 def test_a_page_says_in_the_message_what_it_says():

@@ -213,7 +213,12 @@ class _Server:
                 )
             return body, read
 
-        return self.session.fetch(self._when_free, check, post=query.encode(), headers=_HEADERS)
+        try:
+            return self.session.fetch(self._when_free, check, post=query.encode(), headers=_HEADERS)
+        except HttpError as error:
+            if error.oversized:
+                raise TooLargeError(str(error)) from error
+            raise
 
     def pause(self) -> None:
         """Leave the server alone for a moment."""

@@ -6,6 +6,7 @@ of HTML. None of them may pass for an answer, least of all for an empty one.
 
 import gzip
 import html
+import io
 import json
 import re
 import zlib
@@ -21,6 +22,8 @@ _TOO_LARGE: Final = re.compile(
 _SLOT: Final = re.compile(r"Slot available after: \S+ in (-?\d+) seconds")
 _FREE: Final = re.compile(r"(\d+) slots? available now")
 _BUSY_WAIT_S: Final = 5.0
+_MOST_BYTES: Final = 128 << 20
+"""An answer that unpacks to more is too large: its parts are asked for instead."""
 _KINDS: Final = frozenset({"node", "way", "relation"})
 _LARGEST_ID: Final = 2**63 - 1
 _LARGEST_VERSION: Final = 2**31 - 1
@@ -71,16 +74,28 @@ def read_answer(body: bytes) -> OsmAnswer:
 
 
 def decode(answer: Answer) -> bytes:
-    """Give the body of an answer, unpacked."""
+    """Give the body of an answer, unpacked.
+
+    Raises
+    ------
+    TooLargeError
+        If it is larger than any that is read.
+    BadAnswerError
+        If it was cut off.
+    """
     encoding = next(
         (text for name, text in answer.headers.items() if name.lower() == "content-encoding"), ""
     )
-    if encoding != "gzip":
+    if encoding.strip().lower() not in ("gzip", "x-gzip"):
         return answer.body
     try:
-        return gzip.decompress(answer.body)
+        with gzip.GzipFile(fileobj=io.BytesIO(answer.body)) as packed:
+            body = packed.read(_MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise BadAnswerError(f"the answer is cut off ({error})") from error
+    if len(body) > _MOST_BYTES:
+        raise TooLargeError(f"the answer is larger than {_MOST_BYTES >> 20} MiB")
+    return body
 
 
 def seconds_until_free(status: str) -> float:
