@@ -82,6 +82,27 @@ def test_relative_links_start_where_the_item_lies(make_item: MakeItem) -> None:
     assert on_disk.bands["B04"].href == "/archive/a/B04.tif"
 
 
+@pytest.mark.parametrize(
+    ("href", "base", "address"),
+    [
+        ("/data/B04.tif", "https://host.test/cat/item.json", "https://host.test/data/B04.tif"),
+        ("//other.test/B04.tif", "https://host.test/item.json", "https://other.test/B04.tif"),
+        ("../B04.tif", "http://host.test/cat/a/item.json", "http://host.test/cat/B04.tif"),
+        ("B04.tif", "s3://bucket/cat/item.json", "s3://bucket/cat/B04.tif"),
+        ("B04.tif", "file:///archive/item.json", "file:///archive/B04.tif"),
+        ("s3://bucket/B04.tif", "/archive/item.json", "s3://bucket/B04.tif"),
+        ("/data/B04.tif", "/archive/item.json", "/data/B04.tif"),
+        ("../B04.tif", "/archive/a/item.json", "/archive/B04.tif"),
+        ("./B04.tif", None, "./B04.tif"),
+    ],
+)
+def test_links_mean_what_their_document_s_address_makes_of_them(
+    make_item: MakeItem, href: str, base: str | None, address: str
+) -> None:
+    scene = read_scene(make_item(assets={"red": {"href": href}}), base_href=base)
+    assert scene.bands["B04"].href == address
+
+
 def test_newer_spellings_of_the_projection_are_read(make_item: MakeItem) -> None:
     item = make_item(proj__epsg=None)
     item["properties"]["proj:code"] = "EPSG:32720"

@@ -18,6 +18,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from minewatch._http import RetryPolicy
 from minewatch.bands import add_offset
 from minewatch.errors import (
     BandError,
@@ -42,6 +43,7 @@ COLLECTION = "sentinel-2-l2a"
 YEAR = {"start": "2023-01-01", "end": "2023-12-31"}
 QUERY = SceneQuery(**YEAR)
 RGB = SceneQuery(**YEAR, bands="rgb")
+HASTY = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.01, read_timeout_s=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -341,6 +343,44 @@ def test_item_that_lacks_something_is_named_and_the_others_are_used(
     found = FolderSource(folder).search(one_place(toy_area), QUERY)
     assert {failure.key for failure in found.unusable} == {str(folder / "broken.json"), item["id"]}
     assert len(found.scenes) > 4
+
+
+@pytest.mark.parametrize("write", [str, Path.as_uri], ids=["path", "file"])
+@pytest.mark.parametrize("root", ["stac", "data/catalog.json"], ids=["api", "static"])
+@pytest.mark.parametrize("sign", [None, str], ids=["open", "signed"])
+def test_items_of_a_server_never_lead_to_files_of_this_machine(
+    root: str,
+    write: Callable[[Path], str],
+    sign: Callable[[str], str] | None,
+    toy_archive: Path,
+    toy_area: GeoBox,
+    tmp_path: Path,
+    serve_archive: Callable[..., Any],
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(toy_archive, folder, copy_function=_link)
+    assets = {}
+    for path in folder.rglob("S2*.json"):
+        item = json.loads(path.read_text())
+        assets[item["id"]] = item["assets"]
+        for asset in item["assets"].values():
+            asset["href"] = write(path.parent.resolve() / asset["href"])
+        path.unlink()
+        path.write_text(json.dumps(item))
+    server = serve_archive(folder)
+    for name, own in assets.items():  # by itself it says that they lie on the server
+        server.api.items[name]["assets"] = own
+    source = StacSource(f"{server.url}/{root}", COLLECTION, sign=sign, policy=HASTY)
+    outcome = dict(source.load_many({"a": one_place(toy_area)}, RGB))["a"]
+    if isinstance(outcome, xr.Dataset):
+        assert outcome.attrs["scenes"] == []
+        unusable = source.search(one_place(toy_area), RGB).unusable
+        assert unusable
+        assert {one.key for one in unusable} <= set(assets)
+        assert all("expected http:// or https://" in one.reason for one in unusable)
+    else:
+        assert "http://127.0.0.1" in outcome.reason, "a path on the server"
+    source.close()
 
 
 def _link(source: str, target: str) -> None:

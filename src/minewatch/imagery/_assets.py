@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from posixpath import dirname, join, normpath
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
 from minewatch.bands import NO_DATA, SCALE_FACTOR, Band, band
 from minewatch.errors import BandError
+from minewatch.imagery._links import resolve
 
 MASK_KEY: Final = "scl"
 MASK_RESOLUTION_M: Final = 20.0
@@ -117,7 +116,7 @@ def _read_asset(
     offset = raster.get("offset")
     return FoundAsset(
         key=key,
-        href=_resolve(str(asset["href"]), base),
+        href=resolve(str(asset["href"]), base),
         resolution_m=float(size_m or native_m),
         transform=transform,
         shape=None if shape is None else (int(shape[0]), int(shape[1])),
@@ -153,11 +152,3 @@ def _rank(found: FoundAsset, wanted_m: float) -> tuple[bool, bool, str]:
 def _self_href(item: Mapping[str, Any]) -> str | None:
     links = item.get("links") or ()
     return next((link.get("href") for link in links if link.get("rel") == "self"), None)
-
-
-def _resolve(href: str, base: str | None) -> str:
-    if base is None or urlsplit(href).scheme or href.startswith("/"):
-        return href
-    if urlsplit(base).scheme in ("http", "https"):
-        return urljoin(base, href)
-    return normpath(join(dirname(base), href))

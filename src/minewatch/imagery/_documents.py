@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import urljoin
 
 import numpy as np
 import shapely
 
 from minewatch.errors import NotThereError, SceneError
 from minewatch.imagery._items import Scene, read_scene
+from minewatch.imagery._links import resolve
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._source import SearchResult
 from minewatch.types import Failure
@@ -21,6 +21,8 @@ STAGE: Final = "imagery"
 Document: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = tuple[str, Document]
 """Where an item was read from, and the item."""
+Check: TypeAlias = Callable[[Scene], None]
+"""Raises `SceneError` for a scene that is not to be used."""
 
 
 class SceneShelf:
@@ -32,16 +34,26 @@ class SceneShelf:
         Items with where they were read from, or why a document could not be read.
     collection
         Only items of this collection, if they say which they belong to; None for all.
+    check
+        Raises `SceneError` for a scene that is not to be used; None: all are.
     """
 
-    def __init__(self, found: Iterable[Found | Failure], *, collection: str | None = None) -> None:
+    def __init__(
+        self,
+        found: Iterable[Found | Failure],
+        *,
+        collection: str | None = None,
+        check: Check | None = None,
+    ) -> None:
         scenes: list[Scene] = []
         unusable: list[Failure] = []
         for one in found:
             if isinstance(one, Failure):
                 unusable.append(one)
             elif collection is None or one[1].get("collection") in (None, collection):
-                understood = understand(one[1], base_href=one[0], collection=collection)
+                understood = understand(
+                    one[1], base_href=one[0], collection=collection, check=check
+                )
                 (scenes if isinstance(understood, Scene) else unusable).append(understood)  # type: ignore[arg-type]  # each to its own
         self.scenes = tuple(scenes)
         self.unusable = tuple(unusable)
@@ -58,13 +70,20 @@ class SceneShelf:
 
 
 def understand(
-    item: Document, *, base_href: str | None = None, collection: str | None = None
+    item: Document,
+    *,
+    base_href: str | None = None,
+    collection: str | None = None,
+    check: Check | None = None,
 ) -> Scene | Failure:
     """Give an item as a scene, or why it cannot be one."""
     try:
-        return read_scene(item, collection=collection, base_href=base_href)
+        scene = read_scene(item, collection=collection, base_href=base_href)
+        if check is not None:
+            check(scene)
     except SceneError as error:
         return Failure(str(item.get("id") or base_href or "an item without id"), STAGE, str(error))
+    return scene
 
 
 def folder_items(folder: Path) -> Iterator[Found | Failure]:
@@ -110,17 +129,10 @@ def linked_items(root: str, read: Callable[[str], Any]) -> Iterator[Found]:
         for link in document.get("links") or () if isinstance(document, Mapping) else ():
             if link.get("rel") not in ("child", "item", "items") or not link.get("href"):
                 continue
-            target = resolve(href, str(link["href"]))
+            target = resolve(str(link["href"]), href)
             if target not in seen:
                 seen.add(target)
                 waiting.append(target)
-
-
-def resolve(base: str, href: str) -> str:
-    """Give the address of a link in a document."""
-    if "://" in href or href.startswith("/"):
-        return urljoin(base, href) if "://" in base else href
-    return urljoin(base, href) if "://" in base else str((Path(base).parent / href).resolve())
 
 
 def _items_in(document: Any) -> list[Document]:

@@ -15,7 +15,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from minewatch._http import RetryPolicy
 from minewatch.imagery._items import BandAsset
-from minewatch.imagery._reader import Blocks, OpenRaster, ReadError, local_path
+from minewatch.imagery._links import local_path
+from minewatch.imagery._reader import Blocks, OpenRaster, ReadError
 from minewatch.imagery._sampling import RasterGrid, Window
 from minewatch.imagery._signing import Signer, Unsigned
 from minewatch.types import AnyArray

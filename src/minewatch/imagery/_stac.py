@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from minewatch.errors import ImageryError, InputError
 from minewatch.imagery._batch import DEFAULT_MEMORY_MB, DEFAULT_WORKERS, BatchLoader, Bounds
 from minewatch.imagery._documents import SceneShelf, linked_items, understand
 from minewatch.imagery._items import Scene
+from minewatch.imagery._links import check_served
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._reader import Reader
 from minewatch.imagery._reader_cog import CogReader
@@ -33,7 +35,8 @@ class StacSource(SceneSource):
     """Composites from the scenes of a STAC catalogue: an API, or a static catalogue.
 
     Nothing is asked before the first search or load. Files are read by block, over one session
-    that repeats failed requests with an end, and never from the disk.
+    that repeats failed requests with an end, and never from the disk: a scene whose files a
+    catalogue says to lie anywhere but on a server is left out and said so.
 
     Parameters
     ----------
@@ -86,6 +89,7 @@ class StacSource(SceneSource):
         self._collection = collection
         self._session = HttpSession(policy, connections=workers)
         signer = _signer(sign, self._session)
+        self._check = partial(check_served, signed=signer is not None)
         self._loader = BatchLoader(
             search=self._search,
             reader=reader
@@ -121,7 +125,9 @@ class StacSource(SceneSource):
             items = list(self._ask(bounds, query))
         except HttpError as error:
             raise ImageryError(f"{self._url} cannot be searched: {error}") from error
-        understood = [understand(item, collection=self._collection) for item in items]
+        understood = [
+            understand(item, collection=self._collection, check=self._check) for item in items
+        ]
         return SearchResult(
             tuple(one for one in understood if isinstance(one, Scene)),
             tuple(one for one in understood if isinstance(one, Failure)),
@@ -136,7 +142,7 @@ class StacSource(SceneSource):
             self._client = open_client(self._url, self._session)
             return
         items = linked_items(self._url, self._session.fetch_json)
-        self._shelf = SceneShelf(items, collection=self._collection)
+        self._shelf = SceneShelf(items, collection=self._collection, check=self._check)
         if not self._shelf.scenes and not self._shelf.unusable:
             raise InputError(f"{self._url} is neither a STAC API nor a catalogue with items")
 
