@@ -18,6 +18,9 @@ from minewatch.types import Failure
 
 STAGE: Final = "imagery"
 
+_MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a document of another shape than expected raises."""
+
 Document: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = tuple[str, Document]
 """Where an item was read from, and the item."""
@@ -82,8 +85,15 @@ def understand(
         if check is not None:
             check(scene)
     except SceneError as error:
-        return Failure(str(item.get("id") or base_href or "an item without id"), STAGE, str(error))
+        return Failure(_name(item, base_href), STAGE, str(error))
+    except _MALFORMED as error:  # one item must never end the reading of the others
+        words = f"the item is malformed ({type(error).__name__}: {error})"
+        return Failure(_name(item, base_href), STAGE, words)
     return scene
+
+
+def _name(item: Document, base_href: str | None) -> str:
+    return str(item.get("id") or base_href or "an item without id")
 
 
 def folder_items(folder: Path) -> Iterator[Found | Failure]:
