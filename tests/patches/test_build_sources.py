@@ -1,6 +1,7 @@
 """Building from real sources: a folder, and servers that fail or die."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch._http import RetryPolicy
 from minewatch.cli._app import run
-from minewatch.errors import IncompleteError
+from minewatch.errors import AlreadyThereError, IncompleteError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import FolderSource, SceneQuery, StacSource
 from minewatch.patches import BuildSummary, PatchDataset, build_patches
@@ -101,6 +102,39 @@ def test_places_loaded_one_by_one_give_the_same_bytes(
     assert bytes_below(tmp_path / "one") == bytes_below(tmp_path / "many")
     pixels = PatchDataset.open(whole).digital_numbers(few.index)
     np.testing.assert_array_equal(PatchDataset.open(tmp_path / "one").digital_numbers(), pixels)
+
+
+def test_a_stopped_build_goes_on_with_the_same_items_alone(
+    toy_archive: Path, sites: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    few, out = sites.iloc[:3], tmp_path / "patches"
+    same, other = tmp_path / "same" / "archive", tmp_path / "other" / "archive"
+    for copy in (same, other):
+        shutil.copytree(toy_archive, copy, copy_function=os.link)
+    item = next(path for path in sorted(other.rglob("S2*.json")))
+    content = item.read_text().replace(
+        '"s2:processing_baseline": "0', '"s2:processing_baseline": "1'
+    )
+    item.unlink()
+    item.write_text(content)
+
+    def stop(_step: str, done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    def source(folder: Path, collection: str | None = None) -> FolderSource:
+        return FolderSource(folder, collection=collection, workers=1)
+
+    folder = shutil.move(same, tmp_path / "first" / "archive")
+    with pytest.raises(KeyboardInterrupt):
+        build(few, source(folder), out, progress=stop)
+    for another in (source(other), source(folder, COLLECTION)):
+        with pytest.raises(
+            AlreadyThereError, match=r"source folder archive.*, asked folder archive"
+        ):
+            build(few, another, out)
+    moved = shutil.move(folder, same)
+    assert build(few, source(moved), out).n_loaded < 3
 
 
 def test_a_server_that_stays_down_leaves_a_list_and_nothing_else(
