@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.bands import check_level
-from minewatch.errors import BandError, InputError, MinewatchError
+from minewatch.errors import BandError, CredentialsError, InputError, MinewatchError
 from minewatch.imagery import _earthengine_graph as graph
 from minewatch.imagery._earthengine_access import HIGH_VOLUME_URL, Access
 from minewatch.imagery._earthengine_client import (
@@ -205,8 +205,11 @@ class EarthEngineSource:
 
         Raises
         ------
-        BandError, MissingExtraError, CredentialsError, ImageryError
+        BandError, MissingExtraError, ImageryError
             As `load`, if not even a connection can be made; later on, as failures.
+        CredentialsError
+            If access is refused, at whatever place: every other would be refused too. Those that
+            are done by then are given first.
         """
         self._check(query)
         self._client.open()
@@ -231,7 +234,7 @@ class EarthEngineSource:
                 if not running:
                     return
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
+                for future in sorted(finished, key=lambda done: done.exception() is not None):
                     yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -241,6 +244,8 @@ class EarthEngineSource:
     ) -> tuple[str, xr.Dataset | Failure]:
         try:
             return key, self._load(geobox, query, key)
+        except CredentialsError:
+            raise
         except MinewatchError as error:
             return key, Failure(key, "imagery", str(error))
 
