@@ -161,7 +161,10 @@ class EarthEngineSource:
         Returns
         -------
         Dataset
-            As `minewatch.imagery.ImagerySource` says.
+            As `minewatch.imagery.ImagerySource` says. In the attributes also ``views_rule``
+            (`views`), and ``scenes_rule``: ``considered`` if ``scenes`` are all images of the
+            period that touch the place, whether or not they show a clear pixel of it; ``known`` if
+            they are those that know pixels of it, which only ``passes`` and ``least_cloudy`` count.
 
         Raises
         ------
@@ -317,7 +320,8 @@ class EarthEngineSource:
                 "scenes": [image.as_scene() for image in images],
                 "mask": mask,
                 "method": query.method,
-                "views": self._views,
+                "scenes_rule": "known" if self._counts_pixels(query) else "considered",
+                "views_rule": self._views,
                 "versions": {
                     "minewatch": __version__,
                     "earthengine-api": version("earthengine-api"),
