@@ -16,7 +16,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, RetryPolicy
-from minewatch.errors import ImageryError
+from minewatch.errors import ImageryError, MinewatchError
 from minewatch.imagery import SceneQuery
 from minewatch.imagery._folder import FolderSource
 from minewatch.imagery._signing import PlanetaryComputerSigner
@@ -171,6 +171,73 @@ def test_source_that_recovers_is_used_again(
     source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
     assert all(isinstance(one, Failure) for _, one in source.load_many(places, QUERY))
     server.settings = type(server.settings)()
+    assert_same(dict(source.load_many(places, QUERY)), expected)
+    source.close()
+
+
+CATALOG = {
+    "type": "Catalog",
+    "id": "c",
+    "stac_version": "1.0.0",
+    "description": "d",
+    "conformsTo": [
+        "https://api.stacspec.org/v1.0.0/core",
+        "https://api.stacspec.org/v1.0.0/item-search",
+    ],
+}
+SEARCH = {"rel": "search", "type": "application/geo+json", "href": "/search", "method": "GET"}
+ROOT = {**CATALOG, "links": [SEARCH]}
+PAGE = {"type": "FeatureCollection", "features": [{"type": "Feature", "id": "a"}], "links": []}
+
+
+@pytest.mark.parametrize(
+    ("root", "page", "words"),
+    [
+        ([ROOT], PAGE, "not a STAC catalogue"),
+        ({**ROOT, "conformsTo": []}, PAGE, "DoesNotConformTo"),
+        ({**ROOT, "type": "Feature"}, PAGE, "not a STAC API that can be searched"),
+        ({**CATALOG, "links": [SEARCH, None]}, PAGE, "not a STAC API that can be searched"),
+        ({**CATALOG, "links": [{**SEARCH, "href": "file:///etc/passwd"}]}, PAGE, "searched"),
+        (ROOT, [PAGE], "a JSON list, expected an object"),
+        (ROOT, {"code": 500, "description": "sorry"}, "not a list of items"),
+        (ROOT, {**PAGE, "features": [None]}, "not a list of items"),
+        (ROOT, {**PAGE, "links": [None]}, "not a STAC API that can be searched"),
+        (ROOT, {**PAGE, "links": [{"rel": "next"}]}, "not a STAC API that can be searched"),
+        (ROOT, {**PAGE, "links": [{"rel": "next", "href": "/search"}]}, "more than 20 items"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_catalogue_that_breaks_its_standard_is_one_clear_error(
+    root: object,
+    page: object,
+    words: str,
+    places: Mapping[str, GeoBox],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("minewatch.imagery._stac_client.MOST_ITEMS", 20)
+    documents = [json.dumps(one).encode() for one in (root, root, page)]
+    with served(*((200, {}, body) for body in documents)) as (url, _):
+        source = StacSource(url.removesuffix("/file"), COLLECTION, policy=HASTY)
+        with pytest.raises(MinewatchError, match="http://127") as raised:
+            source.load(places["place-0"], QUERY)
+        assert words in str(raised.value)
+        source.close()
+
+
+def test_api_that_only_answers_get_is_asked_by_get(
+    serve_archive: Callable[..., Any], places: Mapping[str, GeoBox], expected: Mapping[str, Any]
+) -> None:
+    server = serve_archive()
+    landing, answer = server.api.answer("", "", None)[1], server.api.answer
+    landing["links"] = [link for link in landing["links"] if link.get("method") != "POST"]
+
+    def answer_get(path: str, query: str, content: bytes | None) -> tuple[int, Any]:
+        if content is not None:
+            return 405, {}
+        return answer(path, query, content) if path else (200, landing)
+
+    server.api.answer = answer_get
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
     assert_same(dict(source.load_many(places, QUERY)), expected)
     source.close()
 

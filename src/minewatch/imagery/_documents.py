@@ -18,7 +18,7 @@ from minewatch.types import Failure
 
 STAGE: Final = "imagery"
 
-_MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading a document of another shape than expected raises."""
 
 Document: TypeAlias = Mapping[str, Any]
@@ -86,7 +86,7 @@ def understand(
             check(scene)
     except SceneError as error:
         return Failure(_name(item, base_href), STAGE, str(error))
-    except _MALFORMED as error:  # one item must never end the reading of the others
+    except MALFORMED as error:  # one item must never end the reading of the others
         words = f"the item is malformed ({type(error).__name__}: {error})"
         return Failure(_name(item, base_href), STAGE, words)
     return scene
@@ -110,7 +110,7 @@ def folder_items(folder: Path) -> Iterator[Found | Failure]:
     for path in sorted(folder.rglob("*.json")):
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             yield Failure(str(path), STAGE, f"not a JSON document ({error})")
             continue
         for item in _items_in(document):
