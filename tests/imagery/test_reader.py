@@ -369,6 +369,37 @@ def test_bilinear_leaves_out_what_has_no_data() -> None:
     )
 
 
+@pytest.mark.parametrize("bilinear", [False, True])
+@pytest.mark.parametrize(("resolution_m", "pixel_m"), [(20.0, 10.0), (60.0, 10.0), (60.0, 20.0)])
+def test_coarse_place_is_the_mean_of_whole_pixels_and_never_shifts(
+    resolution_m: float, pixel_m: float, *, bilinear: bool
+) -> None:
+    rows, columns = np.mgrid[0:200, 0:200]
+    slope = (1000 + 36 * rows + 12 * columns).astype(np.uint16)
+    found = sampled(slope, place(resolution_m=resolution_m), pixel_m=pixel_m, bilinear=bilinear)
+    y, x = np.mgrid[0:12, 0:12]
+    row = (900 + resolution_m * (y + 0.5)) / pixel_m - 0.5
+    column = (1200 + resolution_m * (x + 0.5)) / pixel_m - 0.5
+    np.testing.assert_array_equal(found, np.floor(1000 + 36 * row + 12 * column + 0.5))
+
+
+def test_mean_leaves_out_what_has_no_data_and_rounds_half_up() -> None:
+    numbers = np.zeros((200, 200), dtype=np.uint16)
+    numbers[90:92, 120:122] = [[10, 0], [0, 11]]
+    numbers[90:92, 122:124] = [[10, 11], [0, 13]]
+    numbers[92:94, 120:122] = 65535
+    found = sampled(numbers, place(resolution_m=20.0), pixel_m=10.0)
+    assert found[:2, :3].tolist() == [[11, 11, 0], [65535, 0, 0]]
+
+
+def test_coarse_mask_is_true_only_where_all_its_pixels_are() -> None:
+    mask = np.ones((200, 200), dtype=bool)
+    mask[91, 121] = False
+    found = sampled(mask, place(resolution_m=20.0), pixel_m=10.0)  # type: ignore[arg-type]  # a mask
+    assert not found[0, 0]
+    assert found.sum() == 143
+
+
 def test_bilinear_leaves_finer_bands_as_they_are() -> None:
     board = checkerboard(200, 200)
     np.testing.assert_array_equal(

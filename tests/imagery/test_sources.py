@@ -281,6 +281,22 @@ def test_bilinear_changes_coarse_bands_only(toy_archive: Path, toy_area: GeoBox)
     assert float(np.abs(difference.mean())) < 0.002
 
 
+def test_coarse_place_is_the_mean_of_the_fine_one_under_it(
+    toy_archive: Path, toy_area: GeoBox
+) -> None:
+    source = FolderSource(toy_archive)
+    query = SceneQuery(**YEAR, bands="B04", method="least_cloudy")
+    fine = one_place(toy_area)
+    coarse = GeoBox((24, 24), fine.transform @ Affine.scale(2), fine.crs)
+    of_fine, of_coarse = (source.load(geobox, query) for geobox in (fine, coarse))
+    assert of_fine.attrs["scenes"][0]["id"] == of_coarse.attrs["scenes"][0]["id"]
+    numbers = np.rint(of_fine["reflectance"].to_numpy() * 1e4)[0]
+    expected = np.floor(numbers.reshape(24, 2, 24, 2).mean(axis=(1, 3)) + 0.5)
+    found = np.rint(of_coarse["reflectance"].to_numpy() * 1e4)[0]
+    assert np.isfinite(expected).mean() > 0.9
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_place_that_no_scene_covers_is_empty_and_no_error(toy_archive: Path) -> None:
     geobox = PatchGrid().geobox(-56.4, -1.5)
     found = check_composite(FolderSource(toy_archive).load(geobox, RGB))
