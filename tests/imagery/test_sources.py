@@ -207,6 +207,24 @@ def test_dark_pixels_settle_a_doubtful_offset(from_folder: Mapping[str, xr.Datas
     assert any("so it was applied, though the item says it was not" in one for one in words)
 
 
+def test_doubtful_scene_without_the_dark_band_is_used_and_says_so(
+    toy_archive: Path, toy_area: GeoBox, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(toy_archive, folder, copy_function=_link)
+    for path in folder.rglob("S2*.json"):
+        item = json.loads(path.read_text())
+        del item["assets"]["red"]
+        path.unlink()
+        path.write_text(json.dumps(item))
+    query = SceneQuery(**YEAR, bands=("B02", "B08"))
+    found = FolderSource(folder).load(one_place(toy_area), query)
+    whole_scenes = FolderSource(toy_archive).load(one_place(toy_area), query)
+    unchecked = [words for words in found.attrs["decisions"] if "there is no B04" in words]
+    assert unchecked == ["offset -1000 not checked by dark pixels: there is no B04"]
+    assert len(found.attrs["scenes"]) == len(whole_scenes.attrs["scenes"])
+
+
 def test_cloudy_views_are_not_read_beyond_their_mask(
     serve_archive: Callable[..., Any], toy_area: GeoBox
 ) -> None:

@@ -242,8 +242,10 @@ class GroupComposer:
                 ]
 
     def _settle_offset(self, scene: Scene, uses: Sequence[BandUse]) -> None:  # noqa: ARG002  # as others
-        with self._reader.open(scene.bands[DARK_BAND]) as file:
-            numbers = file.read_smallest()
+        numbers, asset = None, scene.bands.get(DARK_BAND)
+        if asset is not None:
+            with self._reader.open(asset) as file:
+                numbers = file.read_smallest()
         self._settled[_key(scene)] = settle_offset(scene, numbers)
 
     def _compose_bands(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
