@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import geopandas as gpd
 import numpy as np
@@ -15,11 +18,12 @@ import pandas as pd
 import pytest
 from odc.geo.geobox import GeoBox
 
-from minewatch._http import RetryPolicy
+from minewatch._http import HttpSession, RetryPolicy
 from minewatch.cli._app import run
 from minewatch.errors import AlreadyThereError, IncompleteError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import FolderSource, SceneQuery, StacSource
+from minewatch.imagery._signing import PlanetaryComputerSigner
 from minewatch.patches import BuildSummary, PatchDataset, build_patches
 from minewatch.sites import read_sites, write_sites
 
@@ -70,16 +74,25 @@ def same_but_for_the_source(found: Mapping[str, bytes], expected: Mapping[str, b
 
 
 def test_every_third_request_failing_changes_no_byte(
+    servers: ModuleType,
     serve_archive: Callable[..., Any],
     sites: gpd.GeoDataFrame,
     whole: Path,
     tmp_path: Path,
     bytes_below: Bytes,
 ) -> None:
-    server = serve_archive(fault_rate=0.3, api_faults=True, seed=4, stall_s=0.3)
-    summary = build(sites, stac(server), tmp_path / "patches")
+    settings = {"signed": True, "token_uses": 20, "faults": servers.FAULTS}
+    server = serve_archive(fault_rate=0.3, api_faults=True, seed=4, stall_s=0.3, **settings)
+    with closing(HttpSession(HASTY)) as asking:
+        signer = PlanetaryComputerSigner(
+            asking, token_url=f"{server.url}/token", storage=urlsplit(server.url).netloc
+        )
+        source = StacSource(server.stac_url, COLLECTION, policy=HASTY, sign=signer)
+        summary = build(sites, source, tmp_path / "patches")
     assert summary.n_failed == 0
     assert sum(server.counts.faults.values()) > 0.2 * server.counts.requests
+    assert set(server.counts.faults) == set(servers.FAULTS), "everything that can go wrong did"
+    assert server.counts.tokens > 1, "signatures were renewed"
     same_but_for_the_source(bytes_below(tmp_path / "patches"), bytes_below(whole))
     assert summary.digest == PatchDataset.open(whole).header.digest
 
