@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -36,6 +37,8 @@ from minewatch.imagery._documents import SceneShelf, folder_items
 from minewatch.imagery._folder import FolderSource
 from minewatch.imagery._items import BandAsset
 from minewatch.imagery._offsets import settle_offset
+from minewatch.imagery._reader import ReadError
+from minewatch.imagery._reader_rasterio import RasterioReader
 from minewatch.imagery._stac import StacSource
 from minewatch.types import Failure
 
@@ -453,6 +456,48 @@ def test_file_that_is_gone_fails_the_places_that_need_it_and_no_other(
     assert isinstance(outcomes["out"], xr.Dataset)
     with pytest.raises(ImageryError, match=r"B03\.tif"):
         FolderSource(folder).load(inside, RGB)
+
+
+class FailingReader:
+    """Fails for some files, the last of them first."""
+
+    def __init__(self, *hrefs: str, at_once: bool) -> None:
+        self.reader = RasterioReader()
+        self.hrefs = hrefs
+        self.at_once = at_once
+        self.failed = threading.Event()
+
+    def open(self, asset: BandAsset) -> Any:
+        if asset.href not in self.hrefs:
+            return self.reader.open(asset)
+        if asset.href == self.hrefs[-1]:
+            self.failed.set()
+        elif self.at_once:
+            self.failed.wait(10.0)
+        raise ReadError(f"{asset.href} is gone")
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("file", ["SCL", "B02"])
+def test_of_several_reasons_the_same_is_reported_whichever_came_first(
+    file: str, workers: int, toy_archive: Path, toy_area: GeoBox
+) -> None:
+    place = one_place(toy_area)
+    views = choose_scenes(SceneShelf(folder_items(toy_archive)).scenes, place, RGB)
+    used = {one["id"] for one in FolderSource(toy_archive).load(place, RGB).attrs["scenes"]}
+    scenes = [view[0] for view in views if view[0].id in used]
+    scenes = scenes[[scene.platform for scene in scenes].index("S2B") :]
+    first = min(scenes, key=lambda scene: scene.id)
+    assert first is not scenes[0], "else its order in time would do"
+    files = [scene.mask if file == "SCL" else scene.bands[file] for scene in (first, *scenes)]
+    hrefs = [asset.href for asset in files if asset is not None]
+    reader = FailingReader(*dict.fromkeys(hrefs), at_once=workers > 1)
+    source = FolderSource(toy_archive, reader=reader, workers=workers)
+    with pytest.raises(ImageryError, match=f"{first.id}.*{file}.tif is gone"):
+        source.load(place, RGB)
 
 
 def test_nothing_to_load_loads_nothing(toy_archive: Path) -> None:
