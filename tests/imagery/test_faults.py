@@ -18,6 +18,7 @@ from odc.geo.geobox import GeoBox
 from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, RetryPolicy
 from minewatch.errors import ImageryError, MinewatchError
 from minewatch.imagery import SceneQuery
+from minewatch.imagery._documents import linked_items
 from minewatch.imagery._folder import FolderSource
 from minewatch.imagery._signing import PlanetaryComputerSigner
 from minewatch.imagery._stac import StacSource
@@ -222,6 +223,57 @@ def test_catalogue_that_breaks_its_standard_is_one_clear_error(
             source.load(places["place-0"], QUERY)
         assert words in str(raised.value)
         source.close()
+
+
+def documents_of(tree: Mapping[str, object]) -> Callable[[str], object]:
+    def read(href: str) -> object:
+        if href not in tree:
+            raise HttpError(f"{href}: HTTP 404", status=404, permanent=True)
+        return tree[href]
+
+    return read
+
+
+def links(**by_rel: str) -> list[object]:
+    return [None, {"rel": "child"}, *({"rel": rel, "href": href} for rel, href in by_rel.items())]
+
+
+def page(name: str, **by_rel: str) -> dict[str, object]:
+    item = {"type": "Feature", "id": name, "assets": {}}
+    return {"type": "FeatureCollection", "features": [item, None], "links": links(**by_rel)}
+
+
+def test_static_catalogue_is_read_page_by_page_and_past_what_is_broken() -> None:
+    tree = {
+        "http://a.test/c.json": {"links": links(items="p1.json", child="/gone.json", next="x")},
+        "http://a.test/p1.json": page("one", next="p2.json"),
+        "http://a.test/p2.json": page("two", next="p1.json", child="http://b.test/c.json"),
+        "http://b.test/c.json": page("elsewhere"),
+    }
+    found = list(linked_items("http://a.test/c.json", documents_of(tree)))
+    assert [one[1]["id"] for one in found if not isinstance(one, Failure)] == ["one", "two"]
+    assert [one.key for one in found if isinstance(one, Failure)] == ["http://a.test/gone.json"]
+
+
+def test_static_catalogue_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minewatch.imagery._documents.MOST_DOCUMENTS", 50)
+    with pytest.raises(ImageryError, match="more than 50 documents"):
+        for found in linked_items(
+            "http://a.test/0", lambda href: page(href, next=f"{int(href[14:]) + 1}")
+        ):
+            assert not isinstance(found, Failure)
+    with pytest.raises(HttpError):
+        list(linked_items("http://a.test/c.json", documents_of({})))
+
+
+def test_static_catalogue_is_never_read_in_part_because_a_server_is_down() -> None:
+    def read(href: str) -> object:
+        if href.endswith("c.json"):
+            return {"links": links(item="i.json")}
+        raise HttpError(f"{href}: HTTP 503", status=503)
+
+    with pytest.raises(HttpError, match="503"):
+        list(linked_items("http://a.test/c.json", read))
 
 
 def test_api_that_only_answers_get_is_asked_by_get(
