@@ -140,8 +140,9 @@ def _session_io(url: str, session: HttpSession) -> Any:
             headers: dict[str, str] | None = None,  # noqa: ARG002  # none are needed
             parameters: dict[str, Any] | None = None,
         ) -> str:
-            check = _check_page if self.pages_only else _check_object
             href = resolve(href, url)
+            is_root = href.rstrip("/") == url.rstrip("/")  # the client may look there once more
+            check = _check_page if self.pages_only and not is_root else _check_object
             post = None
             if (method or "GET").upper() == "POST":
                 post = parameters or {}
