@@ -36,8 +36,9 @@ TRANSIENT_STATUS: Final = frozenset({408, 409, 420, 425, 429, 500, 502, 503, 504
 DENIED_STATUS: Final = frozenset({401, 403})
 """HTTP status codes that a new signature may cure."""
 _PIECE_BYTES: Final = 1 << 20
-_MAX_UNASKED_BYTES: Final = 64 << 20
-"""A whole file sent instead of the range that was asked is read up to this size."""
+_MAX_WHOLE_BYTES: Final = 64 << 20
+"""Whole documents, and whole files sent instead of the part that was asked, are read up to this
+size."""
 
 
 class HttpError(Exception):
@@ -274,7 +275,7 @@ class HttpSession:
             )
             try:
                 _check_status(response, url, byte_range)
-                body = self._read_body(response)
+                body = self._read_body(response, _most_bytes(response.status, byte_range))
             finally:
                 _give_back(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -284,12 +285,18 @@ class HttpSession:
         self.traffic.add(received_bytes=len(body))
         return _cut_to_range(response.status, dict(response.headers), body, byte_range)
 
-    def _read_body(self, response: "urllib3.BaseHTTPResponse") -> bytes:
-        """Read a body piece by piece, so that no answer goes on for ever."""
+    def _read_body(self, response: "urllib3.BaseHTTPResponse", most_bytes: int) -> bytes:
+        """Read a body piece by piece, so that no answer goes on for ever or fills the memory."""
         end = time.monotonic() + self.policy.answer_timeout_s
-        pieces = []
-        for piece in response.stream(_PIECE_BYTES, decode_content=False):
+        said = response.headers.get("Content-Length", "")
+        if said.isdecimal() and int(said) > most_bytes:
+            raise BadAnswerError(f"{said} bytes, expected at most {most_bytes}")
+        pieces, n_bytes = [], 0
+        for piece in response.stream(min(_PIECE_BYTES, most_bytes + 1), decode_content=False):
             pieces.append(piece)
+            n_bytes += len(piece)
+            if n_bytes > most_bytes:
+                raise BadAnswerError(f"more than {most_bytes} bytes, expected at most that")
             if time.monotonic() > end:
                 raise TimeoutError(f"no whole answer in {self.policy.answer_timeout_s:g} s")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -353,7 +360,7 @@ def _check_status(
     if status == (200 if byte_range is None else 206):
         return
     size = response.headers.get("Content-Length", "")
-    if status == 200 and size.isdecimal() and int(size) <= _MAX_UNASKED_BYTES:
+    if status == 200 and size.isdecimal() and int(size) <= _MAX_WHOLE_BYTES:
         return
     words = f"{_plain(url)}: HTTP {status} {response.reason or ''}".rstrip()
     if status == 200:
@@ -367,6 +374,10 @@ def _check_status(
         permanent=not transient,
         retry_after_s=_retry_after_s(response.headers.get("Retry-After")),
     )
+
+
+def _most_bytes(status: int, byte_range: tuple[int, int] | None) -> int:
+    return _MAX_WHOLE_BYTES if byte_range is None or status != 206 else byte_range[1]
 
 
 def _give_back(response: "urllib3.BaseHTTPResponse") -> None:

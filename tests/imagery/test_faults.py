@@ -1,5 +1,6 @@
 """Servers that fail: the same bytes in the end, or an end that says why."""
 
+import contextlib
 import datetime as dt
 import json
 import threading
@@ -328,12 +329,18 @@ def served(*answers: tuple[int, Mapping[str, str], bytes]) -> Iterator[tuple[str
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with listening(Handler) as url:
+        yield url, script
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/file", script
+        yield f"http://127.0.0.1:{server.server_address[1]}/file"
     finally:
         server.shutdown()
         server.server_close()
@@ -438,6 +445,46 @@ def test_part_that_was_not_asked_for_is_not_taken(headers: dict[str, str], body:
     with served((206, headers, body), good) as (url, _), session(HASTY) as asking:
         answer = asking.fetch(url, lambda found: found, byte_range=(10, 4))
     assert (answer.body, answer.total_bytes) == (b"abcd", 100)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+@pytest.mark.parametrize("asked", [(0, 10), None], ids=["part", "whole"])
+def test_answer_that_is_too_large_is_not_read_to_its_end(
+    asked: tuple[int, int] | None, chunked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minewatch._http._MAX_WHOLE_BYTES", 1 << 20)
+    sent = 0
+    body = bytes(1 << 16)
+    n_pieces = 800  # 52 MB, more than any buffer between
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            nonlocal sent
+            self.send_response(200 if asked is None else 206)
+            if asked is not None:
+                self.send_header("Content-Range", "bytes 0-9/99999999")
+            if chunked:
+                self.send_header("Transfer-Encoding", "chunked")
+            else:
+                self.send_header("Content-Length", str(len(body) * n_pieces))
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                for _ in range(n_pieces):
+                    self.wfile.write(b"10000\r\n" + body + b"\r\n" if chunked else body)
+                    sent += len(body)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    policy = RetryPolicy(attempts=1)
+    with listening(Handler) as url, session(policy) as asking:
+        with pytest.raises(HttpError, match="expected at most"):
+            asking.fetch(url, body_of, byte_range=asked)
+        assert asking.traffic.received_bytes == 0
+    assert sent < len(body) * n_pieces
 
 
 def test_server_that_knows_no_parts_is_cut_to_size() -> None:
