@@ -1,6 +1,9 @@
 """Reading files: every layout alike, on the pixel, and never a damaged number."""
 
+import tracemalloc
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,18 @@ import numpy.typing as npt
 import pytest
 import rasterio
 from affine import Affine
+from numcodecs.zstd import Zstd
 from odc.geo.geobox import GeoBox
 from rasterio.warp import Resampling, reproject
 
 from minewatch._http import HttpSession, RetryPolicy
 from minewatch.grid import PatchGrid
+from minewatch.imagery._cog_layout import (
+    GarbledError,
+    OtherLayoutError,
+    decode_block,
+    read_layout,
+)
 from minewatch.imagery._items import BandAsset
 from minewatch.imagery._reader import Reader, ReadError
 from minewatch.imagery._reader_cog import CogReader
@@ -200,6 +210,43 @@ def test_damage_is_never_read_as_numbers(layout: str, tmp_path: Path) -> None:
         else:
             np.testing.assert_array_equal(found, numbers)
     assert errors > 20
+
+
+@pytest.mark.parametrize("compression", ["deflate", "zstd"])
+def test_block_is_never_unpacked_beyond_what_it_may_hold(compression: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", made_numbers(), compress=compression)
+    layout = read_layout((tmp_path / "a.tif").read_bytes(), None)
+    plain = bytes(60_000_000)
+    bomb = zlib.compress(plain) if compression == "deflate" else Zstd().encode(plain)
+    armed = replace(layout, framed=False, offsets=(0,), counts=(len(bomb),))
+    tracemalloc.start()
+    with pytest.raises(GarbledError, match="block 0 cannot be unpacked"):
+        decode_block(armed, 0, bomb)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1_000_000
+
+
+def test_block_that_ends_early_is_garbled(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", made_numbers())
+    layout = read_layout((tmp_path / "a.tif").read_bytes(), None)
+    body = zlib.compress(bytes(layout.block_bytes))[:-4]  # without its checksum
+    with pytest.raises(GarbledError):
+        decode_block(replace(layout, framed=False, offsets=(0,), counts=(len(body),)), 0, body)
+
+
+def test_huge_blocks_are_refused_and_take_no_memory(tmp_path: Path) -> None:
+    file = tmp_path / "huge.tif"
+    form = {"driver": "GTiff", "tiled": True, "blockxsize": 32768, "blockysize": 32768}
+    place = {"crs": "EPSG:32620", "transform": Affine(20, 0, LEFT, 0, -20, TOP)}
+    options = {"width": 300, "height": 300, "count": 1, "dtype": "uint16", "sparse_ok": True}
+    with rasterio.open(file, "w", **form, **place, **options):
+        pass
+    assert file.stat().st_size < 10_000
+    with pytest.raises(OtherLayoutError, match="of more than 67108864 bytes"):
+        read_layout(file.read_bytes(), None)
+    with pytest.raises(ReadError, match="32768 × 32768 pixels"):
+        read(cog_reader(fallback=RasterioReader()), asset(str(file)), Window(0, 0, 10, 10))
 
 
 def test_cut_file_is_an_error(tmp_path: Path) -> None:

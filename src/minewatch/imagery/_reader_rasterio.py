@@ -23,6 +23,8 @@ from minewatch.types import AnyArray
 
 Result = TypeVar("Result")
 
+MAX_BLOCK_BYTES: Final = 512 << 20
+"""Blocks larger than this, twice a whole tile at 10 m, are not read."""
 _LOCAL_OPTIONS: Final = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # ask for the file, not for its neighbours
 }
@@ -200,7 +202,13 @@ def _read_type(dataset: DatasetReader, href: str) -> tuple[np.dtype[Any], tuple[
         raise ReadError(
             f"{href}: {dataset.count} bands of {dtype}, expected one of uint8 or uint16"
         )
-    return dtype, dataset.block_shapes[0]
+    height, width = dataset.block_shapes[0]
+    if height * width * dtype.itemsize > MAX_BLOCK_BYTES:
+        raise ReadError(
+            f"{href}: its blocks are {height} × {width} pixels, more than {MAX_BLOCK_BYTES} bytes "
+            "each; write it as a cloud-optimized GeoTIFF"
+        )
+    return dtype, (height, width)
 
 
 def _words(error: Exception) -> str:
