@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from numcodecs.zstd import Zstd
 from odc.geo.geobox import GeoBox
+from rasterio.vrt import WarpedVRT
 from rasterio.warp import Resampling, reproject
 
 from minewatch._http import HttpSession, RetryPolicy
@@ -247,6 +249,34 @@ def test_huge_blocks_are_refused_and_take_no_memory(tmp_path: Path) -> None:
         read_layout(file.read_bytes(), None)
     with pytest.raises(ReadError, match="32768 × 32768 pixels"):
         read(cog_reader(fallback=RasterioReader()), asset(str(file)), Window(0, 0, 10, 10))
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["disk", "http"])
+def test_file_that_leads_on_to_another_is_refused(
+    served: bool, tmp_path: Path, serve_archive: Callable[..., Any]
+) -> None:
+    secret = write(tmp_path / "secret.tif", made_numbers())
+    (tmp_path / "served").mkdir()
+    trick = tmp_path / "served" / "B04.tif"
+    with rasterio.open(secret.href) as file, WarpedVRT(file) as view:
+        rasterio.shutil.copy(view, trick, driver="VRT")
+    href = str(trick)
+    if served:
+        href = f"{serve_archive(tmp_path / 'served').url}/data/B04.tif"
+    with rasterio.open(trick) as file:
+        assert file.driver == "VRT"
+    with pytest.raises(ReadError, match=r"B04\.tif"):
+        read(RasterioReader(RetryPolicy(attempts=1)), asset(href), Window(0, 0, 10, 10))
+
+
+def test_jpeg_2000_is_read_to_the_number(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", made_numbers())
+    rasterio.shutil.copy(
+        tmp_path / "a.tif", tmp_path / "a.jp2", driver="JP2OpenJPEG", QUALITY=100, REVERSIBLE="YES"
+    )
+    window = Window(10, 20, 30, 40)
+    (found,) = read(cog_reader(RasterioReader()), asset(str(tmp_path / "a.jp2")), window)
+    np.testing.assert_array_equal(found, padded(made_numbers(), window))
 
 
 def test_cut_file_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Any file that GDAL reads, by rasterio: slower and less strict than reading blocks ourselves."""
+"""GeoTIFF and JPEG 2000 files of any layout, by rasterio: slower and less strict than by block."""
 
 import random
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
@@ -33,7 +34,7 @@ _FINAL_WORDS: Final = ("404", "No such file", "not recognized as being in", "doe
 
 
 class RasterioReader:
-    """Reads blocks of any file that GDAL knows, on a server or on disk.
+    """Reads blocks of any GeoTIFF and JPEG 2000 file, by GDAL, on a server or on disk.
 
     GDAL passes over some damage in compressed blocks, and tells nothing of what a server asks for
     in ``Retry-After``. So this is for files that `CogReader` does not know.
@@ -72,9 +73,12 @@ class RasterioReader:
                 file.close()
 
     def _opener(self, asset: BandAsset, path: Path | None) -> Callable[[], DatasetReader]:
+        # Others of GDAL's formats, like VRT, may lead on to any other file.
+        name = urlsplit(asset.href).path.lower()
+        driver = "JP2OpenJPEG" if name.endswith(".jp2") else "GTiff"
         if path is not None:
-            return lambda: rasterio.open(path)
-        return lambda: rasterio.open(f"/vsicurl/{self._signer.sign(asset.href)}")
+            return lambda: rasterio.open(path, driver=driver)
+        return lambda: rasterio.open(f"/vsicurl/{self._signer.sign(asset.href)}", driver=driver)
 
     def again(self, action: Callable[[], Result], *, local: bool) -> Result:
         """Do something until it succeeds, is of no use, or was tried often enough."""
