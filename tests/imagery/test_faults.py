@@ -104,9 +104,22 @@ def test_token_is_kept_until_shortly_before_its_end(minutes_left: int, tokens: i
 def test_only_links_to_the_storage_are_signed() -> None:
     with session(HASTY) as asking:
         signer = PlanetaryComputerSigner(asking, token_url="http://127.0.0.1:9")  # noqa: S106  # an address
-        for href in ("https://elsewhere.test/c/a.tif", "https://a.blob.core.windows.net/c/a?sig=2"):
+        for href in (
+            "https://elsewhere.test/c/a.tif",
+            "https://notblob.core.windows.net/c/a.tif",
+            "https://a.blob.core.windows.net/c/a?sig=2",
+        ):
             assert signer.sign(href) == href
             assert not signer.renew(href, href)
+
+
+def test_link_with_a_query_is_signed_by_one_more_part_of_it() -> None:
+    expiry = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    body = json.dumps({"msft:expiry": expiry.isoformat(), "token": "sig=1"}).encode()
+    href = "https://account.blob.core.windows.net/container/a.tif?versionid=3"
+    with served((200, {}, body)) as (url, _), session(HASTY) as asking:
+        signer = PlanetaryComputerSigner(asking, token_url=url)
+        assert signer.sign(href) == f"{href}&sig=1"
 
 
 def test_token_that_is_denied_is_given_up_if_there_is_no_other() -> None:
