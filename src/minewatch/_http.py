@@ -67,8 +67,9 @@ class BadAnswerError(ValueError):
 class RetryPolicy(Settings):
     """How long to wait for an answer, and how often to ask again.
 
-    The wait before attempt *n* is drawn evenly from 0 to ``first_wait_s × 2ⁿ⁻¹`` (full jitter), or
-    is what the server asks for in ``Retry-After``; never more than ``longest_wait_s``.
+    The wait before attempt *n* is drawn evenly from 0 to ``first_wait_s × 2ⁿ⁻¹`` (full jitter),
+    never more than ``longest_wait_s``; or is what the server asks for in ``Retry-After``, never
+    more than ``longest_asked_wait_s``.
     """
 
     attempts: int = Field(default=12, ge=1)
@@ -82,7 +83,9 @@ class RetryPolicy(Settings):
     first_wait_s: float = Field(default=0.25, ge=0)
     """Upper limit of the first wait, seconds."""
     longest_wait_s: float = Field(default=20.0, ge=0)
-    """Upper limit of every wait, seconds."""
+    """Upper limit of a wait that no server asks for, seconds."""
+    longest_asked_wait_s: float = Field(default=120.0, ge=0)
+    """Upper limit of a wait that a server asks for, seconds."""
     patience: int = Field(default=48, ge=1)
     """After this many failed attempts in a row, whatever was asked, a server is taken to be down:
     until it answers again, each request is tried once."""
@@ -327,7 +330,7 @@ class HttpSession:
 
     def _wait_s(self, attempt: int, last: "_FailedAttempt") -> float:
         if last.retry_after_s is not None:
-            return min(last.retry_after_s, self.policy.longest_wait_s)
+            return min(last.retry_after_s, self.policy.longest_asked_wait_s)
         limit = min(self.policy.first_wait_s * 2.0 ** (attempt - 1), self.policy.longest_wait_s)
         return random.Random(f"{self._seed} {last} {attempt}").uniform(0.0, limit)  # noqa: S311
 
