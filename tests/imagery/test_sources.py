@@ -500,6 +500,24 @@ def test_of_several_reasons_the_same_is_reported_whichever_came_first(
         source.load(place, RGB)
 
 
+def test_who_stops_asking_ends_the_retries_under_way(
+    toy_archive: Path, toy_area: GeoBox, places: Mapping[str, GeoBox]
+) -> None:
+    class Watched(RasterioReader):
+        n_closed = 0
+
+        def close(self) -> None:
+            Watched.n_closed += 1
+            super().close()
+
+    source = FolderSource(toy_archive, reader=Watched())
+    outcomes = source.load_many(places, RGB)
+    next(outcomes)
+    assert Watched.n_closed == 0
+    outcomes.close()  # as the interpreter does where a loop over it is left by KeyboardInterrupt
+    assert Watched.n_closed == 1
+
+
 def test_nothing_to_load_loads_nothing(toy_archive: Path) -> None:
     assert list(FolderSource(toy_archive).load_many({}, QUERY)) == []
 

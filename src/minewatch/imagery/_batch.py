@@ -110,8 +110,8 @@ class BatchLoader:
         try:
             for cell, bounds in _cells(geoboxes):
                 yield from self._load_cell(cell, bounds, query, composer)
-        except KeyboardInterrupt:
-            self.reader.close()  # nobody waits for retries any more
+        except (KeyboardInterrupt, GeneratorExit):
+            self.reader.close()  # nobody waits any more, for retries neither
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
