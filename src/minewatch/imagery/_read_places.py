@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 FILES_AHEAD: Final = 64
 """So many files, in whole bands and at least one, are read while a band is composed."""
+AHEAD_SHARE: Final = 8
+"""Bands that are read ahead, if more than one, take at most this part of the memory allowed."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ class GroupComposer:
                     np.multiply(stacks[i], clear[i], out=stacks[i])
                     numbers[i][band], count = median_of_views(stacks[i])
                     np.maximum(counts[i], count, out=counts[i])
+            stacks.clear()  # let go before the next band is begun
         for i, place in enumerate(places):
             if place.is_composed:
                 yield PlaceComposite(place, numbers[i], counts[i])
@@ -195,7 +198,8 @@ class GroupComposer:
     def _bands_ahead(self, places: Sequence[Place], n_files: int) -> int:
         band_bytes = 2 * sum(len(place.views) * math.prod(place.shape) for place in places)
         wanted = FILES_AHEAD // max(n_files, 1)
-        return max(min(wanted, self._memory_bytes // max(band_bytes, 1) - 1), 1)
+        affordable = self._memory_bytes // AHEAD_SHARE // max(band_bytes, 1)
+        return max(min(wanted, affordable), 1)
 
     def _submit_band(
         self,
