@@ -68,10 +68,12 @@ def report(work: Callable[[], object]) -> None:
     sampler = threading.Thread(target=_sample_family, args=(done, sampled))
     sampler.start()
     start, cpu_start = time.perf_counter(), time.process_time()
-    work()
-    seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
-    done.set()
-    sampler.join()
+    try:
+        work()
+    finally:  # or else the process would never end
+        seconds, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+        done.set()
+        sampler.join()
     told = {"seconds": seconds, "cpu_s": cpu_s, "family_peak_bytes": max(sampled, default=0)}
     print(json.dumps(told))
 

@@ -8,12 +8,17 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from pystac_client import Client
 from pystac_client.stac_api_io import StacApiIO
 from urllib3.util import Retry
+
+from minewatch.grid import PatchGrid
+from minewatch.imagery import FolderSource, SceneQuery, StacSource
 
 COLLECTION = "sentinel-2-l2a"
 VSICURL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": "0"}
@@ -234,6 +239,29 @@ def test_a_server_of_another_make_finds_the_same(
         for search in searches:
             theirs, ours = found_ids(url, **search), found_ids(archive_server.stac_url, **search)
             assert sorted(theirs) == sorted(ours), search
+
+
+def test_places_loaded_from_a_server_of_another_make_are_those_of_the_folder(
+    servers: ModuleType,
+    archive_server: Any,
+    toy_archive: Path,
+    toy_sites: gpd.GeoDataFrame,
+    tmp_path: Path,
+) -> None:
+    query = SceneQuery(start="2023-01-01", end="2023-12-31")
+    places = {
+        str(key): PatchGrid().geobox(point.x, point.y)
+        for key, point in toy_sites.geometry.iloc[::5].items()
+    }
+    expected = dict(FolderSource(toy_archive).load_many(places, query))
+    with servers.serve_rustac(toy_archive, f"{archive_server.url}/data", tmp_path) as url:
+        source = StacSource(url, COLLECTION)
+        found = {key: source.load(geobox, query) for key, geobox in places.items()}
+        source.close()
+    for key, composite in found.items():
+        xr.testing.assert_equal(composite, expected[key])
+        assert composite.attrs["scenes"] == expected[key].attrs["scenes"]
+        assert composite["clear_count"].to_numpy().any()
 
 
 def test_a_server_apart_tells_what_it_was_asked(

@@ -222,10 +222,23 @@ class HttpSession:
         words = f"{last} ({tried} attempts)"
         raise HttpError(words, status=status, damaged=damaged) from last
 
-    def fetch_json(self, url: str, *, post: Mapping[str, Any] | None = None) -> Any:
-        """Ask for a JSON document, by GET or by sending one."""
+    def fetch_json(
+        self,
+        url: str,
+        *,
+        post: Mapping[str, Any] | None = None,
+        check: Callable[[object], None] | None = None,
+    ) -> Any:
+        """Ask for a JSON document, by GET or by sending one, until it passes a check, if any."""
         body = None if post is None else json.dumps(post, sort_keys=True).encode()
-        return self.fetch(url, _read_json, post=body)
+
+        def read(answer: Answer) -> Any:
+            document = _read_json(answer)
+            if check is not None:
+                check(document)
+            return document
+
+        return self.fetch(url, read, post=body)
 
     def close(self) -> None:
         """End every wait, with an error, and close idle connections. It may be used again."""
@@ -242,7 +255,10 @@ class HttpSession:
         post: bytes | None,
         more: Mapping[str, str],
     ) -> Result:
-        host = urlsplit(url).netloc
+        scheme, host, *_ = urlsplit(url)
+        if scheme not in ("http", "https"):
+            words = f"{_plain(url)} is not an address of a server, http:// or https://"
+            raise _FailedAttempt(words, host, permanent=True)
         try:
             result = check(self._ask(url, byte_range, post, more))
         except BadAnswerError as error:
@@ -454,7 +470,7 @@ def _retry_after_s(said: str | None) -> float | None:
 def _read_json(answer: Answer) -> Any:
     try:
         return json.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadAnswerError(f"the answer is not JSON ({error})") from error
 
 

@@ -298,6 +298,9 @@ def digest_value(value: Any) -> str:
 def locked(path: StrPath, *, timeout_s: float = 0.0) -> Iterator[None]:
     """Hold the right to write at `path`; another process that asks meanwhile is refused.
 
+    The empty lock file stays beside it: were it removed, a process that waits for the old file and
+    one that makes a new one could both be let in.
+
     Raises
     ------
     LockedError

@@ -124,6 +124,24 @@ def test_both_halves_of_a_split_acquisition_are_kept_as_one_view(make_scene: Mak
     ]
 
 
+def test_halves_are_kept_even_where_no_datastrip_is_named(make_scene: MakeScene) -> None:
+    named = {"s2__datastrip_id": None}
+    north = make_scene(id="north", part={"south": 0.45}, **named)
+    south = make_scene(
+        id="south",
+        s2__generation_time="2023-03-04T20:11:00Z",
+        part={"north": 0.55},
+        **named,
+    )
+    old = make_scene(id="old", s2__processing_baseline="02.14", part={"north": 0.55}, **named)
+    split = PatchGrid(size_px=2000).geobox(-63.5, 4.93)
+    choice = judge_scenes([old, south, north], split, QUERY)
+    assert [sorted(view) for view in ids([list(view) for view in choice.views])] == [
+        ["north", "south"]
+    ]
+    assert [one.scene.id for one in choice.dropped] == ["old"]
+
+
 def test_two_tiles_of_one_pass_are_one_view(make_scene: MakeScene) -> None:
     scenes = [make_scene("20NNJ", part={"east": 0.05}), make_scene("20NMJ")]
     views = choose_scenes(scenes, OVERLAP, QUERY)

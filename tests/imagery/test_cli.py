@@ -73,7 +73,7 @@ def test_preview_keeps_a_file_that_is_there(
         (["--start", "2023-02-30"], 3, "start"),
         (["--end", "2022-01-01"], 3, "before it starts"),
         (["--catalog", "nowhere"], 4, "known catalogue"),
-        (["--catalog", "earth-engine"], 3, "cannot list its scenes"),
+        (["--catalog", "earth-engine"], 3, "or run imagery search --catalog earth-search for"),
         (["--bands", "B10"], 3, "B10"),
     ],
 )

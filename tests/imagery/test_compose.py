@@ -1,13 +1,18 @@
 """The median of views: exact on digital numbers, whatever their order."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from minewatch.imagery import check_composite
+from minewatch.imagery import SceneQuery, check_composite
 from minewatch.imagery._compose import composite_dataset, median_of_views
+from minewatch.imagery._place import Place, View
+from minewatch.imagery._read_places import GroupComposer
+from minewatch.imagery._reader_rasterio import RasterioReader
 
 
 def plain_median(views: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
@@ -92,3 +97,15 @@ def test_dataset_of_numbers_keeps_the_schema() -> None:
     assert dataset["reflectance"].sel(y=599_995.0).isnull().all()
     assert float(dataset["reflectance"][0, 1, 1]) == pytest.approx(0.1234, abs=1e-8)
     assert dataset.attrs["crs"] == "EPSG:32620"
+
+
+@pytest.mark.parametrize(
+    ("side_px", "n_files", "ahead"), [(1_000, 30, 1), (48, 30, 2), (1_000, 100, 1), (48, 7, 9)]
+)
+def test_bands_of_a_large_place_are_read_one_ahead(side_px: int, n_files: int, ahead: int) -> None:
+    geobox = GeoBox((side_px, side_px), Affine(10, 0, 0, 0, -10, 0), "EPSG:32620")
+    place = Place("a", geobox, [View([]) for _ in range(20)])
+    with ThreadPoolExecutor(1) as pool:
+        query = SceneQuery(start="2023-01-01", end="2023-12-31")
+        composer = GroupComposer(query, RasterioReader(), pool, memory_bytes=512_000_000)
+        assert composer._bands_ahead([place], n_files) == ahead

@@ -17,8 +17,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, RetryPolicy
-from minewatch.errors import ImageryError
+from minewatch.errors import ImageryError, MinewatchError
 from minewatch.imagery import SceneQuery
+from minewatch.imagery._documents import linked_items
 from minewatch.imagery._folder import FolderSource
 from minewatch.imagery._signing import PlanetaryComputerSigner
 from minewatch.imagery._stac import StacSource
@@ -103,9 +104,22 @@ def test_token_is_kept_until_shortly_before_its_end(minutes_left: int, tokens: i
 def test_only_links_to_the_storage_are_signed() -> None:
     with session(HASTY) as asking:
         signer = PlanetaryComputerSigner(asking, token_url="http://127.0.0.1:9")  # noqa: S106  # an address
-        for href in ("https://elsewhere.test/c/a.tif", "https://a.blob.core.windows.net/c/a?sig=2"):
+        for href in (
+            "https://elsewhere.test/c/a.tif",
+            "https://notblob.core.windows.net/c/a.tif",
+            "https://a.blob.core.windows.net/c/a?sig=2",
+        ):
             assert signer.sign(href) == href
             assert not signer.renew(href, href)
+
+
+def test_link_with_a_query_is_signed_by_one_more_part_of_it() -> None:
+    expiry = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    body = json.dumps({"msft:expiry": expiry.isoformat(), "token": "sig=1"}).encode()
+    href = "https://account.blob.core.windows.net/container/a.tif?versionid=3"
+    with served((200, {}, body)) as (url, _), session(HASTY) as asking:
+        signer = PlanetaryComputerSigner(asking, token_url=url)
+        assert signer.sign(href) == f"{href}&sig=1"
 
 
 def test_token_that_is_denied_is_given_up_if_there_is_no_other() -> None:
@@ -172,6 +186,124 @@ def test_source_that_recovers_is_used_again(
     source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
     assert all(isinstance(one, Failure) for _, one in source.load_many(places, QUERY))
     server.settings = type(server.settings)()
+    assert_same(dict(source.load_many(places, QUERY)), expected)
+    source.close()
+
+
+CATALOG = {
+    "type": "Catalog",
+    "id": "c",
+    "stac_version": "1.0.0",
+    "description": "d",
+    "conformsTo": [
+        "https://api.stacspec.org/v1.0.0/core",
+        "https://api.stacspec.org/v1.0.0/item-search",
+    ],
+}
+SEARCH = {"rel": "search", "type": "application/geo+json", "href": "/search", "method": "GET"}
+ROOT = {**CATALOG, "links": [SEARCH]}
+PAGE = {"type": "FeatureCollection", "features": [{"type": "Feature", "id": "a"}], "links": []}
+
+
+@pytest.mark.parametrize(
+    ("root", "page", "words"),
+    [
+        ([ROOT], PAGE, "not a STAC catalogue"),
+        ({**ROOT, "conformsTo": []}, PAGE, "DoesNotConformTo"),
+        ({**ROOT, "type": "Feature"}, PAGE, "not a STAC API that can be searched"),
+        ({**CATALOG, "links": [SEARCH, None]}, PAGE, "not a STAC API that can be searched"),
+        ({**CATALOG, "links": [{**SEARCH, "href": "file:///etc/passwd"}]}, PAGE, "searched"),
+        (ROOT, [PAGE], "a JSON list, expected an object"),
+        (ROOT, {"code": 500, "description": "sorry"}, "not a list of items"),
+        (ROOT, {**PAGE, "features": [None]}, "not a list of items"),
+        (ROOT, {**PAGE, "links": [None]}, "not a STAC API that can be searched"),
+        (ROOT, {**PAGE, "links": [{"rel": "next"}]}, "not a STAC API that can be searched"),
+        (ROOT, {**PAGE, "links": [{"rel": "next", "href": "/search"}]}, "more than 20 items"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_catalogue_that_breaks_its_standard_is_one_clear_error(
+    root: object,
+    page: object,
+    words: str,
+    places: Mapping[str, GeoBox],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("minewatch.imagery._stac_client.MOST_ITEMS", 20)
+    documents = [json.dumps(one).encode() for one in (root, root, page)]
+    with served(*((200, {}, body) for body in documents)) as (url, _):
+        source = StacSource(url.removesuffix("/file"), COLLECTION, policy=HASTY)
+        with pytest.raises(MinewatchError, match="http://127") as raised:
+            source.load(places["place-0"], QUERY)
+        assert words in str(raised.value)
+        source.close()
+
+
+def documents_of(tree: Mapping[str, object]) -> Callable[[str], object]:
+    def read(href: str) -> object:
+        if href not in tree:
+            raise HttpError(f"{href}: HTTP 404", status=404, permanent=True)
+        return tree[href]
+
+    return read
+
+
+def links(**by_rel: str) -> list[object]:
+    return [None, {"rel": "child"}, *({"rel": rel, "href": href} for rel, href in by_rel.items())]
+
+
+def page(name: str, **by_rel: str) -> dict[str, object]:
+    item = {"type": "Feature", "id": name, "assets": {}}
+    return {"type": "FeatureCollection", "features": [item, None], "links": links(**by_rel)}
+
+
+def test_static_catalogue_is_read_page_by_page_and_past_what_is_broken() -> None:
+    tree = {
+        "http://a.test/c.json": {"links": links(items="p1.json", child="/gone.json", next="x")},
+        "http://a.test/p1.json": page("one", next="p2.json"),
+        "http://a.test/p2.json": page("two", next="p1.json", child="http://b.test/c.json"),
+        "http://b.test/c.json": page("elsewhere"),
+    }
+    found = list(linked_items("http://a.test/c.json", documents_of(tree)))
+    assert [one[1]["id"] for one in found if not isinstance(one, Failure)] == ["one", "two"]
+    assert [one.key for one in found if isinstance(one, Failure)] == ["http://a.test/gone.json"]
+
+
+def test_static_catalogue_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minewatch.imagery._documents.MOST_DOCUMENTS", 50)
+    with pytest.raises(ImageryError, match="more than 50 documents"):
+        for found in linked_items(
+            "http://a.test/0", lambda href: page(href, next=f"{int(href[14:]) + 1}")
+        ):
+            assert not isinstance(found, Failure)
+    with pytest.raises(HttpError):
+        list(linked_items("http://a.test/c.json", documents_of({})))
+
+
+def test_static_catalogue_is_never_read_in_part_because_a_server_is_down() -> None:
+    def read(href: str) -> object:
+        if href.endswith("c.json"):
+            return {"links": links(item="i.json")}
+        raise HttpError(f"{href}: HTTP 503", status=503)
+
+    with pytest.raises(HttpError, match="503"):
+        list(linked_items("http://a.test/c.json", read))
+
+
+def test_api_that_only_answers_get_is_asked_by_get(
+    serve_archive: Callable[..., Any], places: Mapping[str, GeoBox], expected: Mapping[str, Any]
+) -> None:
+    server = serve_archive()
+    landing, answer = server.api.answer("", "", None)[1], server.api.answer
+    landing["links"] = [link for link in landing["links"] if link.get("method") != "POST"]
+
+    def answer_get(path: str, query: str, content: bytes | None) -> tuple[int, Any]:
+        if content is not None:
+            return 405, {}
+        return answer(path, query, content) if path else (200, landing)
+
+    server.api.answer = answer_get
+    source = StacSource(server.stac_url, COLLECTION, policy=HASTY)
     assert_same(dict(source.load_many(places, QUERY)), expected)
     source.close()
 

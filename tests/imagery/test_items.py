@@ -12,8 +12,10 @@ from pyproj import Transformer
 
 from minewatch.errors import SceneError
 from minewatch.grid import PatchGrid
+from minewatch.imagery._documents import SceneShelf, understand
 from minewatch.imagery._footprints import cut_at_date_line, place_polygon
 from minewatch.imagery._items import read_scene
+from minewatch.types import Failure
 
 MakeItem = Callable[..., dict[str, Any]]
 
@@ -80,6 +82,103 @@ def test_relative_links_start_where_the_item_lies(make_item: MakeItem) -> None:
     on_disk = read_scene(make_item(assets=files), base_href="/archive/a/item.json")
     assert at_url.bands["B04"].href == "https://host.test/a/B04.tif"
     assert on_disk.bands["B04"].href == "/archive/a/B04.tif"
+
+
+def change(item: dict[str, Any], path: str, value: object) -> None:
+    holder: Any = item
+    *parents, last = path.split("/")
+    for name in parents:
+        holder = holder[name]
+    holder[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("properties", [1], "no datetime"),
+        ("properties/eo:cloud_cover", "n/a", "eo:cloud_cover is 'n/a', expected a number"),
+        ("properties/eo:cloud_cover", [], "eo:cloud_cover is []"),
+        ("properties/eo:cloud_cover", 10**400, "eo:cloud_cover is 1"),
+        ("properties/eo:cloud_cover", float("nan"), "eo:cloud_cover is nan"),
+        ("assets", ["red"], "no asset"),
+        ("assets", None, "no asset"),
+        ("assets/red/href", "http://[", "malformed"),
+        ("assets/red/proj:transform", "10, 0, 0", "B04: proj:transform is '10, 0, 0'"),
+        ("assets/red/proj:transform", [10, 0, "left", 0, -10, 0], "B04: proj:transform"),
+        ("assets/scl/proj:transform", [20], "scl: proj:transform is [20], expected 6 numbers"),
+        ("assets/red/proj:shape", [float("inf"), 10], "B04: proj:shape"),
+        ("assets/red/raster:bands", [{"nodata": "nan"}], "no data of B04 is nan, expected 0"),
+        ("assets/red/raster:bands", [{"nodata": float("nan")}], "no data of B04 is nan"),
+        ("assets/red/raster:bands", [{"nodata": {}}], "B04: nodata is {}"),
+        ("assets/red/raster:bands", [{"scale": "1e-4 m"}], "B04: scale is '1e-4 m'"),
+        ("assets/red/raster:bands", [{"offset": [0]}], "B04: offset is [0]"),
+        ("geometry", [1, 2], "no footprint"),
+        ("geometry", {"type": "Point", "coordinates": ["a", "b"]}, "no footprint"),
+        ("geometry", {"type": "Polygon", "coordinates": [[[0, float("nan")]] * 4]}, "no footprint"),
+        ("geometry", {"type": "Point", "coordinates": [399960, 600000]}, "are no degrees"),
+    ],
+)
+def test_one_malformed_item_is_named_and_ends_nothing(
+    make_item: MakeItem, path: str, value: object, words: str
+) -> None:
+    item = make_item()
+    change(item, path, value)
+    found = understand(item, base_href="/archive/item.json")
+    assert isinstance(found, Failure)
+    assert found.key == item["id"]
+    assert words in found.reason
+    shelf = SceneShelf([("/archive/item.json", item), ("/archive/b.json", make_item(id="whole"))])
+    assert [scene.id for scene in shelf.scenes] == ["whole"]
+    assert [one.key for one in shelf.unusable] == [item["id"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("properties/sat:relative_orbit", "R124"),
+        ("properties/sat:relative_orbit", ["?"]),
+        ("properties/providers", 3),
+        ("properties/s2:generation_time", 3),
+        ("links", [None, 3, {"rel": "self"}, {"rel": "self", "href": 3}]),
+        ("links", "self"),
+        ("assets/red/eo:bands", ["B04"]),
+        ("assets/red/bands", "B04"),
+        ("assets/red/roles", 3),
+        ("assets/red/raster:bands", {"nodata": 0}),
+        ("assets/nothing", None),
+        ("assets/thumbnail", {"href": "t.jpg", "proj:shape": "?"}),
+        ("assets/coastal", {"href": ["a"]}),
+    ],
+)
+def test_what_no_pixel_needs_may_be_malformed(
+    make_item: MakeItem, path: str, value: object
+) -> None:
+    item = make_item()
+    change(item, path, value)
+    found = understand(item)
+    assert not isinstance(found, Failure), found
+    assert found.orbit == (124 if value == "R124" else None)
+
+
+@pytest.mark.parametrize(
+    ("href", "base", "address"),
+    [
+        ("/data/B04.tif", "https://host.test/cat/item.json", "https://host.test/data/B04.tif"),
+        ("//other.test/B04.tif", "https://host.test/item.json", "https://other.test/B04.tif"),
+        ("../B04.tif", "http://host.test/cat/a/item.json", "http://host.test/cat/B04.tif"),
+        ("B04.tif", "s3://bucket/cat/item.json", "s3://bucket/cat/B04.tif"),
+        ("B04.tif", "file:///archive/item.json", "file:///archive/B04.tif"),
+        ("s3://bucket/B04.tif", "/archive/item.json", "s3://bucket/B04.tif"),
+        ("/data/B04.tif", "/archive/item.json", "/data/B04.tif"),
+        ("../B04.tif", "/archive/a/item.json", "/archive/B04.tif"),
+        ("./B04.tif", None, "./B04.tif"),
+    ],
+)
+def test_links_mean_what_their_document_s_address_makes_of_them(
+    make_item: MakeItem, href: str, base: str | None, address: str
+) -> None:
+    scene = read_scene(make_item(assets={"red": {"href": href}}), base_href=base)
+    assert scene.bands["B04"].href == address
 
 
 def test_newer_spellings_of_the_projection_are_read(make_item: MakeItem) -> None:

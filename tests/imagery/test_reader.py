@@ -1,6 +1,9 @@
 """Reading files: every layout alike, on the pixel, and never a damaged number."""
 
+import tracemalloc
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
+from numcodecs.zstd import Zstd
 from odc.geo.geobox import GeoBox
+from rasterio.vrt import WarpedVRT
 from rasterio.warp import Resampling, reproject
 
 from minewatch._http import HttpSession, RetryPolicy
 from minewatch.grid import PatchGrid
+from minewatch.imagery._cog_layout import (
+    GarbledError,
+    OtherLayoutError,
+    decode_block,
+    read_layout,
+)
 from minewatch.imagery._items import BandAsset
 from minewatch.imagery._reader import Reader, ReadError
 from minewatch.imagery._reader_cog import CogReader
@@ -202,6 +214,71 @@ def test_damage_is_never_read_as_numbers(layout: str, tmp_path: Path) -> None:
     assert errors > 20
 
 
+@pytest.mark.parametrize("compression", ["deflate", "zstd"])
+def test_block_is_never_unpacked_beyond_what_it_may_hold(compression: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", made_numbers(), compress=compression)
+    layout = read_layout((tmp_path / "a.tif").read_bytes(), None)
+    plain = bytes(60_000_000)
+    bomb = zlib.compress(plain) if compression == "deflate" else Zstd().encode(plain)
+    armed = replace(layout, framed=False, offsets=(0,), counts=(len(bomb),))
+    tracemalloc.start()
+    with pytest.raises(GarbledError, match="block 0 cannot be unpacked"):
+        decode_block(armed, 0, bomb)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1_000_000
+
+
+def test_block_that_ends_early_is_garbled(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", made_numbers())
+    layout = read_layout((tmp_path / "a.tif").read_bytes(), None)
+    body = zlib.compress(bytes(layout.block_bytes))[:-4]  # without its checksum
+    with pytest.raises(GarbledError):
+        decode_block(replace(layout, framed=False, offsets=(0,), counts=(len(body),)), 0, body)
+
+
+def test_huge_blocks_are_refused_and_take_no_memory(tmp_path: Path) -> None:
+    file = tmp_path / "huge.tif"
+    form = {"driver": "GTiff", "tiled": True, "blockxsize": 32768, "blockysize": 32768}
+    place = {"crs": "EPSG:32620", "transform": Affine(20, 0, LEFT, 0, -20, TOP)}
+    options = {"width": 300, "height": 300, "count": 1, "dtype": "uint16", "sparse_ok": True}
+    with rasterio.open(file, "w", **form, **place, **options):
+        pass
+    assert file.stat().st_size < 10_000
+    with pytest.raises(OtherLayoutError, match="of more than 67108864 bytes"):
+        read_layout(file.read_bytes(), None)
+    with pytest.raises(ReadError, match="32768 × 32768 pixels"):
+        read(cog_reader(fallback=RasterioReader()), asset(str(file)), Window(0, 0, 10, 10))
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["disk", "http"])
+def test_file_that_leads_on_to_another_is_refused(
+    served: bool, tmp_path: Path, serve_archive: Callable[..., Any]
+) -> None:
+    secret = write(tmp_path / "secret.tif", made_numbers())
+    (tmp_path / "served").mkdir()
+    trick = tmp_path / "served" / "B04.tif"
+    with rasterio.open(secret.href) as file, WarpedVRT(file) as view:
+        rasterio.shutil.copy(view, trick, driver="VRT")
+    href = str(trick)
+    if served:
+        href = f"{serve_archive(tmp_path / 'served').url}/data/B04.tif"
+    with rasterio.open(trick) as file:
+        assert file.driver == "VRT"
+    with pytest.raises(ReadError, match=r"B04\.tif"):
+        read(RasterioReader(RetryPolicy(attempts=1)), asset(href), Window(0, 0, 10, 10))
+
+
+def test_jpeg_2000_is_read_to_the_number(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", made_numbers())
+    rasterio.shutil.copy(
+        tmp_path / "a.tif", tmp_path / "a.jp2", driver="JP2OpenJPEG", QUALITY=100, REVERSIBLE="YES"
+    )
+    window = Window(10, 20, 30, 40)
+    (found,) = read(cog_reader(RasterioReader()), asset(str(tmp_path / "a.jp2")), window)
+    np.testing.assert_array_equal(found, padded(made_numbers(), window))
+
+
 def test_cut_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "band.tif"
     one = write(path, made_numbers())
@@ -367,6 +444,37 @@ def test_bilinear_leaves_out_what_has_no_data() -> None:
     np.testing.assert_array_equal(
         found == 0, np.arange(12)[:, None] < [[2]] * 1 + np.zeros((12, 12))
     )
+
+
+@pytest.mark.parametrize("bilinear", [False, True])
+@pytest.mark.parametrize(("resolution_m", "pixel_m"), [(20.0, 10.0), (60.0, 10.0), (60.0, 20.0)])
+def test_coarse_place_is_the_mean_of_whole_pixels_and_never_shifts(
+    resolution_m: float, pixel_m: float, *, bilinear: bool
+) -> None:
+    rows, columns = np.mgrid[0:200, 0:200]
+    slope = (1000 + 36 * rows + 12 * columns).astype(np.uint16)
+    found = sampled(slope, place(resolution_m=resolution_m), pixel_m=pixel_m, bilinear=bilinear)
+    y, x = np.mgrid[0:12, 0:12]
+    row = (900 + resolution_m * (y + 0.5)) / pixel_m - 0.5
+    column = (1200 + resolution_m * (x + 0.5)) / pixel_m - 0.5
+    np.testing.assert_array_equal(found, np.floor(1000 + 36 * row + 12 * column + 0.5))
+
+
+def test_mean_leaves_out_what_has_no_data_and_rounds_half_up() -> None:
+    numbers = np.zeros((200, 200), dtype=np.uint16)
+    numbers[90:92, 120:122] = [[10, 0], [0, 11]]
+    numbers[90:92, 122:124] = [[10, 11], [0, 13]]
+    numbers[92:94, 120:122] = 65535
+    found = sampled(numbers, place(resolution_m=20.0), pixel_m=10.0)
+    assert found[:2, :3].tolist() == [[11, 11, 0], [65535, 0, 0]]
+
+
+def test_coarse_mask_is_true_only_where_all_its_pixels_are() -> None:
+    mask = np.ones((200, 200), dtype=bool)
+    mask[91, 121] = False
+    found = sampled(mask, place(resolution_m=20.0), pixel_m=10.0)  # type: ignore[arg-type]  # a mask
+    assert not found[0, 0]
+    assert found.sum() == 143
 
 
 def test_bilinear_leaves_finer_bands_as_they_are() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -18,6 +19,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from minewatch._http import RetryPolicy
 from minewatch.bands import add_offset
 from minewatch.errors import (
     BandError,
@@ -35,6 +37,8 @@ from minewatch.imagery._documents import SceneShelf, folder_items
 from minewatch.imagery._folder import FolderSource
 from minewatch.imagery._items import BandAsset
 from minewatch.imagery._offsets import settle_offset
+from minewatch.imagery._reader import ReadError
+from minewatch.imagery._reader_rasterio import RasterioReader
 from minewatch.imagery._stac import StacSource
 from minewatch.types import Failure
 
@@ -42,6 +46,7 @@ COLLECTION = "sentinel-2-l2a"
 YEAR = {"start": "2023-01-01", "end": "2023-12-31"}
 QUERY = SceneQuery(**YEAR)
 RGB = SceneQuery(**YEAR, bands="rgb")
+HASTY = RetryPolicy(first_wait_s=0.001, longest_wait_s=0.01, read_timeout_s=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +210,24 @@ def test_dark_pixels_settle_a_doubtful_offset(from_folder: Mapping[str, xr.Datas
     assert any("so it was applied, though the item says it was not" in one for one in words)
 
 
+def test_doubtful_scene_without_the_dark_band_is_used_and_says_so(
+    toy_archive: Path, toy_area: GeoBox, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(toy_archive, folder, copy_function=_link)
+    for path in folder.rglob("S2*.json"):
+        item = json.loads(path.read_text())
+        del item["assets"]["red"]
+        path.unlink()
+        path.write_text(json.dumps(item))
+    query = SceneQuery(**YEAR, bands=("B02", "B08"))
+    found = FolderSource(folder).load(one_place(toy_area), query)
+    whole_scenes = FolderSource(toy_archive).load(one_place(toy_area), query)
+    unchecked = [words for words in found.attrs["decisions"] if "there is no B04" in words]
+    assert unchecked == ["offset -1000 not checked by dark pixels: there is no B04"]
+    assert len(found.attrs["scenes"]) == len(whole_scenes.attrs["scenes"])
+
+
 def test_cloudy_views_are_not_read_beyond_their_mask(
     serve_archive: Callable[..., Any], toy_area: GeoBox
 ) -> None:
@@ -279,6 +302,22 @@ def test_bilinear_changes_coarse_bands_only(toy_archive: Path, toy_area: GeoBox)
     assert float(np.abs(difference.mean())) < 0.002
 
 
+def test_coarse_place_is_the_mean_of_the_fine_one_under_it(
+    toy_archive: Path, toy_area: GeoBox
+) -> None:
+    source = FolderSource(toy_archive)
+    query = SceneQuery(**YEAR, bands="B04", method="least_cloudy")
+    fine = one_place(toy_area)
+    coarse = GeoBox((24, 24), fine.transform @ Affine.scale(2), fine.crs)
+    of_fine, of_coarse = (source.load(geobox, query) for geobox in (fine, coarse))
+    assert of_fine.attrs["scenes"][0]["id"] == of_coarse.attrs["scenes"][0]["id"]
+    numbers = np.rint(of_fine["reflectance"].to_numpy() * 1e4)[0]
+    expected = np.floor(numbers.reshape(24, 2, 24, 2).mean(axis=(1, 3)) + 0.5)
+    found = np.rint(of_coarse["reflectance"].to_numpy() * 1e4)[0]
+    assert np.isfinite(expected).mean() > 0.9
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_place_that_no_scene_covers_is_empty_and_no_error(toy_archive: Path) -> None:
     geobox = PatchGrid().geobox(-56.4, -1.5)
     found = check_composite(FolderSource(toy_archive).load(geobox, RGB))
@@ -343,6 +382,44 @@ def test_item_that_lacks_something_is_named_and_the_others_are_used(
     assert len(found.scenes) > 4
 
 
+@pytest.mark.parametrize("write", [str, Path.as_uri], ids=["path", "file"])
+@pytest.mark.parametrize("root", ["stac", "data/catalog.json"], ids=["api", "static"])
+@pytest.mark.parametrize("sign", [None, str], ids=["open", "signed"])
+def test_items_of_a_server_never_lead_to_files_of_this_machine(
+    root: str,
+    write: Callable[[Path], str],
+    sign: Callable[[str], str] | None,
+    toy_archive: Path,
+    toy_area: GeoBox,
+    tmp_path: Path,
+    serve_archive: Callable[..., Any],
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(toy_archive, folder, copy_function=_link)
+    assets = {}
+    for path in folder.rglob("S2*.json"):
+        item = json.loads(path.read_text())
+        assets[item["id"]] = item["assets"]
+        for asset in item["assets"].values():
+            asset["href"] = write(path.parent.resolve() / asset["href"])
+        path.unlink()
+        path.write_text(json.dumps(item))
+    server = serve_archive(folder)
+    for name, own in assets.items():  # by itself it says that they lie on the server
+        server.api.items[name]["assets"] = own
+    source = StacSource(f"{server.url}/{root}", COLLECTION, sign=sign, policy=HASTY)
+    outcome = dict(source.load_many({"a": one_place(toy_area)}, RGB))["a"]
+    if isinstance(outcome, xr.Dataset):
+        assert outcome.attrs["scenes"] == []
+        unusable = source.search(one_place(toy_area), RGB).unusable
+        assert unusable
+        assert {one.key for one in unusable} <= set(assets)
+        assert all("expected http:// or https://" in one.reason for one in unusable)
+    else:
+        assert "http://127.0.0.1" in outcome.reason, "a path on the server"
+    source.close()
+
+
 def _link(source: str, target: str) -> None:
     Path(target).hardlink_to(source)
 
@@ -379,6 +456,66 @@ def test_file_that_is_gone_fails_the_places_that_need_it_and_no_other(
     assert isinstance(outcomes["out"], xr.Dataset)
     with pytest.raises(ImageryError, match=r"B03\.tif"):
         FolderSource(folder).load(inside, RGB)
+
+
+class FailingReader:
+    """Fails for some files, the last of them first."""
+
+    def __init__(self, *hrefs: str, at_once: bool) -> None:
+        self.reader = RasterioReader()
+        self.hrefs = hrefs
+        self.at_once = at_once
+        self.failed = threading.Event()
+
+    def open(self, asset: BandAsset) -> Any:
+        if asset.href not in self.hrefs:
+            return self.reader.open(asset)
+        if asset.href == self.hrefs[-1]:
+            self.failed.set()
+        elif self.at_once:
+            self.failed.wait(10.0)
+        raise ReadError(f"{asset.href} is gone")
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("file", ["SCL", "B02"])
+def test_of_several_reasons_the_same_is_reported_whichever_came_first(
+    file: str, workers: int, toy_archive: Path, toy_area: GeoBox
+) -> None:
+    place = one_place(toy_area)
+    views = choose_scenes(SceneShelf(folder_items(toy_archive)).scenes, place, RGB)
+    used = {one["id"] for one in FolderSource(toy_archive).load(place, RGB).attrs["scenes"]}
+    scenes = [view[0] for view in views if view[0].id in used]
+    scenes = scenes[[scene.platform for scene in scenes].index("S2B") :]
+    first = min(scenes, key=lambda scene: scene.id)
+    assert first is not scenes[0], "else its order in time would do"
+    files = [scene.mask if file == "SCL" else scene.bands[file] for scene in (first, *scenes)]
+    hrefs = [asset.href for asset in files if asset is not None]
+    reader = FailingReader(*dict.fromkeys(hrefs), at_once=workers > 1)
+    source = FolderSource(toy_archive, reader=reader, workers=workers)
+    with pytest.raises(ImageryError, match=f"{first.id}.*{file}.tif is gone"):
+        source.load(place, RGB)
+
+
+def test_who_stops_asking_ends_the_retries_under_way(
+    toy_archive: Path, toy_area: GeoBox, places: Mapping[str, GeoBox]
+) -> None:
+    class Watched(RasterioReader):
+        n_closed = 0
+
+        def close(self) -> None:
+            Watched.n_closed += 1
+            super().close()
+
+    source = FolderSource(toy_archive, reader=Watched())
+    outcomes = source.load_many(places, RGB)
+    next(outcomes)
+    assert Watched.n_closed == 0
+    outcomes.close()  # as the interpreter does where a loop over it is left by KeyboardInterrupt
+    assert Watched.n_closed == 1
 
 
 def test_nothing_to_load_loads_nothing(toy_archive: Path) -> None:

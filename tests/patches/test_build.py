@@ -335,6 +335,83 @@ def stop_after(n_places: int):
     return progress
 
 
+KILLED_ANYWHERE = """
+import itertools, os, random, select, signal, sys, time
+sys.path.insert(0, sys.argv[2])
+import build_sources as made
+from minewatch.patches import build_patches
+
+CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree"}
+WRITING = os.O_WRONLY | os.O_RDWR
+
+def build(name):
+    sites, out = made.make_sites(), f"{sys.argv[1]}/{name}"
+    build_patches(sites, made.ManySource(), made.QUERY, out, grid=made.GRID)
+
+def started(name, prepare=lambda: None):
+    # Gives the process, and a pipe that is closed when it ends.
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    prepare()
+    build(name)
+    os._exit(0)
+
+def ended(child, pipe):
+    os.close(pipe)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL), code
+    return code == 0
+
+def kill_before_change(number):
+    seen = itertools.count()
+    def hook(event, args):
+        if event in CHANGES and (event != "open" or (args[2] or 0) & WRITING):
+            if next(seen) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
+
+# before every change of the disk, one further each time
+for n_changes in itertools.count():
+    if ended(*started("at-changes", lambda: kill_before_change(n_changes))):
+        break
+
+# from outside, at any moment
+began = time.monotonic()
+assert ended(*started("undisturbed"))
+whole_s, chance, n_killed = time.monotonic() - began, random.Random(5), 0
+for _ in range(12):
+    child, pipe = started("at-times")
+    if not select.select([pipe], [], [], chance.uniform(0, whole_s))[0]:
+        os.kill(child, signal.SIGKILL)
+    n_killed += not ended(child, pipe)
+assert ended(*started("at-times"))
+print(n_changes, n_killed)
+"""
+
+
+@pytest.mark.integration
+def test_a_build_killed_before_any_change_of_the_disk_or_at_any_moment_gives_the_same_bytes(
+    tmp_path, whole, bytes_below
+):
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED_ANYWHERE, str(tmp_path), str(HERE)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    n_changes, n_killed = map(int, ended.stdout.split())
+    assert n_changes > 20, "as many as a build makes, its last renames among them"
+    assert n_killed > 0
+    for name in ("at-changes", "at-times"):
+        assert bytes_below(tmp_path / name) == bytes_below(whole)
+    left = {path.name for path in tmp_path.glob("[!.]*")}
+    assert left == {"at-changes", "at-times", "undisturbed"}
+
+
 def test_a_stopped_build_has_only_places_in_flight_to_load_again(tmp_path, whole, bytes_below):
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "patches", progress=stop_after(25), workers=4)

@@ -1,12 +1,16 @@
 """Building from real sources: a folder, and servers that fail or die."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import geopandas as gpd
 import numpy as np
@@ -14,11 +18,12 @@ import pandas as pd
 import pytest
 from odc.geo.geobox import GeoBox
 
-from minewatch._http import RetryPolicy
+from minewatch._http import HttpSession, RetryPolicy
 from minewatch.cli._app import run
-from minewatch.errors import IncompleteError
+from minewatch.errors import AlreadyThereError, IncompleteError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import FolderSource, SceneQuery, StacSource
+from minewatch.imagery._signing import PlanetaryComputerSigner
 from minewatch.patches import BuildSummary, PatchDataset, build_patches
 from minewatch.sites import read_sites, write_sites
 
@@ -69,16 +74,25 @@ def same_but_for_the_source(found: Mapping[str, bytes], expected: Mapping[str, b
 
 
 def test_every_third_request_failing_changes_no_byte(
+    servers: ModuleType,
     serve_archive: Callable[..., Any],
     sites: gpd.GeoDataFrame,
     whole: Path,
     tmp_path: Path,
     bytes_below: Bytes,
 ) -> None:
-    server = serve_archive(fault_rate=0.3, api_faults=True, seed=4, stall_s=0.3)
-    summary = build(sites, stac(server), tmp_path / "patches")
+    settings = {"signed": True, "token_uses": 20, "faults": servers.FAULTS}
+    server = serve_archive(fault_rate=0.3, api_faults=True, seed=4, stall_s=0.3, **settings)
+    with closing(HttpSession(HASTY)) as asking:
+        signer = PlanetaryComputerSigner(
+            asking, token_url=f"{server.url}/token", storage=urlsplit(server.url).netloc
+        )
+        source = StacSource(server.stac_url, COLLECTION, policy=HASTY, sign=signer)
+        summary = build(sites, source, tmp_path / "patches")
     assert summary.n_failed == 0
     assert sum(server.counts.faults.values()) > 0.2 * server.counts.requests
+    assert set(server.counts.faults) == set(servers.FAULTS), "everything that can go wrong did"
+    assert server.counts.tokens > 1, "signatures were renewed"
     same_but_for_the_source(bytes_below(tmp_path / "patches"), bytes_below(whole))
     assert summary.digest == PatchDataset.open(whole).header.digest
 
@@ -101,6 +115,39 @@ def test_places_loaded_one_by_one_give_the_same_bytes(
     assert bytes_below(tmp_path / "one") == bytes_below(tmp_path / "many")
     pixels = PatchDataset.open(whole).digital_numbers(few.index)
     np.testing.assert_array_equal(PatchDataset.open(tmp_path / "one").digital_numbers(), pixels)
+
+
+def test_a_stopped_build_goes_on_with_the_same_items_alone(
+    toy_archive: Path, sites: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    few, out = sites.iloc[:3], tmp_path / "patches"
+    same, other = tmp_path / "same" / "archive", tmp_path / "other" / "archive"
+    for copy in (same, other):
+        shutil.copytree(toy_archive, copy, copy_function=os.link)
+    item = next(path for path in sorted(other.rglob("S2*.json")))
+    content = item.read_text().replace(
+        '"s2:processing_baseline": "0', '"s2:processing_baseline": "1'
+    )
+    item.unlink()
+    item.write_text(content)
+
+    def stop(_step: str, done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    def source(folder: Path, collection: str | None = None) -> FolderSource:
+        return FolderSource(folder, collection=collection, workers=1)
+
+    folder = shutil.move(same, tmp_path / "first" / "archive")
+    with pytest.raises(KeyboardInterrupt):
+        build(few, source(folder), out, progress=stop)
+    for another in (source(other), source(folder, COLLECTION)):
+        with pytest.raises(
+            AlreadyThereError, match=r"source folder archive.*, asked folder archive"
+        ):
+            build(few, another, out)
+    moved = shutil.move(folder, same)
+    assert build(few, source(moved), out).n_loaded < 3
 
 
 def test_a_server_that_stays_down_leaves_a_list_and_nothing_else(

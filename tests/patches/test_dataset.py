@@ -38,6 +38,7 @@ def test_pixels_are_reflectance_and_nan_where_nothing_is_known(dataset, numbers)
     pixels = dataset.pixels()
     assert pixels.dtype == np.float32
     np.testing.assert_array_equal(pixels.to_numpy(), reflectance_from_dn(numbers))
+    assert (pixels.attrs["level"], pixels.attrs["resolution_m"]) == ("L2A", 10.0)
     assert np.isnan(pixels.to_numpy()[numbers == 0]).all()
 
 

@@ -163,7 +163,7 @@ def _line(*cells: str) -> str:
 
 
 def _summary(composite: "xr.Dataset", file: Path) -> dict[str, Any]:
-    from minewatch.imagery._preview import credit_of
+    from minewatch.imagery import credit_of
 
     counts = composite["clear_count"].to_numpy()
     return {

@@ -6,7 +6,7 @@ made from. `open_source` opens a source by name, address or folder; `list_scenes
 a place has and why some are not used; `write_preview` draws the composite.
 """
 
-from minewatch.imagery._catalogues import attribution, makers_of
+from minewatch.imagery._catalogues import attribution, credit_of, makers_of
 from minewatch.imagery._earthengine import EarthEngineSource
 from minewatch.imagery._folder import FolderSource
 from minewatch.imagery._list import list_scenes
@@ -25,6 +25,7 @@ __all__ = [
     "StacSource",
     "attribution",
     "check_composite",
+    "credit_of",
     "list_scenes",
     "makers_of",
     "open_source",

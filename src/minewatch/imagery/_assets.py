@@ -1,13 +1,14 @@
 """The files that a STAC item lists: which is which band, on which grid, with which numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from posixpath import dirname, join, normpath
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
 from minewatch.bands import NO_DATA, SCALE_FACTOR, Band, band
 from minewatch.errors import BandError
+from minewatch.imagery._links import resolve
+from minewatch.imagery._values import mapping, mappings, number, numbers, texts
 
 MASK_KEY: Final = "scl"
 MASK_RESOLUTION_M: Final = 20.0
@@ -26,7 +27,9 @@ class FoundAsset:
     """Reflectance of one digital number; 1e-4 if the item is silent."""
     offset: float | None
     """The offset that the item lists, in reflectance; None if it lists none."""
-    nodata: int
+    nodata: float
+    faults: tuple[str, ...] = ()
+    """What it says that cannot be understood."""
 
 
 @dataclass
@@ -54,8 +57,8 @@ def find_assets(item: Mapping[str, Any], *, base_href: str | None) -> FoundAsset
     base = base_href or _self_href(item)
     result = FoundAssets()
     candidates: dict[str, list[FoundAsset]] = {}
-    for key, asset in (item.get("assets") or {}).items():
-        if not isinstance(asset, Mapping) or not asset.get("href"):
+    for key, asset in mapping(item.get("assets")).items():
+        if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
             continue
         if key.lower().split("_")[0] == MASK_KEY:
             candidates.setdefault(MASK_KEY, []).append(
@@ -87,16 +90,20 @@ def _faults(found: FoundAssets) -> Iterator[str]:
         yield f"scale of {', '.join(odd)} is {found.bands[odd[0]].scale:g}, expected {SCALE_FACTOR}"
     other = sorted(name for name, one in found.bands.items() if one.nodata != NO_DATA)
     if other:
-        yield f"no data of {', '.join(other)} is {found.bands[other[0]].nodata}, expected {NO_DATA}"
+        said = f"{found.bands[other[0]].nodata:g}"
+        yield f"no data of {', '.join(other)} is {said}, expected {NO_DATA}"
+    for name, one in [*found.bands.items(), *([(MASK_KEY, found.mask)] if found.mask else [])]:
+        yield from (f"{name}: {fault}" for fault in one.faults)
 
 
 def _band_of(key: str, asset: Mapping[str, Any]) -> Band | None:
-    if key.endswith("-jp2") or "overview" in (asset.get("roles") or ()):
+    roles = texts(asset.get("roles"))
+    if key.endswith("-jp2") or "overview" in roles:
         return None
     names = [key, key.split("_")[0]]
-    described = asset.get("eo:bands") or asset.get("bands") or []
-    if len(described) == 1 and "data" in (asset.get("roles") or ("data",)):
-        names += [described[0].get("name", ""), described[0].get("common_name", "")]
+    described = mappings(asset.get("eo:bands")) or mappings(asset.get("bands"))
+    if len(described) == 1 and "data" in (roles or ("data",)):
+        names += [str(described[0].get(one, "")) for one in ("name", "common_name")]
     for name in names:
         try:
             return band(name)
@@ -108,29 +115,35 @@ def _band_of(key: str, asset: Mapping[str, Any]) -> Band | None:
 def _read_asset(
     key: str, asset: Mapping[str, Any], base: str | None, native_m: float
 ) -> FoundAsset:
-    raster = _raster(asset)
-    transform = _numbers(asset.get("proj:transform"), 6)
-    shape = _numbers(asset.get("proj:shape"), 2)
-    size_m = (
-        abs(transform[0]) if transform else asset.get("gsd") or raster.get("spatial_resolution")
-    )
-    offset = raster.get("offset")
+    raster, faults = _raster(asset), list[str]()
+    transform = numbers(asset.get("proj:transform"), 6, "proj:transform", faults)
+    shape = numbers(asset.get("proj:shape"), 2, "proj:shape", faults)
+    said_m = asset.get("gsd") or raster.get("spatial_resolution")
+    size_m = abs(transform[0]) if transform else number(said_m, "gsd", faults)
     return FoundAsset(
         key=key,
-        href=_resolve(str(asset["href"]), base),
-        resolution_m=float(size_m or native_m),
+        href=resolve(asset["href"], base),
+        resolution_m=size_m or native_m,
         transform=transform,
         shape=None if shape is None else (int(shape[0]), int(shape[1])),
-        scale=float(raster.get("scale") or SCALE_FACTOR),
-        offset=None if offset is None else float(offset),
-        nodata=int(raster.get("nodata") or NO_DATA),
+        scale=number(raster.get("scale"), "scale", faults) or SCALE_FACTOR,
+        offset=number(raster.get("offset"), "offset", faults),
+        nodata=_nodata(raster.get("nodata"), faults),
+        faults=tuple(faults),
     )
+
+
+def _nodata(value: object, faults: list[str]) -> float:
+    """Read the number for no data; the raster extension allows ``"nan"`` for it."""
+    if value in ("nan", "inf", "-inf") or (isinstance(value, float) and not math.isfinite(value)):
+        return float(value)
+    return number(value, "nodata", faults) or NO_DATA
 
 
 def _raster(asset: Mapping[str, Any]) -> dict[str, Any]:
     """Collect what the raster extension says, in its first and its second version."""
-    for described in (asset.get("raster:bands"), asset.get("bands"), [asset]):
-        if described and isinstance(described[0], Mapping):
+    for listed in (asset.get("raster:bands"), asset.get("bands"), [asset]):
+        if described := mappings(listed):
             found = {
                 name: described[0].get(name, described[0].get(f"raster:{name}"))
                 for name in ("scale", "offset", "spatial_resolution", "nodata")
@@ -140,24 +153,10 @@ def _raster(asset: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _numbers(value: object, count: int) -> tuple[float, ...] | None:
-    if not isinstance(value, Sequence) or len(value) < count:
-        return None
-    return tuple(float(number) for number in value[:count])
-
-
 def _rank(found: FoundAsset, wanted_m: float) -> tuple[bool, bool, str]:
     return found.href.lower().endswith(".jp2"), found.resolution_m != wanted_m, found.key
 
 
 def _self_href(item: Mapping[str, Any]) -> str | None:
-    links = item.get("links") or ()
-    return next((link.get("href") for link in links if link.get("rel") == "self"), None)
-
-
-def _resolve(href: str, base: str | None) -> str:
-    if base is None or urlsplit(href).scheme or href.startswith("/"):
-        return href
-    if urlsplit(base).scheme in ("http", "https"):
-        return urljoin(base, href)
-    return normpath(join(dirname(base), href))
+    found = (link.get("href") for link in mappings(item.get("links")) if link.get("rel") == "self")
+    return next((href for href in found if isinstance(href, str)), None)

@@ -21,8 +21,9 @@ from minewatch.imagery._choose import choose_scenes
 from minewatch.imagery._compose import composite_dataset
 from minewatch.imagery._footprints import place_polygon
 from minewatch.imagery._items import Scene
+from minewatch.imagery._place import Place, View
 from minewatch.imagery._query import SceneQuery
-from minewatch.imagery._read_places import GroupComposer, Place, PlaceComposite, View
+from minewatch.imagery._read_places import GroupComposer, PlaceComposite
 from minewatch.imagery._reader import Reader, ReadError
 from minewatch.imagery._sampling import is_own_zone
 from minewatch.imagery._source import SearchResult
@@ -109,8 +110,8 @@ class BatchLoader:
         try:
             for cell, bounds in _cells(geoboxes):
                 yield from self._load_cell(cell, bounds, query, composer)
-        except KeyboardInterrupt:
-            self.reader.close()  # nobody waits for retries any more
+        except (KeyboardInterrupt, GeneratorExit):
+            self.reader.close()  # nobody waits any more, for retries neither
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -207,12 +208,12 @@ def _place(key: str, geobox: GeoBox, scenes: Sequence[Scene], query: SceneQuery)
 
 def _without_broken(place: Place, scenes: Sequence[Scene], query: SceneQuery) -> Place:
     """Choose a place's views anew, as if the scenes that were found broken were not listed."""
-    left_out = {**place.left_out, **place.broken}
+    left_out = {**place.left_out, **{key: why for key, (_, why) in place.broken.items()}}
     intact = [scene for scene in scenes if (scene.collection, scene.id) not in left_out]
     again = _place(place.key, place.geobox, intact, query)
     again.left_out = left_out
     if not again.views and again.error is None:  # no data would mean that nothing was seen there
-        why = next(iter(left_out.values()))
+        why = left_out[min(left_out)]
         again.error = ImageryError(f"all {len(left_out)} scenes that show it are broken: {why}")
     return again
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import xarray as xr
+
 from minewatch.types import Level
 
 LICENCE: Final = "Copernicus Sentinel data, free and open (Legal notice on their use)"
@@ -95,6 +97,25 @@ def makers_of(scenes: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     ('Copernicus', 'a painter (CC0-1.0)')
     """
     return tuple(sorted({str(scene.get("maker") or COPERNICUS) for scene in scenes}))
+
+
+def credit_of(composite: xr.Dataset) -> str:
+    """Give the words that a picture of a composite has to bear: Copernicus', or its makers'.
+
+    Parameters
+    ----------
+    composite
+        As sources of imagery give it; its attribute ``scenes`` is read.
+
+    Examples
+    --------
+    >>> scenes = [{"id": "S2A_…", "date": "2023-07-02T14:37:44Z"}]
+    >>> credit_of(xr.Dataset(attrs={"scenes": scenes}))
+    'Contains modified Copernicus Sentinel data 2023'
+    """
+    scenes = composite.attrs["scenes"]
+    years = [int(str(scene["date"])[:4]) for scene in scenes]
+    return attribution(years, makers_of(scenes) or (COPERNICUS,))
 
 
 def read_maker(properties: Mapping[str, Any]) -> str:

@@ -64,7 +64,8 @@ def judge_scenes(scenes: Iterable[Scene], geobox: GeoBox, query: SceneQuery) -> 
        `max_cloud_percent`, or that lack a band of the query.
     2. Of several versions of one datastrip on one tile the newest baseline stays, and of one
        baseline the one processed last. The halves of a split acquisition are different datastrips,
-       so both stay.
+       so both stay. Scenes that name no datastrip are told apart by their acquisition; of those,
+       all of the newest baseline stay, as they may be halves.
     3. Scenes of one satellite within 45 minutes are one view. In it those in the place's own UTM
        zone come first, then newer baselines, then those that cover more of the place.
     4. Behind a scene that covers the place wholly, with 300 m to spare, nothing else is read.
@@ -150,13 +151,19 @@ def _newest_versions(scenes: Sequence[Scene]) -> tuple[list[Scene], list[Dropped
     newest: dict[tuple[str, ...], Scene] = {}
     for scene in sorted(scenes, key=_version):
         newest[_strip(scene)] = scene
-    kept = {id(scene) for scene in newest.values()}
+    older = [_is_older(scene, newest[_strip(scene)]) for scene in scenes]
     dropped = [
         Dropped(scene, f"an older version of {newest[_strip(scene)].id}")
-        for scene in scenes
-        if id(scene) not in kept
+        for scene, is_older in zip(scenes, older, strict=True)
+        if is_older
     ]
-    return [scene for scene in scenes if id(scene) in kept], dropped
+    return [scene for scene, out in zip(scenes, older, strict=True) if not out], dropped
+
+
+def _is_older(scene: Scene, newest: Scene) -> bool:
+    if scene.datastrip is None:  # of one baseline, it may be the other half of the acquisition
+        return scene.baseline < newest.baseline
+    return scene is not newest
 
 
 def _strip(scene: Scene) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ MERGED_GAP_BYTES: Final = 65_536
 """Blocks nearer to each other than this are asked for together."""
 MAX_RANGE_BYTES: Final = 8 << 20
 """What is asked for at once, unless one block is larger."""
+MAX_BLOCK_BYTES: Final = 64 << 20
+"""Files with larger blocks, packed or not, are left to another reader: a file's word must not
+decide on how much memory is taken."""
 _UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE, _ZSTD = 1, 8, 32946, 50000
 _KNOWN_COMPRESSION: Final = (_UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE, _ZSTD)
 _PIXEL_SCALE, _TIE_POINT, _GEO_KEYS = 33550, 33922, 34735
@@ -83,6 +86,11 @@ class CogLayout:
     """Bytes of each block; 0: a block without data."""
     framed: bool
     """Whether each block stands between its length and a repetition of its last four bytes."""
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a whole block, unpacked."""
+        return self.blocks.block[0] * self.blocks.block[1] * self.dtype.itemsize
 
     @property
     def checked(self) -> bool:
@@ -194,6 +202,8 @@ def _faults(page: tifffile.TiffPage, layout: CogLayout) -> Iterator[str]:
         yield f"{page.samplesperpixel} bands of {layout.dtype}, expected one of uint8 or uint16"
     if layout.compression not in _KNOWN_COMPRESSION:
         yield f"compression {layout.compression} is not read by block"
+    if max((layout.block_bytes, *layout.counts)) > MAX_BLOCK_BYTES:
+        yield f"blocks of {layout.blocks.block} pixels, or of more than {MAX_BLOCK_BYTES} bytes"
     if layout.predictor not in (1, 2):
         yield f"predictor {layout.predictor}"
 
@@ -252,16 +262,10 @@ def decode_block(layout: CogLayout, number: int, body: bytes | memoryview) -> An
         raise GarbledError(f"block {number} has {len(body)} bytes, expected {stop - start}")
     packed = _unframe(layout, number, body) if layout.framed else body
     height, width = layout.block_shape(number)
-    # Tiles are always whole; the last strip is only as high as the file.
-    tiled = layout.blocks.block[1] != layout.blocks.shape[1]
     plain = _unpack(layout, number, packed)
-    itemsize = layout.dtype.itemsize
-    stored_width = layout.blocks.block[1]
-    stored_height = len(plain) // (stored_width * itemsize)
-    fits = stored_height * stored_width * itemsize == len(plain)
-    if not fits or stored_height not in ({layout.blocks.block[0]} | (set() if tiled else {height})):
+    if len(plain) not in _stored_sizes(layout, number):
         raise GarbledError(f"block {number} holds {len(plain)} bytes")
-    numbers = np.frombuffer(plain, dtype=layout.dtype).reshape(stored_height, stored_width)
+    numbers = np.frombuffer(plain, dtype=layout.dtype).reshape(-1, layout.blocks.block[1])
     native = numbers.astype(layout.dtype.newbyteorder("="), copy=False)
     if layout.predictor == 2:
         native = np.add.accumulate(native, axis=1, dtype=native.dtype)
@@ -276,15 +280,43 @@ def _unframe(layout: CogLayout, number: int, body: bytes | memoryview) -> bytes 
     return packed
 
 
+def _stored_sizes(layout: CogLayout, number: int) -> tuple[int, ...]:
+    """Give the bytes that a block may have: tiles are whole, the last strip may be less high."""
+    if layout.blocks.block[1] != layout.blocks.shape[1]:
+        return (layout.block_bytes,)
+    height, width = layout.block_shape(number)
+    return layout.block_bytes, height * width * layout.dtype.itemsize
+
+
 def _unpack(layout: CogLayout, number: int, packed: bytes | memoryview) -> bytes:
-    expected = layout.blocks.block[0] * layout.blocks.block[1] * layout.dtype.itemsize
+    """Unpack a block, never more than it may hold: a few bytes can stand for very many."""
     try:
         if layout.compression in (_DEFLATE, _OLD_DEFLATE):
-            return isal_zlib.decompress(packed, bufsize=expected)
+            return _inflate(packed, layout.block_bytes)
         if layout.compression == _ZSTD:
-            from numcodecs.zstd import Zstd
-
-            return bytes(Zstd().decode(packed))
+            return _unpack_zstd(packed, _stored_sizes(layout, number))
     except _UNPACKING_FAILED as error:
         raise GarbledError(f"block {number} cannot be unpacked ({error})") from error
     return bytes(packed)
+
+
+def _inflate(packed: bytes | memoryview, most_bytes: int) -> bytes:
+    unpacking = isal_zlib.decompressobj()
+    plain = unpacking.decompress(packed, most_bytes + 1)
+    if not unpacking.eof:
+        raise RuntimeError(f"{len(plain)} bytes, and no end; expected at most {most_bytes}")
+    return plain
+
+
+def _unpack_zstd(packed: bytes | memoryview, sizes: Sequence[int]) -> bytes:
+    from numcodecs.zstd import Zstd
+
+    for size in dict.fromkeys(sizes):
+        plain = bytearray(size)
+        try:
+            Zstd().decode(packed, out=plain)
+        except (RuntimeError, ValueError) as error:
+            failed = error
+        else:
+            return bytes(plain)
+    raise RuntimeError(str(failed))

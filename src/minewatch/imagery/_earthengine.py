@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.bands import check_level
-from minewatch.errors import BandError, InputError, MinewatchError
+from minewatch.errors import BandError, CredentialsError, InputError, MinewatchError
 from minewatch.imagery import _earthengine_graph as graph
 from minewatch.imagery._earthengine_access import HIGH_VOLUME_URL, Access
 from minewatch.imagery._earthengine_client import (
@@ -161,7 +161,10 @@ class EarthEngineSource:
         Returns
         -------
         Dataset
-            As `minewatch.imagery.ImagerySource` says.
+            As `minewatch.imagery.ImagerySource` says. In the attributes also ``views_rule``
+            (`views`), and ``scenes_rule``: ``considered`` if ``scenes`` are all images of the
+            period that touch the place, whether or not they show a clear pixel of it; ``known`` if
+            they are those that know pixels of it, which only ``passes`` and ``least_cloudy`` count.
 
         Raises
         ------
@@ -205,8 +208,11 @@ class EarthEngineSource:
 
         Raises
         ------
-        BandError, MissingExtraError, CredentialsError, ImageryError
+        BandError, MissingExtraError, ImageryError
             As `load`, if not even a connection can be made; later on, as failures.
+        CredentialsError
+            If access is refused, at whatever place: every other would be refused too. Those that
+            are done by then are given first.
         """
         self._check(query)
         self._client.open()
@@ -231,7 +237,7 @@ class EarthEngineSource:
                 if not running:
                     return
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
+                for future in sorted(finished, key=lambda done: done.exception() is not None):
                     yield future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -241,6 +247,8 @@ class EarthEngineSource:
     ) -> tuple[str, xr.Dataset | Failure]:
         try:
             return key, self._load(geobox, query, key)
+        except CredentialsError:
+            raise
         except MinewatchError as error:
             return key, Failure(key, "imagery", str(error))
 
@@ -312,7 +320,8 @@ class EarthEngineSource:
                 "scenes": [image.as_scene() for image in images],
                 "mask": mask,
                 "method": query.method,
-                "views": self._views,
+                "scenes_rule": "known" if self._counts_pixels(query) else "considered",
+                "views_rule": self._views,
                 "versions": {
                     "minewatch": __version__,
                     "earthengine-api": version("earthengine-api"),

@@ -10,8 +10,8 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from minewatch.bands import reflectance_from_dn
-from minewatch.imagery._earthengine_graph import CLEAR_COUNT, crs_code, output_names
+from minewatch.imagery._compose import composite_dataset
+from minewatch.imagery._earthengine_graph import CLEAR_COUNT, output_names
 from minewatch.imagery._query import SceneQuery
 
 MAX_REQUEST_BYTES: Final = 48 * 1024 * 1024
@@ -124,19 +124,7 @@ class Composite:
 
     def dataset(self, attrs: Mapping[str, object]) -> xr.Dataset:
         """Give it as sources of imagery do."""
-        y, x = (self.geobox.coordinates[name].values for name in self.geobox.dimensions)
-        return xr.Dataset(
-            {
-                "reflectance": (("band", "y", "x"), reflectance_from_dn(self.numbers)),
-                "clear_count": (("y", "x"), self.counts),
-            },
-            coords={"band": list(self.query.bands), "y": y, "x": x},
-            attrs={
-                **attrs,
-                "crs": crs_code(self.geobox),
-                "transform": list(self.geobox.transform)[:6],
-            },
-        )
+        return composite_dataset(self.geobox, self.query.bands, self.numbers, self.counts, attrs)
 
 
 def _fitting(piece: Piece) -> Iterator[Piece]:

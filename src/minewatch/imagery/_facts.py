@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from minewatch.imagery._catalogues import read_maker
 from minewatch.imagery._footprints import read_footprint
+from minewatch.imagery._values import mapping, number
 from minewatch.types import Level
 
 _PRODUCT: Final = re.compile(
@@ -52,7 +53,7 @@ class Facts:
 
 def read_facts(item: Mapping[str, Any], *, collection: str | None) -> Facts:
     """Read what an item says about when, where and how its scene was made."""
-    properties = item.get("properties") or {}
+    properties = mapping(item.get("properties"))
     facts = Facts(id=str(item.get("id") or "an item without id"), properties=properties)
     facts.collection = str(item.get("collection") or collection or "")
     product = _product(item, properties)
@@ -60,7 +61,7 @@ def read_facts(item: Mapping[str, Any], *, collection: str | None) -> Facts:
     _read_times(facts, product)
     _read_ground(facts, item)
     cloud = properties.get("eo:cloud_cover")
-    facts.cloud_percent = None if cloud is None else float(cloud)
+    facts.cloud_percent = number(cloud, "eo:cloud_cover", facts.faults)
     facts.maker = read_maker(properties)
     return facts
 
@@ -92,8 +93,9 @@ def _read_identity(facts: Facts, product: Mapping[str, str]) -> None:
         facts.faults.append("no processing baseline, which decides on the offset of its numbers")
     else:
         facts.baseline = baseline
-    orbit = said.get("sat:relative_orbit") or product.get("orbit")
-    facts.orbit = None if orbit is None else int(orbit)
+    orbit = re.fullmatch(r"R?(\d{1,3})", str(said.get("sat:relative_orbit") or ""))
+    named = orbit[1] if orbit else product.get("orbit")
+    facts.orbit = None if named is None else int(named)
 
 
 def _level(facts: Facts, product: Mapping[str, str]) -> Level | None:
@@ -175,8 +177,8 @@ def _tile(said: Mapping[str, Any], item_id: str) -> str | None:
 
 
 def _epsg(item: Mapping[str, Any]) -> int | None:
-    holders = [item.get("properties") or {}, *(item.get("assets") or {}).values()]
-    for holder in holders:
+    holders = [item.get("properties"), *mapping(item.get("assets")).values()]
+    for holder in map(mapping, holders):
         code = holder.get("proj:epsg") or str(holder.get("proj:code") or "").rpartition("EPSG:")[2]
         if str(code).isdecimal() and int(code) // 100 in (326, 327):
             return int(code)

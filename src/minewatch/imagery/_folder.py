@@ -1,5 +1,8 @@
 """Scenes in a folder: STAC items beside the files that they describe."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
@@ -7,16 +10,17 @@ from minewatch._http import HttpSession, RetryPolicy
 from minewatch.bands import check_level
 from minewatch.errors import NotThereError
 from minewatch.imagery._batch import DEFAULT_MEMORY_MB, BatchLoader, Bounds
-from minewatch.imagery._documents import SceneShelf, folder_items
+from minewatch.imagery._documents import Found, SceneShelf, folder_items
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._reader import Reader
 from minewatch.imagery._reader_cog import CogReader
 from minewatch.imagery._reader_rasterio import RasterioReader
 from minewatch.imagery._scene_source import SceneSource
 from minewatch.imagery._source import SearchResult
-from minewatch.types import Level, StrPath
+from minewatch.types import Failure, Level, StrPath
 
 FOLDER_WORKERS = 8
+_DIGEST_DIGITS = 12
 
 
 class FolderSource(SceneSource):
@@ -75,11 +79,42 @@ class FolderSource(SceneSource):
             workers=workers,
             memory_mb=memory_mb,
         )
-        self._shelf: SceneShelf | None = None
+        self._opened: tuple[SceneShelf, str] | None = None
         self._lock = Lock()
 
+    @property
+    def name(self) -> str:
+        """What the source reads, in words, with a digest of the items: not where the folder lies.
+
+        Raises
+        ------
+        NotThereError
+            If the folder holds no STAC items.
+        """
+        _, digest = self._open()
+        collection = "" if self._collection is None else f", collection {self._collection}"
+        return f"{self._loader.source}{collection}, items {digest}"
+
     def _search(self, bounds: Bounds, query: SceneQuery) -> SearchResult:
+        shelf, _ = self._open()
+        return shelf.search(bounds, query)
+
+    def _open(self) -> tuple[SceneShelf, str]:
+        """Read the items, once, and give them with their digest."""
         with self._lock:
-            if self._shelf is None:
-                self._shelf = SceneShelf(folder_items(self._folder), collection=self._collection)
-        return self._shelf.search(bounds, query)
+            if self._opened is None:
+                found = list(folder_items(self._folder))
+                shelf = SceneShelf(found, collection=self._collection)
+                self._opened = shelf, _digest(found, self._folder)
+            return self._opened
+
+
+def _digest(found: Iterable[Found | Failure], folder: Path) -> str:
+    """Give a digest of items and of where in the folder they lie."""
+    items = [
+        (Path(one[0]).relative_to(folder).as_posix(), one[1])
+        for one in found
+        if not isinstance(one, Failure)
+    ]
+    words = json.dumps(items, sort_keys=True).encode()
+    return hashlib.sha256(words).hexdigest()[:_DIGEST_DIGITS]

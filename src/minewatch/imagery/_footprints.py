@@ -14,6 +14,8 @@ from minewatch.errors import InputError
 
 EDGE_POINTS: Final = 9
 """Points along each edge of a place when it is projected to degrees."""
+MOST_LONGITUDE: Final = 540.0
+"""Footprints across the date line may run on beyond 180°, but never twice around."""
 
 
 def cut_at_date_line(geometry: BaseGeometry) -> BaseGeometry:
@@ -44,15 +46,18 @@ def read_footprint(geometry: Any) -> BaseGeometry:
     Raises
     ------
     ValueError
-        If it is not a geometry.
+        If it is not a geometry in degrees.
     """
     try:
         found = shapely.geometry.shape(geometry)
+        if found.is_empty:
+            raise ValueError("an empty geometry")
+        west, south, east, north = found.bounds
+        if not (-MOST_LONGITUDE <= west <= east <= MOST_LONGITUDE and -90 <= south <= north <= 90):
+            raise ValueError(f"{found.bounds} are no degrees")
+        return shapely.make_valid(cut_at_date_line(found))
     except (AttributeError, KeyError, TypeError, IndexError, shapely.errors.ShapelyError) as error:
         raise ValueError(f"not a GeoJSON geometry: {error}") from error
-    if found.is_empty:
-        raise ValueError("an empty geometry")
-    return shapely.make_valid(cut_at_date_line(found))
 
 
 def place_polygon(geobox: GeoBox, *, margin_m: float = 0.0) -> BaseGeometry:

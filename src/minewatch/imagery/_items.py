@@ -139,7 +139,7 @@ def read_scene(
             shape=found.shape,
             scale=SCALE_FACTOR,
             offset_dn=offset.dn,
-            nodata=found.nodata,
+            nodata=int(found.nodata),
         )
         for name, found in files.bands.items()
     }

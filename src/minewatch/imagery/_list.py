@@ -64,7 +64,8 @@ def list_scenes(source: ImagerySource, geobox: GeoBox, query: SceneQuery) -> pd.
     if not isinstance(source, SceneCatalogue):
         raise InputError(
             f"{type(source).__name__} cannot list its scenes; load a place, and its composite "
-            "names those that it was made from"
+            "names those that it was made from, or run imagery search --catalog earth-search for "
+            "the same place and period"
         )
     found = source.search(geobox, query)
     choice = judge_scenes(found.scenes, geobox, query)

@@ -186,8 +186,14 @@ def check_dark_pixels(numbers: npt.NDArray[np.uint16], scene: "Scene") -> DarkPi
     return DarkPixelCheck(offset_dn, agrees=False, decision=decision)
 
 
-def settle_offset(scene: "Scene", numbers: npt.NDArray[np.uint16]) -> "Scene":
-    """Give the scene with the offset that `check_dark_pixels` decided, and the reason noted."""
+def settle_offset(scene: "Scene", numbers: npt.NDArray[np.uint16] | None) -> "Scene":
+    """Give the scene with the offset that `check_dark_pixels` decided, and the reason noted.
+
+    Without numbers, as it lacks the band, the metadata's offset stays, and that is noted.
+    """
+    if numbers is None:
+        words = f"offset {scene.offset_dn} not checked by dark pixels: there is no {DARK_BAND}"
+        return replace(scene, decisions=(*scene.decisions, words))
     check = check_dark_pixels(numbers, scene)
     if not check.decision:
         return scene

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch import _figures
 from minewatch._store import refuse_existing, writing_file
-from minewatch.imagery._catalogues import COPERNICUS, attribution, makers_of
+from minewatch.imagery._catalogues import credit_of
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._source import ImagerySource, check_composite
 from minewatch.types import StrPath
@@ -181,13 +181,6 @@ def _summary(composite: xr.Dataset) -> str:
         f"{composite.attrs['level']} {composite.attrs['method']}, {len(scenes)} scenes of {span}, "
         f"median {np.median(counts[counts > 0]) if counts.any() else 0:g} clear views{without}"
     )
-
-
-def credit_of(composite: xr.Dataset) -> str:
-    """Give the words that a picture of a composite has to bear: Copernicus', or its makers'."""
-    scenes = composite.attrs["scenes"]
-    years = [int(str(scene["date"])[:4]) for scene in scenes]
-    return attribution(years, makers_of(scenes) or (COPERNICUS,))
 
 
 def _credit(composite: xr.Dataset) -> str:

@@ -10,13 +10,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from odc.geo.geobox import GeoBox
 
 from minewatch.bands import MAX_DN, add_offset
 from minewatch.errors import SceneError
@@ -24,100 +24,17 @@ from minewatch.imagery._clouds import clear_pixels, clear_scores
 from minewatch.imagery._compose import median_of_views
 from minewatch.imagery._items import Scene
 from minewatch.imagery._offsets import DARK_BAND, settle_offset
+from minewatch.imagery._place import Place, SceneKey, Step, View
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._reader import Reader, ReadError
-from minewatch.imagery._sampling import RasterGrid, Sampling, plan_sampling
 from minewatch.types import AnyArray, BoolArray
 
 logger = logging.getLogger(__name__)
 
 FILES_AHEAD: Final = 64
 """So many files, in whole bands and at least one, are read while a band is composed."""
-BYTES_PER_VIEW_PX: Final = 2 * 2 + 3
-"""Least memory that one pixel of one view takes: its numbers in two bands, and its masks."""
-
-SceneKey: TypeAlias = tuple[str, str]
-"""Collection and id."""
-
-
-@dataclass
-class Place:
-    """One place, and what is known of it so far."""
-
-    key: str
-    geobox: GeoBox
-    views: "Sequence[View]"
-    """In order of time; after the masks were read, those that are composed."""
-    error: Exception | None = None
-    """Why it failed; None as long as it did not."""
-    broken: dict[SceneKey, str] = field(default_factory=dict)
-    """Scenes that turned out to be broken while it was read, with the reason; then it has to be
-    composed again without them."""
-    left_out: dict[SceneKey, str] = field(default_factory=dict)
-    """Scenes that were found broken before, and that its views are chosen without."""
-    samplings: dict[tuple[RasterGrid, bool], Sampling] = field(default_factory=dict)
-
-    @property
-    def is_composed(self) -> bool:
-        """Whether nothing was in the way."""
-        return self.error is None and not self.broken
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        height, width = self.geobox.shape.yx
-        return height, width
-
-    @property
-    def memory_bytes(self) -> int:
-        """Most memory that it takes while it is read."""
-        return len(self.views) * self.shape[0] * self.shape[1] * BYTES_PER_VIEW_PX
-
-    def sampling(self, grid: RasterGrid, *, bilinear: bool = False) -> Sampling:
-        """Say how its pixels are taken from a file."""
-        key = grid, bilinear
-        if key not in self.samplings:
-            self.samplings[key] = plan_sampling(self.geobox, grid, bilinear=bilinear)
-        return self.samplings[key]
-
-
-@dataclass
-class View:
-    """What one pass of a satellite saw of one place."""
-
-    scenes: Sequence[Scene]
-    """Each is filled by the next."""
-    known: BoolArray | None = None
-    """(y, x): where a scene that was read has data; None: none was read yet, or all were."""
-    parts: list[tuple[Scene, BoolArray]] = field(default_factory=list)
-    """Scenes with what is taken of them, (y, x): what is clear and not known from one before."""
-
-    @property
-    def clear_px(self) -> int:
-        """How many pixels are clear."""
-        return sum(int(np.count_nonzero(mask)) for _, mask in self.parts)
-
-    def next_scene(self, depth: int) -> Scene | None:
-        """Give the scene to read next, if there is one and something is still unknown."""
-        if depth >= len(self.scenes) or (self.known is not None and self.known.all()):
-            return None
-        return self.scenes[depth]
-
-    @property
-    def mask(self) -> BoolArray:
-        """What is taken of its scenes together."""
-        masks = [mask for _, mask in self.parts]
-        taken: BoolArray = masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
-        return taken
-
-    def add(self, scene: Scene, clear: BoolArray, known: BoolArray) -> None:
-        """Fill what is not known yet from a scene."""
-        if self.known is None:
-            mask, self.known = clear, known
-        else:
-            mask, self.known = clear & ~self.known, self.known | known
-        if mask.any():
-            self.parts.append((scene, mask))
+AHEAD_SHARE: Final = 8
+"""Bands that are read ahead, if more than one, take at most this part of the memory allowed."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +98,7 @@ class GroupComposer:
         self._pool = pool
         self._memory_bytes = memory_bytes
         self._settled: dict[SceneKey, Scene] = {}
+        self._lock = Lock()
 
     def compose(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
         """Make the composites of places.
@@ -208,7 +126,7 @@ class GroupComposer:
                         uses.setdefault(_key(scene), (scene, []))[1].append(MaskUse(place, view))
             if not uses:
                 return
-            wait([self._submit(self._read_mask, scene, own) for scene, own in uses.values()])
+            wait([self._submit(self._read_mask, (0, depth), *one) for one in uses.values()])
             depth += 1
 
     def _read_mask(self, scene: Scene, uses: Sequence[MaskUse]) -> None:
@@ -234,7 +152,7 @@ class GroupComposer:
             for key, pair in uses.items()
             if pair[0].doubtful_offset and pair[0].offset_dn and key not in self._settled
         }
-        wait([self._submit(self._settle_offset, scene, own) for scene, own in doubtful.values()])
+        wait([self._submit(self._settle_offset, (1, 0), *one) for one in doubtful.values()])
         for place in places:
             for view in place.views:
                 view.parts = [
@@ -242,8 +160,10 @@ class GroupComposer:
                 ]
 
     def _settle_offset(self, scene: Scene, uses: Sequence[BandUse]) -> None:  # noqa: ARG002  # as others
-        with self._reader.open(scene.bands[DARK_BAND]) as file:
-            numbers = file.read_smallest()
+        numbers, asset = None, scene.bands.get(DARK_BAND)
+        if asset is not None:
+            with self._reader.open(asset) as file:
+                numbers = file.read_smallest()
         self._settled[_key(scene)] = settle_offset(scene, numbers)
 
     def _compose_bands(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:
@@ -257,6 +177,7 @@ class GroupComposer:
                     np.multiply(stacks[i], clear[i], out=stacks[i])
                     numbers[i][band], count = median_of_views(stacks[i])
                     np.maximum(counts[i], count, out=counts[i])
+            stacks.clear()  # let go before the next band is begun
         for i, place in enumerate(places):
             if place.is_composed:
                 yield PlaceComposite(place, numbers[i], counts[i])
@@ -277,7 +198,8 @@ class GroupComposer:
     def _bands_ahead(self, places: Sequence[Place], n_files: int) -> int:
         band_bytes = 2 * sum(len(place.views) * math.prod(place.shape) for place in places)
         wanted = FILES_AHEAD // max(n_files, 1)
-        return max(min(wanted, self._memory_bytes // max(band_bytes, 1) - 1), 1)
+        affordable = self._memory_bytes // AHEAD_SHARE // max(band_bytes, 1)
+        return max(min(wanted, affordable), 1)
 
     def _submit_band(
         self,
@@ -288,7 +210,8 @@ class GroupComposer:
         def read(scene: Scene, own: Sequence[BandUse]) -> None:
             self._read_band(scene, own, band, stacks)
 
-        return [self._submit(read, scene, own) for scene, own in uses.values()]
+        number = self._query.bands.index(band)
+        return [self._submit(read, (2, number), *one) for one in uses.values()]
 
     def _read_band(self, scene: Scene, uses: Sequence[BandUse], band: str, stacks: Stacks) -> None:
         asset = scene.bands[band]
@@ -301,15 +224,24 @@ class GroupComposer:
             sampling.put(numbers, stacks[use.position][use.slot], use.mask)
 
     def _submit(
-        self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
+        self,
+        work: Callable[[Scene, Sequence[Use]], None],
+        stage: tuple[int, int],
+        scene: Scene,
+        uses: Sequence[Use],
     ) -> Future[None]:
-        return self._pool.submit(self._guarded, work, scene, uses)
+        return self._pool.submit(self._guarded, work, (*stage, _key(scene)), scene, uses)
 
     def _guarded(
-        self, work: Callable[[Scene, Sequence[Use]], None], scene: Scene, uses: Sequence[Use]
+        self,
+        work: Callable[[Scene, Sequence[Use]], None],
+        step: Step,
+        scene: Scene,
+        uses: Sequence[Use],
     ) -> None:
-        """Do some work for those places that have not failed; let them fail if it does."""
-        going_on = [use for use in uses if use.place.error is None]
+        """Do some work for some places; let them fail if it does."""
+        # What failed at a later step goes on: which comes first must not decide on the reason.
+        going_on = [use for use in uses if not use.place.failed_before(step)]
         if not going_on:
             return
         try:
@@ -319,13 +251,15 @@ class GroupComposer:
             damage = error.damage if isinstance(error, ReadError) else "none"
             if damage == "part" and len(going_on) > 1:  # only some of them may need that part
                 for use in going_on:
-                    self._guarded(work, scene, [use])
+                    self._guarded(work, step, scene, [use])
                 return
-            for use in going_on:
-                if damage != "none" and self._query.broken_scenes == "leave_out":
-                    use.place.broken.setdefault(_key(scene), _words(error))
-                else:
-                    use.place.error = error
+            leave_out = damage != "none" and self._query.broken_scenes == "leave_out"
+            with self._lock:
+                for use in going_on:
+                    if leave_out:
+                        use.place.meet_broken(step, _key(scene), _words(error))
+                    else:
+                        use.place.fail(step, error)
 
 
 def _words(error: Exception) -> str:

@@ -4,10 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 
@@ -154,11 +151,3 @@ def _overlaps(start: int, length: int, size: int, step: int) -> list[tuple[int, 
         in_block = slice(low - number * step, high - number * step)
         found.append((number, in_block, slice(low - start, high - start)))
     return found
-
-
-def local_path(href: str) -> Path | None:
-    """Give the path of a file on this machine; None if it is on a server."""
-    scheme, _, rest = href.partition("://")
-    if not rest:
-        return Path(href)
-    return Path(url2pathname(urlsplit(href).path)) if scheme == "file" else None

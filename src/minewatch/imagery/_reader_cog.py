@@ -29,13 +29,13 @@ from minewatch.imagery._cog_layout import (
     read_layout,
 )
 from minewatch.imagery._items import BandAsset
+from minewatch.imagery._links import local_path
 from minewatch.imagery._reader import (
     Damage,
     OpenRaster,
     Reader,
     ReadError,
     UnreadableError,
-    local_path,
 )
 from minewatch.imagery._sampling import RasterGrid, Window
 from minewatch.imagery._signing import Signer, Unsigned

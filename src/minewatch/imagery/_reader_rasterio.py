@@ -1,4 +1,4 @@
-"""Any file that GDAL reads, by rasterio: slower and less strict than reading blocks ourselves."""
+"""GeoTIFF and JPEG 2000 files of any layout, by rasterio: slower and less strict than by block."""
 
 import random
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
@@ -15,13 +16,16 @@ from rasterio.windows import Window as RasterioWindow
 
 from minewatch._http import RetryPolicy
 from minewatch.imagery._items import BandAsset
-from minewatch.imagery._reader import Blocks, OpenRaster, ReadError, local_path
+from minewatch.imagery._links import local_path
+from minewatch.imagery._reader import Blocks, OpenRaster, ReadError
 from minewatch.imagery._sampling import RasterGrid, Window
 from minewatch.imagery._signing import Signer, Unsigned
 from minewatch.types import AnyArray
 
 Result = TypeVar("Result")
 
+MAX_BLOCK_BYTES: Final = 512 << 20
+"""Blocks larger than this, twice a whole tile at 10 m, are not read."""
 _LOCAL_OPTIONS: Final = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # ask for the file, not for its neighbours
 }
@@ -30,7 +34,7 @@ _FINAL_WORDS: Final = ("404", "No such file", "not recognized as being in", "doe
 
 
 class RasterioReader:
-    """Reads blocks of any file that GDAL knows, on a server or on disk.
+    """Reads blocks of any GeoTIFF and JPEG 2000 file, by GDAL, on a server or on disk.
 
     GDAL passes over some damage in compressed blocks, and tells nothing of what a server asks for
     in ``Retry-After``. So this is for files that `CogReader` does not know.
@@ -69,9 +73,12 @@ class RasterioReader:
                 file.close()
 
     def _opener(self, asset: BandAsset, path: Path | None) -> Callable[[], DatasetReader]:
+        # Others of GDAL's formats, like VRT, may lead on to any other file.
+        name = urlsplit(asset.href).path.lower()
+        driver = "JP2OpenJPEG" if name.endswith(".jp2") else "GTiff"
         if path is not None:
-            return lambda: rasterio.open(path)
-        return lambda: rasterio.open(f"/vsicurl/{self._signer.sign(asset.href)}")
+            return lambda: rasterio.open(path, driver=driver)
+        return lambda: rasterio.open(f"/vsicurl/{self._signer.sign(asset.href)}", driver=driver)
 
     def again(self, action: Callable[[], Result], *, local: bool) -> Result:
         """Do something until it succeeds, is of no use, or was tried often enough."""
@@ -199,7 +206,13 @@ def _read_type(dataset: DatasetReader, href: str) -> tuple[np.dtype[Any], tuple[
         raise ReadError(
             f"{href}: {dataset.count} bands of {dtype}, expected one of uint8 or uint16"
         )
-    return dtype, dataset.block_shapes[0]
+    height, width = dataset.block_shapes[0]
+    if height * width * dtype.itemsize > MAX_BLOCK_BYTES:
+        raise ReadError(
+            f"{href}: its blocks are {height} × {width} pixels, more than {MAX_BLOCK_BYTES} bytes "
+            "each; write it as a cloud-optimized GeoTIFF"
+        )
+    return dtype, (height, width)
 
 
 def _words(error: Exception) -> str:

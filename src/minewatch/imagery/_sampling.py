@@ -1,9 +1,9 @@
 """Where the pixels of a place lie in a file, and how they are taken from it.
 
 Nothing here reads. In a place's own UTM zone, rows and columns are found by arithmetic alone, and
-on the patch grid every pixel of a 20 m or 60 m band is an exact repeat. In another zone the centre
-of every pixel is projected, without approximation, and the pixel of the file that it falls into is
-taken.
+on the patch grid every pixel of a 20 m or 60 m band is an exact repeat, and a pixel that is made of
+whole finer ones is their mean. In another zone the centre of every pixel is projected, without
+approximation, and the pixel of the file that it falls into is taken.
 """
 
 from dataclasses import dataclass
@@ -81,6 +81,8 @@ class Sampling:
     """Column likewise: (x,) or (y, x)."""
     bilinear: bool
     """Whether pixels are interpolated."""
+    mean: int = 1
+    """How many of the window's pixels, along both axes, each pixel is the mean of."""
 
     def put(self, native: AnyArray, onto: AnyArray, mask: BoolArray | None) -> None:
         """Write the place's pixels where a mask allows, from those of the window.
@@ -109,8 +111,11 @@ class Sampling:
         Parameters
         ----------
         native
-            Of the window, whole. To interpolate: uint16 with 0 = no data.
+            Of the window, whole. To interpolate, or for a mean: uint16 with 0 = no data, which
+            counts for nothing; or bool, which is true where all that lie in a pixel are.
         """
+        if self.mean > 1:
+            return _average(native, self.mean)
         if self.repeat == 1:
             return native
         if self.repeat:
@@ -133,10 +138,16 @@ def plan_sampling(geobox: GeoBox, grid: RasterGrid, *, bilinear: bool = False) -
         The file's.
     bilinear
         Interpolate where the file's pixels are coarser than the place's; else the pixel that a
-        centre falls into is taken.
+        centre falls into is taken. Where a pixel of the place is made of whole finer ones, it is
+        their mean in any case: their centres lie around its own, and none of them on it.
     """
     rows, columns = _positions(geobox, grid)
     step_m = abs(geobox.transform.a)
+    mean = _whole_times(rows, columns, step_m / grid.pixel_m)
+    if mean > 1:
+        row, column = (round(float(at[0]) - mean / 2) for at in (rows, columns))
+        window = Window(row, column, len(rows) * mean, len(columns) * mean)
+        return Sampling(window, 0, rows, columns, bilinear=False, mean=mean)
     interpolated = bilinear and grid.pixel_m > step_m * (1 + _EDGE)
     reach = 1 if interpolated else 0
     row, height = _span(rows, reach)
@@ -192,6 +203,27 @@ def _span(positions: FloatArray, reach: int) -> tuple[int, int]:
 
 def _floor(positions: npt.ArrayLike) -> IntArray:
     return np.floor(np.asarray(positions) + _EDGE).astype(np.int64)
+
+
+def _whole_times(rows: FloatArray, columns: FloatArray, times: float) -> int:
+    """Tell how many of a file's pixels make up one of the place along an axis; 1 if none do."""
+    whole = round(times)
+    if rows.ndim == 2 or whole < 2 or abs(times - whole) > _EDGE:
+        return 1
+    edges = np.array([rows[0], columns[0]]) - whole / 2
+    return whole if np.all(np.abs(edges - np.rint(edges)) <= _EDGE) else 1
+
+
+def _average(native: AnyArray, times: int) -> AnyArray:
+    """Take the mean of squares of pixels, of those with data, rounded half up; of truths, all."""
+    height, width = native.shape
+    squares = native.reshape(height // times, times, width // times, times)
+    if native.dtype == np.bool_:
+        return np.asarray(squares.all(axis=(1, 3)))
+    known = np.count_nonzero(squares != NO_DATA, axis=(1, 3))
+    total = squares.sum(axis=(1, 3), dtype=np.int64)
+    half = np.maximum(known, 1) // 2
+    return np.asarray((total + half) // np.maximum(known, 1), dtype=native.dtype)
 
 
 def _repeat(rows: IntArray, columns: IntArray, window: Window) -> int:

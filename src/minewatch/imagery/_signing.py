@@ -92,7 +92,9 @@ class PlanetaryComputerSigner:
     def sign(self, href: str) -> str:
         """Give the link with a token that is valid for some time yet."""
         container = self._container(href)
-        return href if container is None else f"{href}?{self._token(container).query}"
+        if container is None:
+            return href
+        return f"{href}{'&' if '?' in href else '?'}{self._token(container).query}"
 
     def renew(self, href: str, denied: str) -> bool:
         """Ask for another token, unless another thread already did."""
@@ -117,7 +119,8 @@ class PlanetaryComputerSigner:
         """Give account and container of a link that is to be signed; None for any other."""
         parts = urlsplit(href)
         folder = parts.path.strip("/").partition("/")[0]
-        if not parts.netloc.endswith(self._storage) or "sig=" in parts.query or not folder:
+        own = f".{parts.netloc}".endswith(f".{self._storage}")
+        if not own or "sig=" in parts.query or not folder:
             return None
         return f"{parts.netloc.partition('.')[0]}/{folder}"
 

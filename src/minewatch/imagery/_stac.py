@@ -1,10 +1,9 @@
 """Scenes of a STAC catalogue on a server: an API that searches, or documents with links."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlencode
+from typing import Literal
 
 from minewatch._http import HttpError, HttpSession, RetryPolicy, Traffic
 from minewatch.bands import check_level
@@ -12,6 +11,7 @@ from minewatch.errors import ImageryError, InputError
 from minewatch.imagery._batch import DEFAULT_MEMORY_MB, DEFAULT_WORKERS, BatchLoader, Bounds
 from minewatch.imagery._documents import SceneShelf, linked_items, understand
 from minewatch.imagery._items import Scene
+from minewatch.imagery._links import check_served
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._reader import Reader
 from minewatch.imagery._reader_cog import CogReader
@@ -19,21 +19,16 @@ from minewatch.imagery._reader_rasterio import RasterioReader
 from minewatch.imagery._scene_source import SceneSource
 from minewatch.imagery._signing import CallableSigner, PlanetaryComputerSigner, Signer
 from minewatch.imagery._source import SearchResult
+from minewatch.imagery._stac_client import SearchClient, search_links
 from minewatch.types import Failure, Level
-
-if TYPE_CHECKING:
-    from pystac_client import Client
-
-PAGE_ITEMS: Final = 100
-"""Items that a search API is asked for at once. (Earth Search fails where an answer exceeds 6 MB,
-some 260 items: github.com/Element84/earth-search/issues/60.)"""
 
 
 class StacSource(SceneSource):
     """Composites from the scenes of a STAC catalogue: an API, or a static catalogue.
 
     Nothing is asked before the first search or load. Files are read by block, over one session
-    that repeats failed requests with an end, and never from the disk.
+    that repeats failed requests with an end, and never from the disk: a scene whose files a
+    catalogue says to lie anywhere but on a server is left out and said so.
 
     Parameters
     ----------
@@ -86,6 +81,7 @@ class StacSource(SceneSource):
         self._collection = collection
         self._session = HttpSession(policy, connections=workers)
         signer = _signer(sign, self._session)
+        self._check = partial(check_served, signed=signer is not None)
         self._loader = BatchLoader(
             search=self._search,
             reader=reader
@@ -97,8 +93,7 @@ class StacSource(SceneSource):
             workers=workers,
             memory_mb=memory_mb,
         )
-        self._client: Client | None = None
-        self._shelf: SceneShelf | None = None
+        self._catalogue: SearchClient | SceneShelf | None = None
         self._lock = Lock()
 
     @property
@@ -114,41 +109,33 @@ class StacSource(SceneSource):
     def _search(self, bounds: Bounds, query: SceneQuery) -> SearchResult:
         try:
             with self._lock:
-                if self._client is None and self._shelf is None:
-                    self._open()
-            if self._shelf is not None:
-                return self._shelf.search(bounds, query)
-            items = list(self._ask(bounds, query))
+                if self._catalogue is None:
+                    self._catalogue = self._open()
+            if isinstance(self._catalogue, SceneShelf):
+                return self._catalogue.search(bounds, query)
+            items = self._catalogue.search(self._collection, bounds, query.interval)
         except HttpError as error:
             raise ImageryError(f"{self._url} cannot be searched: {error}") from error
-        understood = [understand(item, collection=self._collection) for item in items]
+        understood = [
+            understand(item, collection=self._collection, check=self._check) for item in items
+        ]
         return SearchResult(
             tuple(one for one in understood if isinstance(one, Scene)),
             tuple(one for one in understood if isinstance(one, Failure)),
         )
 
-    def _open(self) -> None:
+    def _open(self) -> SearchClient | SceneShelf:
         """Find out whether the catalogue can search; if not, read all of it."""
         root = self._session.fetch_json(self._url)
         if not isinstance(root, Mapping):
             raise InputError(f"{self._url} is not a STAC catalogue")
-        if any(link.get("rel") == "search" for link in root.get("links") or ()):
-            self._client = open_client(self._url, self._session)
-            return
+        if search_links(root):
+            return SearchClient(self._url, root, self._session)
         items = linked_items(self._url, self._session.fetch_json)
-        self._shelf = SceneShelf(items, collection=self._collection)
-        if not self._shelf.scenes and not self._shelf.unusable:
+        shelf = SceneShelf(items, collection=self._collection, check=self._check)
+        if not shelf.scenes and not shelf.unusable:
             raise InputError(f"{self._url} is neither a STAC API nor a catalogue with items")
-
-    def _ask(self, bounds: Bounds, query: SceneQuery) -> Iterator[dict[str, Any]]:
-        if self._client is None:
-            return
-        yield from self._client.search(
-            collections=[self._collection],
-            bbox=bounds,
-            datetime=query.interval,
-            limit=PAGE_ITEMS,
-        ).items_as_dicts()
+        return shelf
 
 
 def _signer(
@@ -162,28 +149,3 @@ def _signer(
             raise InputError(f"sign is {sign!r}; expected planetary-computer, a function or None")
         return PlanetaryComputerSigner(session)
     return CallableSigner(sign) if callable(sign) else sign
-
-
-def open_client(url: str, session: HttpSession) -> "Client":
-    """Open a STAC API whose every answer comes through a session of ours."""
-    from pystac_client import Client
-    from pystac_client.stac_api_io import StacApiIO
-
-    class SessionIO(StacApiIO):
-        """Asks by our session instead of its own."""
-
-        def request(
-            self,
-            href: str,
-            method: str | None = None,
-            headers: dict[str, str] | None = None,  # noqa: ARG002  # none are needed
-            parameters: dict[str, Any] | None = None,
-        ) -> str:
-            if (method or "GET").upper() == "POST":
-                answer = session.fetch_json(href, post=parameters or {})
-            else:
-                query = urlencode(parameters or {}, doseq=True)
-                answer = session.fetch_json(f"{href}{'?' + query if query else ''}")
-            return json.dumps(answer)
-
-    return Client.open(url, stac_io=SessionIO())

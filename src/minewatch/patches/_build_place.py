@@ -31,7 +31,7 @@ class PlaceFacts:
     """What is told of one place's imagery."""
 
     scene_count: int
-    """Scenes that the composite was made from."""
+    """Scenes that the composite was made from; where that is not counted, those considered."""
     clear_views: int
     """Clear views that nine tenths of the pixels have, or more."""
     first_scene: str | None

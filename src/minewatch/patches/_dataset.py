@@ -151,7 +151,8 @@ class PatchDataset:
         -------
         DataArray of float32
             Reflectance, dims (site, band, y, x), coordinates `site` (site_id) and `band`; NaN
-            where nothing is known.
+            where nothing is known. Attributes `level` and `resolution_m`, the ground size of a
+            pixel, metres.
 
         Raises
         ------
@@ -163,7 +164,12 @@ class PatchDataset:
         numbers = self.digital_numbers(site_ids, bands=bands)
         reflectance = numbers.copy(data=reflectance_from_dn(numbers.values))
         reflectance.name = _pixels.REFLECTANCE
-        reflectance.attrs = {"units": "1", "long_name": "reflectance", "level": self.level}
+        reflectance.attrs = {
+            "units": "1",
+            "long_name": "reflectance",
+            "level": self.level,
+            "resolution_m": self.header.resolution_m,
+        }
         return reflectance
 
     def digital_numbers(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import geopandas as gpd
 
-from minewatch import _store, imagery, patches, sites
+from minewatch import imagery, patches, sites
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError
 from minewatch.patches import BuildSummary
@@ -91,7 +91,6 @@ def build_dataset(
         out,
         grid=how.grid,
         min_clear_views=how.min_clear_views,
-        inputs=_inputs(base, section),
         retry_failed=retry_failed,
         overwrite=overwrite,
         progress=progress,
@@ -115,15 +114,6 @@ def _where(folder: Path, section: ImagerySection) -> str:
     """Give a source's name or address as it is, and a folder as it lies from here."""
     place = folder / section.source
     return str(place) if "://" not in section.source and place.is_dir() else section.source
-
-
-def _inputs(folder: Path, section: ImagerySection) -> dict[str, str]:
-    """Give one digest over the items of a source that is a folder; they stand for their files."""
-    place, items = folder / section.source, source_items(folder, section)
-    if not items:
-        return {}
-    digests = {str(item.relative_to(place)): _store.digest_file(item) for item in items}
-    return {f"items of {place.resolve().name}": _store.digest_value(digests)}
 
 
 def _documents(folder: Path) -> Iterator[Path]:

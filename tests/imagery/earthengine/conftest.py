@@ -28,6 +28,7 @@ from minewatch.imagery import SceneQuery
 LONGITUDE, LATITUDE = -62.6281, 5.4516
 PLACE = PatchGrid(size_px=24).geobox(LONGITUDE, LATITUDE)
 EDGE = PLACE.transform.c + 120  # easting of a tile's edge, through the middle of the place
+UTM_ZONES = ("EPSG:32619", "EPSG:32620")
 RESOLUTION = {item.earth_engine: item.resolution_m for item in BANDS}
 
 
@@ -44,7 +45,7 @@ class Grid:
 
     @classmethod
     def of(cls, geobox: GeoBox) -> "Grid":
-        assert geobox.crs.epsg == 32620
+        assert f"EPSG:{geobox.crs.epsg}" in UTM_ZONES
         height, width = geobox.shape.yx
         return cls(geobox.transform.c, geobox.transform.f, geobox.transform.a, width, height)
 
@@ -392,9 +393,15 @@ class EarthEngine(ThreadingHTTPServer):
         self.tokens: list[dict[str, str]] = []
         self.fault: Callable[[str, dict[str, Any]], Reply | None] = lambda _method, _body: None
 
-    def plain(self, query: SceneQuery, archive: tuple[Made, ...] | None = None) -> Any:
-        """The digital numbers and counts of the place, computed by other means."""
-        return plain(self.archive if archive is None else archive, self.place, query)
+    def plain(
+        self,
+        query: SceneQuery,
+        archive: tuple[Made, ...] | None = None,
+        geobox: GeoBox | None = None,
+    ) -> Any:
+        """The digital numbers and counts of a place, computed by other means."""
+        images = self.archive if archive is None else archive
+        return plain(images, geobox or self.place, query)
 
     def bodies(self, method: str) -> list[dict[str, Any]]:
         return [body for name, body, _ in self.asked if name == method]
@@ -430,7 +437,7 @@ class Handler(BaseHTTPRequestHandler):
         result = Evaluator(self.server.archive, body["expression"]).result
         if method == "computePixels":
             assert body["fileFormat"] == "NPY"
-            assert body["grid"]["crsCode"] == "EPSG:32620"
+            assert body["grid"]["crsCode"] in UTM_ZONES
             return Reply(200, body=npy(result, body["grid"]))
         return Reply(200, body=json.dumps({"result": result}).encode())
 
@@ -487,3 +494,36 @@ def open_source(earth_engine: EarthEngine) -> Callable[..., Any]:
         return source
 
     return make
+
+
+@pytest.fixture
+def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home where nobody ever ran `earthengine authenticate` or gcloud."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth looks for a cloud machine otherwise
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def key_file(earth_engine: EarthEngine, bare_home: Path) -> Path:
+    """A service account's key whose tokens come from the server."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    secret = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = bare_home / "key.json"
+    content = {
+        "type": "service_account",
+        "client_email": "robot@a-project.iam.gserviceaccount.com",
+        "private_key": secret.decode(),
+        "token_uri": f"{earth_engine.url}/token",
+        "project_id": "a-project",
+    }
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path

@@ -21,39 +21,6 @@ def in_turn(*replies: Any, method: str) -> Any:
     return lambda asked, _body: left.pop(0) if asked == method and left else None
 
 
-@pytest.fixture
-def bare_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home where nobody ever ran `earthengine authenticate` or gcloud."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth looks for a cloud machine otherwise
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def key_file(earth_engine: Any, bare_home: Path) -> Path:
-    """A service account's key whose tokens come from the server."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    secret = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = bare_home / "key.json"
-    content = {
-        "type": "service_account",
-        "client_email": "robot@a-project.iam.gserviceaccount.com",
-        "private_key": secret.decode(),
-        "token_uri": f"{earth_engine.url}/token",
-        "project_id": "a-project",
-    }
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return path
-
-
 def authorizations(earth_engine: Any) -> set[str]:
     return {headers["authorization"] for _, _, headers in earth_engine.asked}
 

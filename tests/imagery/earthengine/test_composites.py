@@ -233,6 +233,28 @@ def test_what_is_unclear_grows_by_pixels_of_20_m(earth_engine: Any, open_source:
     assert (after <= before).all()
 
 
+def test_a_composite_says_whether_its_scenes_were_considered_or_known_to_show_the_place(
+    earth_engine: Any, open_source: Any
+) -> None:
+    made = earth_engine.made
+    elsewhere = made(date(2023, 1, 1), east=0.0)  # its footprint touches, it knows no pixel
+    shown = made(date(2023, 2, 1))
+    earth_engine.archive = (elsewhere, shown)
+    all_images = open_source().load(earth_engine.place, RED_GREEN).attrs
+    passes = open_source(views="passes").load(earth_engine.place, RED_GREEN).attrs
+    clearest = RED_GREEN.model_copy(update={"method": "least_cloudy"})
+    least = open_source().load(earth_engine.place, clearest).attrs
+    found = {
+        (one["views_rule"], one["scenes_rule"]): [scene["id"] for scene in one["scenes"]]
+        for one in (all_images, passes, least)
+    }
+    assert found == {
+        ("images", "considered"): [elsewhere.id, shown.id],
+        ("passes", "known"): [shown.id],
+        ("images", "known"): [shown.id],
+    }
+
+
 def test_the_least_cloudy_image_is_the_clearest_over_the_place(
     earth_engine: Any, open_source: Any
 ) -> None:

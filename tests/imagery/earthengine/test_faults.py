@@ -4,14 +4,18 @@ import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 
-from minewatch.errors import ImageryError
+from minewatch.errors import CredentialsError, ImageryError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery, check_composite
+from minewatch.patches import BuildSummary, build_patches
 from minewatch.types import Failure
 
 QUERY = SceneQuery(start="2023-01-01", end="2023-12-31", bands="B04,B03,B02")
@@ -218,6 +222,35 @@ def test_a_place_that_fails_is_a_failure_and_the_others_come(
     assert found["site-1"].stage == "imagery"
     assert "asked 2 times" in found["site-1"].reason
     assert {key for key in found if not isinstance(found[key], Failure)} == {"site-0", "site-2"}
+
+
+def test_access_that_is_taken_away_stops_a_build_that_goes_on_once_it_is_back(
+    earth_engine: Any, open_source: Any, tmp_path: Path
+) -> None:
+    sites = gpd.GeoDataFrame(
+        {"label": 0, "source": "made up"},
+        geometry=gpd.points_from_xy([-62.6 + step / 50 for step in range(9)], [5.4] * 9),
+        index=pd.Index([f"site-{step}" for step in range(9)], name="site_id"),
+        crs="EPSG:4326",
+    )
+
+    def build() -> BuildSummary:
+        source, grid = open_source(max_concurrency=2), PatchGrid(size_px=6)
+        return build_patches(sites, source, QUERY, tmp_path / "patches", grid=grid)
+
+    def refuse(method: str, _body: dict[str, Any]) -> Any:
+        late = method == "computePixels" and len(earth_engine.bodies(method)) > 4
+        return earth_engine.reply(403, "Permission denied on project a-project.") if late else None
+
+    earth_engine.fault = refuse
+    with pytest.raises(CredentialsError, match="Permission denied on project"):
+        build()
+    assert len(earth_engine.bodies("computePixels")) < 9
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["patches.building"]
+    earth_engine.fault = lambda _method, _body: None
+    summary = build()
+    assert (summary.n_sites, summary.n_failed) == (9, 0)
+    assert summary.n_loaded in (5, 6), "one may have been under way when another was refused"
 
 
 def test_no_more_requests_are_under_way_than_allowed(earth_engine: Any, open_source: Any) -> None:
