@@ -24,6 +24,8 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.DatasetError, 10),
     (errors.ImageryError, 11),
     (errors.CredentialsError, 12),
+    (errors.DetectorError, 16),
+    (errors.FetchError, 17),
     (errors.InputError, 3),
     (errors.MinewatchError, 1),
     (PermissionError, 13),
