@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, explore, imagery, patches, sites, study
+from minewatch.cli import _common, explore, imagery, model, patches, sites, study
 
 app = typer.Typer(
     name="minewatch",
@@ -23,6 +23,7 @@ app.add_typer(sites.app, name="sites")
 app.add_typer(imagery.app, name="imagery")
 app.add_typer(patches.app, name="patches")
 app.add_typer(explore.app, name="explore")
+app.add_typer(model.app, name="model")
 
 
 def _print_version(wanted: bool) -> None:
