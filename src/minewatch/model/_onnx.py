@@ -13,7 +13,7 @@ from minewatch import _store
 from minewatch.errors import DetectorError, InputError, NotThereError, UnsafeError
 from minewatch.model._card import CARD_NAME, NETWORK_NAME, Card, read_card
 from minewatch.model._detector import Exportable, centre, check_fit, check_pixels
-from minewatch.model._prepare import Values, prepare, why_not
+from minewatch.model._prepare import Values, missing_share, prepare, why_not
 from minewatch.types import FloatArray, IntArray, StrPath
 
 OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME}))
@@ -145,7 +145,9 @@ class OnnxDetector:
         -------
         DataFrame
             Index ``site_id``, in the order of the pixels. `score`: P(mining), float32, NaN where
-            none can be given; `reason`: why not, empty where there is one.
+            none can be given; `reason`: why not, empty where there is one; `missing_share`: the
+            share of pixels about which something is not known in the bands and the part of the
+            patch that the detector looks at, float64.
 
         Raises
         ------
@@ -162,29 +164,35 @@ class OnnxDetector:
         numbers = pixels.to_numpy()
         scores = np.full(len(sites), np.nan, dtype=np.float32)
         reasons = np.full(len(sites), "", dtype=object)
+        shares = np.zeros(len(sites), dtype=np.float64)
         for start in range(0, len(sites), self.options.batch_size):
             rows = slice(start, start + self.options.batch_size)
             values = np.asarray(numbers[rows][:, positions], dtype=np.float32)
-            extra = None if table is None else table[rows]
-            scores[rows], reasons[rows] = self._score_batch(values, extra)
-        return pd.DataFrame({"score": scores, "reason": pd.Series(reasons, sites, "str")}, sites)
+            middle = centre(values, self.card.size_px)
+            shares[rows] = missing_share(middle)
+            reasons[rows] = why_not(shares[rows], self.card.preparation.missing)
+            able = start + np.flatnonzero(reasons[rows] == "")
+            extra = None if table is None else table[able]
+            scores[able] = self._score_batch(middle[able - start], extra)
+        reasons[np.isnan(scores) & (reasons == "")] = _NO_NUMBER
+        columns = {
+            "score": scores,
+            "reason": pd.Series(reasons, sites, "str"),
+            "missing_share": shares,
+        }
+        return pd.DataFrame(columns, sites)
 
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card and the network, as they are saved."""
         return self.card, self.network
 
-    def _score_batch(self, values: Values, context: Values | None) -> tuple[Values, Any]:
-        middle = centre(values, self.card.size_px)
-        reasons = why_not(middle, self.card.preparation.missing)
-        scores = np.full(len(middle), np.nan, dtype=np.float32)
-        able = np.flatnonzero(reasons == "")
-        if able.size:
-            inputs = {PIXELS_INPUT: prepare(middle[able], self.card.preparation)}
-            if context is not None:
-                inputs[CONTEXT_INPUT] = context[able]
-            scores[able] = self._run(inputs)
-            reasons[np.isnan(scores) & (reasons == "")] = _NO_NUMBER
-        return scores, reasons
+    def _score_batch(self, values: Values, context: Values | None) -> Values:
+        if not len(values):
+            return np.empty(0, dtype=np.float32)
+        inputs = {PIXELS_INPUT: prepare(values, self.card.preparation)}
+        if context is not None:
+            inputs[CONTEXT_INPUT] = context
+        return self._run(inputs)
 
     def _run(self, inputs: dict[str, Values]) -> Values:
         numbers = np.asarray(self._session.run(None, inputs)[0], dtype=np.float32)

@@ -52,7 +52,8 @@ def predict(
     -------
     DataFrame
         Index ``site_id``. `score`: P(mining), float32, NaN where none can be given; `reason`: why
-        not, else empty; `label` (Int8, <NA> if not known); `longitude`, `latitude` (degrees
+        not, else empty; `missing_share` (saved detectors alone): the share of pixels about which
+        nothing is known; `label` (Int8, <NA> if not known); `longitude`, `latitude` (degrees
         EPSG:4326, NaN if unplaced); `start`, `end` (ISO dates of the imagery).
 
     Raises

@@ -65,27 +65,31 @@ def missing_share(reflectance: Values) -> npt.NDArray[np.float64]:
     return share
 
 
-def why_not(reflectance: Values, rule: MissingPixels) -> AnyArray:
+def why_not(shares: npt.NDArray[np.float64], rule: MissingPixels) -> AnyArray:
     """Say for each patch why it gets no score; an empty text where it gets one.
+
+    Parameters
+    ----------
+    shares
+        Share of missing pixels, as `missing_share` gives it.
+    rule
+        What is done with them.
 
     Examples
     --------
-    >>> half = np.array([[[[0.1, np.nan]]], [[[0.1, 0.2]]]], dtype="float32")
-    >>> why_not(half, MissingPixels()).tolist()
-    ['50 % of its pixels are missing and the detector takes no patch with gaps', '']
+    >>> why_not(np.array([0.0, 0.1, 1.0]), MissingPixels()).tolist()
+    ['', 'some of its pixels are missing', 'every pixel is missing']
     """
-    shares = missing_share(reflectance)
     return np.array([_reason(float(share), rule) for share in shares], dtype=object)
 
 
 def _reason(share: float, rule: MissingPixels) -> str:
     if share == 0.0:
         return ""
-    percent = f"{100 * share:.3g} % of its pixels are missing"
     if share == 1.0:
-        return "every pixel is missing in some band"
+        return "every pixel is missing"
     if rule.method == "refuse":
-        return f"{percent} and the detector takes no patch with gaps"
+        return "some of its pixels are missing"
     if share > rule.most_share:
-        return f"{percent} and the detector takes up to {100 * rule.most_share:.3g} %"
+        return f"more than {100 * rule.most_share:.3g} % of its pixels are missing"
     return ""
