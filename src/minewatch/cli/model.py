@@ -293,7 +293,7 @@ def _describe_preparation(card: "Card") -> list[str]:
 def _describe_output(card: "Card") -> str:
     return {
         "probability": "the probability of mining",
-        "classes": f"probabilities of classes, of which number {card.output.index} is mining",
+        "classes": f"probabilities of classes; class {card.output.index}, counted from 0, is mining",
         "members": "the mean probability of mining of several networks",
     }[card.output.kind]
 
@@ -315,6 +315,9 @@ def _describe_scores(result: dict[str, Any]) -> str:
         f"{cut}patches of {result['patch_px']} × {result['patch_px']} px, {result['level']}"
     )
     lines = [first]
+    if result["saturation_dn"] is not None:
+        clipped = f"the patches were clipped at DN {result['saturation_dn']:,} by their source, and"
+        lines.append(f"mind: {clipped} bright ground looks darker to the detector than it is")
     lines += [f"no score for {n:,}: {reason}" for reason, n in result["not_scored"].items()]
     lines += [
         f"{n:,} score {result['thresholds'][name]:g} or more ({name})"

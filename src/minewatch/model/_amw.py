@@ -146,8 +146,8 @@ _OTHER_PLACES: Final = (
 )
 _OTHER_LEVEL: Final = "Trained on cloud-free medians of L1C; it means nothing on L2A."
 _NO_INTERVALS: Final = (
-    "The makers' figures come without intervals, on patches split at random from the files that "
-    "it learned from, so near its training sites."
+    "The makers' figures come without intervals; how their test patches were kept apart from those "
+    "that it learned from is not said."
 )
 _LICENCE: Final = "MIT"
 _ATTRIBUTION: Final = "Amazon Mining Watch: Earthrise Media / Earth Genome (mining-detector)"

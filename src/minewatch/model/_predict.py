@@ -131,6 +131,7 @@ def describe_run(
         "size_px": card.size_px,
         "centre_crop": dataset.header.size_px > card.size_px,
         "patch_px": dataset.header.size_px,
+        "saturation_dn": dataset.header.saturation_dn,
         "patches": len(table),
         "scored": int(scores.notna().sum()),
         "not_scored": {str(reason): int(n) for reason, n in reasons.items()},
