@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from contextlib import suppress
 
 import h5py
@@ -10,7 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minewatch.errors import InputError, NotThereError, SettingsError, UnsafeError
+from minewatch.errors import (
+    InputError,
+    MissingExtraError,
+    NotThereError,
+    SettingsError,
+    UnsafeError,
+)
 from minewatch.model import _amw_read as reading
 from minewatch.model import convert_keras, load_detector, save_detector
 from minewatch.model._amw import GENERATIONS, Generation, own_generation
@@ -575,3 +582,11 @@ def test_the_same_file_gives_the_same_bytes(keras, tmp_path, rng):
     assert (
         convert_keras(path, generation=OWN).network == convert_keras(path, generation=OWN).network
     )
+
+
+@pytest.mark.parametrize("package", ["h5py", "onnx"])
+def test_the_extra_that_is_missing_is_named(keras, tmp_path, rng, monkeypatch, package):
+    path, _ = _two_classes(keras, tmp_path, rng)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r"minewatch\[convert\]"):
+        convert_keras(path, generation=OWN)

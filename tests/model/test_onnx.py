@@ -1,5 +1,7 @@
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -339,3 +341,22 @@ def test_a_detector_that_does_not_fit_its_card_is_not_saved(weigh, tmp_path):
 def test_batches_have_at_least_one_patch(weigh):
     with pytest.raises(InputError, match="batch_size"):
         weigh(options=RunOptions(batch_size=0))
+
+
+def test_a_detector_is_used_without_what_made_it(weigh, tmp_path):
+    folder = save_detector(weigh(), tmp_path / "d")
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['onnx', 'h5py', 'torch', 'skl2onnx']))\n"
+        "import numpy as np, xarray as xr\n"
+        "from minewatch.model import load_detector\n"
+        "values = np.full((1, 2, 4, 4), 0.4, dtype='float32')\n"
+        "pixels = xr.DataArray(values, dims=('site', 'band', 'y', 'x'),\n"
+        "    coords={'site': ['a'], 'band': ['B08', 'B04']},\n"
+        "    attrs={'level': 'L1C', 'resolution_m': 10.0})\n"
+        "print(round(load_detector(sys.argv[1]).predict_proba(pixels)[0, 1], 6))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0.3\n"

@@ -293,7 +293,8 @@ def _describe_preparation(card: "Card") -> list[str]:
 def _describe_output(card: "Card") -> str:
     return {
         "probability": "the probability of mining",
-        "classes": f"probabilities of classes; class {card.output.index}, counted from 0, is mining",
+        "classes": f"probabilities of classes, of which {card.output.index} (counted from 0) is "
+        "mining",
         "members": "the mean probability of mining of several networks",
     }[card.output.kind]
 

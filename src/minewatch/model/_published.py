@@ -78,7 +78,7 @@ def fetch_detector(
     --------
     >>> fetch_detector("44px_v2.8", "out")
     Traceback (most recent call last):
-    minewatch.errors.InputError: no digest of 44px_v2.8 is known here ...
+    minewatch.errors.InputError: no digest of 44px_v2.8 is known here...
     """
     published = find_published(name)
     expected = _expected_digest(published, sha256)
