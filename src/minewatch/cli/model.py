@@ -1,8 +1,9 @@
 """The commands of model: use detectors. Others stand in files of their own, ``_model_*.py``."""
 
+import textwrap
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from minewatch.model import Card
     from minewatch.model._amw import Generation
 
+_WIDTH: Final = 96
 app = typer.Typer(
     no_args_is_help=True,
     help="Detectors: use published ones, score patches, see what is known of them.",
@@ -215,11 +217,10 @@ def _print_published(*, as_json: bool) -> None:
     from minewatch.model._registry import published_detectors
 
     known = published_detectors()
-    lines = [
-        f"{one.name:40} {one.generation:9} {'' if one.sha256 else 'needs --sha256; '}"
-        f"{one.description}"
-        for one in known
-    ]
+    lines = []
+    for one in known:
+        needs = "" if one.sha256 else ", needs --sha256"
+        lines += [f"{one.name}  {one.generation}{needs}", f"  {one.description}"]
     _common.print_result(
         {"published": [one.model_dump(mode="json") for one in known]},
         as_json=as_json,
@@ -247,21 +248,33 @@ def describe_card(card: "Card", folder: Path) -> str:
         "learned from": ", ".join(filter(None, [period, _count(training.n_sites)])),
         "training files": f"{len(training.files)} named" if training.files else "",
     }
-    lines = [f"{key:16} {value}" for key, value in facts.items() if value]
+    lines = [_fact(key, value) for key, value in facts.items() if value]
     lines += [
-        f"{'threshold':16} {one.value:g} ({key}): {one.chosen}"
+        _fact("threshold", f"{one.value:g} ({key}): {one.chosen}")
         for key, one in card.thresholds.items()
     ]
-    lines += [f"{'measured':16} {_describe_metric(metric)}" for metric in card.metrics]
+    lines += [_fact("measured", _describe_metric(metric)) for metric in card.metrics]
     lines += [
-        f"{'null model':16} {key}: {_describe_metric(metric)}"
+        _fact("null model", f"{key}: {_describe_metric(metric)}")
         for key, metrics in card.null_models.items()
         for metric in metrics
     ]
-    lines += [f"{'limit':16} {limit}" for limit in card.limits]
-    lines += [f"{'licence':16} {', '.join(filter(None, [card.licence, card.attribution]))}"]
-    lines += [f"{'made from':16} {one.url}, SHA-256 {one.sha256[:12]}…" for one in card.sources]
-    return "\n".join([*lines, f"{'folder':16} {folder}"])
+    lines += [_fact("limit", limit) for limit in card.limits]
+    lines += [_fact("licence", ", ".join(filter(None, [card.licence, card.attribution])))]
+    lines += [_fact("made from", f"SHA-256 {one.sha256[:12]}… {one.url}") for one in card.sources]
+    return "\n".join([*lines, _fact("folder", str(folder))])
+
+
+def _fact(key: str, value: str) -> str:
+    """Write a key and its value, which goes on below itself where it is long."""
+    return textwrap.fill(
+        value,
+        width=_WIDTH,
+        initial_indent=f"{key:15} ",
+        subsequent_indent=" " * 16,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _count(n_sites: int | None) -> str:
