@@ -339,6 +339,40 @@ def test_members_of_an_ensemble_are_averaged(keras, pixels, tmp_path, rng, join,
     assert detector.card.output.kind == kind
 
 
+def test_normalised_members_find_their_own_numbers(keras, tmp_path, rng):
+    """Keras keeps a nested model's trained weights first, then its moving means and variances."""
+    numbers = {
+        (name, layer, weight): rng.uniform(0.3, 2, 3).astype(np.float32)
+        for name in ("one", "two")
+        for layer in ("b1", "b2")
+        for weight in ("gamma", "beta", "moving_mean", "moving_variance")
+    }
+    model, weights, _ = _nested(keras, rng, ["one", "two"], "Concatenate")
+    for member in (entry for entry in model["config"]["layers"] if entry["name"] in weights):
+        norms = [keras.layer("BatchNormalization", n, axis=[3], epsilon=0.01) for n in ("b1", "b2")]
+        member["config"]["layers"][1:1] = norms
+        order = [("gamma", "beta"), ("moving_mean", "moving_variance")]
+        for group in order:
+            for layer in ("b1", "b2"):
+                for weight in group:
+                    key = f"{layer}/{weight}:0"
+                    weights[member["name"]][key] = numbers[member["name"], layer, weight]
+    images = _random(rng, 5, 4, 4, 3)
+    expected = []
+    for name in ("one", "two"):
+        x = images.astype(float)
+        for layer in ("b1", "b2"):
+            gamma, beta, mean, variance = (
+                numbers[name, layer, weight]
+                for weight in ("gamma", "beta", "moving_mean", "moving_variance")
+            )
+            x = (x - mean) / np.sqrt(variance + 0.01) * gamma + beta
+        kernel, bias = weights[name]["d/kernel:0"], weights[name]["d/bias:0"]
+        expected.append(ACTIVATIONS["sigmoid"](x.reshape(5, -1) @ kernel + bias))
+    path = keras.write(tmp_path / "m.h5", model, weights)
+    np.testing.assert_allclose(_run(path, images), np.hstack(expected), rtol=0, atol=1e-5)
+
+
 def test_a_model_that_takes_from_itself_is_refused(keras, tmp_path, rng):
     model, weights, _ = _nested(keras, rng, ["one", "two"], "Average")
     model["config"]["layers"][2]["inbound_nodes"] = [[["join", 0, 0, {}]]]

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from minewatch.errors import InputError
-from minewatch.model._amw_layers import (
-    IR_VERSION,
-    OPSET,
-    Graph,
-    Layer,
-    Tensor,
-    convert_layer,
-)
+from minewatch.model._amw_layers import convert_layer
+from minewatch.model._amw_parts import IR_VERSION, OPSET, Graph, Layer, Tensor
 from minewatch.model._amw_read import KerasFile
 from minewatch.model._card import Output
 from minewatch.model._onnx import PIXELS_INPUT
