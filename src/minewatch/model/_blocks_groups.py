@@ -99,8 +99,8 @@ def _lonlat(sites: Sites) -> FloatArray:
         missing = {"longitude", "latitude"} - set(sites.columns)
         if missing:
             raise InputError(
-                f"sites have no geometry and no column {' and no '.join(sorted(missing))}; expected "
-                "a GeoDataFrame, or columns longitude and latitude"
+                f"sites have no geometry and no column {' and no '.join(sorted(missing))}; "
+                "expected a GeoDataFrame, or columns longitude and latitude"
             )
         return sites[["longitude", "latitude"]].to_numpy(dtype=np.float64, na_value=np.nan)
     places = np.asarray(sites, dtype=np.float64)
