@@ -86,6 +86,9 @@ class Preparation(_Part):
     """What is done with missing pixels."""
     steps: tuple[Step, ...] = ()
     """Done one after another on reflectance (a fraction, mostly from 0 to 1)."""
+    statistics: tuple[str, ...] = ()
+    """Names of statistics of the patch, in order, that the network takes in the place of pixels
+    (`patch_statistics`); empty for a network that takes pixels."""
 
 
 class Output(_Part):
@@ -194,6 +197,9 @@ class Card(_Part):
     """Ground size of a pixel, metres."""
     context_columns: tuple[str, ...] = ()
     """Columns of the context table that it takes too, in order."""
+    context_classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """For each of those columns that holds classes, the classes it learned from: the network takes
+    a 1 for the one that is there and a 0 for the others, in the column's place."""
     preparation: Preparation = Preparation()
     """What happens to reflectance before the network sees it."""
     output: Output = Output()
@@ -227,6 +233,13 @@ class Card(_Part):
         if band_names(bands) != bands:
             raise ValueError(f"{', '.join(bands)} are not ESA's names; expected B04, not B4 or red")
         return bands
+
+    @model_validator(mode="after")
+    def _classes_are_of_columns(self) -> Self:
+        lost = sorted(self.context_classes.keys() - set(self.context_columns))
+        if lost:
+            raise ValueError(f"context_classes name {', '.join(lost)}, not in context_columns")
+        return self
 
     @model_validator(mode="after")
     def _every_band_is_standardised(self) -> Self:

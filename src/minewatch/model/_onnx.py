@@ -12,13 +12,16 @@ import xarray as xr
 from minewatch import _store
 from minewatch.errors import DetectorError, InputError, NotThereError, UnsafeError
 from minewatch.model._card import CARD_NAME, NETWORK_NAME, Card, read_card
+from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import Exportable, centre, check_fit, check_pixels
+from minewatch.model._features import statistic_names, statistics_by_name
 from minewatch.model._prepare import Values, missing_share, prepare, why_not
 from minewatch.types import FloatArray, IntArray, StrPath
 
 OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME}))
 """What tells a saved detector from any other folder."""
 PIXELS_INPUT: Final = "pixels"
+STATISTICS_INPUT: Final = "statistics"
 CONTEXT_INPUT: Final = "context"
 MAX_NETWORK_BYTES: Final = 1 << 30
 _QUIET: Final = 4
@@ -189,14 +192,18 @@ class OnnxDetector:
     def _score_batch(self, values: Values, context: Values | None) -> Values:
         if not len(values):
             return np.empty(0, dtype=np.float32)
-        inputs = {PIXELS_INPUT: prepare(values, self.card.preparation)}
+        prepared, wanted = prepare(values, self.card.preparation), self.card.preparation.statistics
+        if wanted:
+            inputs = {STATISTICS_INPUT: statistics_by_name(prepared, self.card.bands, wanted)}
+        else:
+            inputs = {PIXELS_INPUT: prepared}
         if context is not None:
             inputs[CONTEXT_INPUT] = context
-        return self._run(inputs)
+        return self._run(inputs, len(values))
 
-    def _run(self, inputs: dict[str, Values]) -> Values:
+    def _run(self, inputs: dict[str, Values], n_sites: int) -> Values:
         numbers = np.asarray(self._session.run(None, inputs)[0], dtype=np.float32)
-        output, n_sites = self.card.output, len(inputs[PIXELS_INPUT])
+        output = self.card.output
         if numbers.ndim != 2 or len(numbers) != n_sites or output.index >= numbers.shape[1]:
             raise DetectorError(
                 f"detector {self.card.name} gave numbers of shape {numbers.shape} for {n_sites} "
@@ -213,26 +220,15 @@ class OnnxDetector:
         return clipped
 
     def _context_values(self, sites: pd.Index, context: pd.DataFrame | None) -> Values | None:
-        columns = list(self.card.context_columns)
-        if not columns:
+        columns = ContextColumns(self.card.context_columns, self.card.context_classes)
+        if not columns.names:
             return None
         if context is None:
             raise InputError(
-                f"detector {self.card.name} takes context ({', '.join(columns)}) and none was given"
+                f"detector {self.card.name} takes context ({', '.join(columns.names)}) and none "
+                "was given"
             )
-        missing = [name for name in columns if name not in context.columns]
-        if missing:
-            raise InputError(
-                f"the context table lacks {', '.join(missing)}, which detector {self.card.name} "
-                "takes"
-            )
-        absent = sites.difference(context.index)
-        if len(absent):
-            raise InputError(
-                f"the context table lacks {len(absent)} of {len(sites)} sites, "
-                f"{', '.join(map(str, absent[:5]))} among them"
-            )
-        return context.loc[sites, columns].to_numpy(dtype=np.float32)
+        return columns.read(context, sites, f"detector {self.card.name}")
 
 
 def load_detector(path: StrPath, *, options: RunOptions | None = None) -> OnnxDetector:
@@ -349,9 +345,21 @@ def _open_session(card: Card, network: bytes, threads: int | None) -> Any:
 
 
 def _check_inputs(card: Card, session: Any) -> None:
-    expected = {PIXELS_INPUT: [len(card.bands), card.size_px, card.size_px]}
+    wanted = card.preparation.statistics
+    if wanted:
+        unknown = sorted(set(wanted) - set(statistic_names(card.bands)))
+        if unknown:
+            raise DetectorError(
+                f"detector {card.name} takes statistics that this minewatch does not know "
+                f"({', '.join(unknown[:5])}); load it with the minewatch that wrote it "
+                f"({card.minewatch})"
+            )
+        expected = {STATISTICS_INPUT: [len(wanted)]}
+    else:
+        expected = {PIXELS_INPUT: [len(card.bands), card.size_px, card.size_px]}
     if card.context_columns:
-        expected[CONTEXT_INPUT] = [len(card.context_columns)]
+        columns = ContextColumns(card.context_columns, card.context_classes)
+        expected[CONTEXT_INPUT] = [columns.width]
     found = {entry.name: list(entry.shape) for entry in session.get_inputs()}
     fits = found.keys() == expected.keys() and all(
         len(found[name]) == len(shape) + 1
