@@ -164,12 +164,14 @@ def _ordered(layers: Values, from_mean: Values, weights: Counts) -> Statistics:
     for size, grain in _grains(from_mean, weights):
         flat = grain.reshape(n_sites, n_layers, -1)
         known = np.isfinite(flat)
-        yield f"grain {size} px", _divide(
-            np.where(known, flat, np.float32(0)).sum(axis=-1), known.sum(axis=-1, dtype=np.float32)
+        yield (
+            f"grain {size} px",
+            _divide(
+                np.where(known, flat, np.float32(0)).sum(axis=-1),
+                known.sum(axis=-1, dtype=np.float32),
+            ),
         )
-        for percent, values in zip(
-            GRAIN_QUANTILES, _quantiles(flat, GRAIN_QUANTILES), strict=True
-        ):
+        for percent, values in zip(GRAIN_QUANTILES, _quantiles(flat, GRAIN_QUANTILES), strict=True):
             yield f"grain {size} px p{percent}", values
 
 
