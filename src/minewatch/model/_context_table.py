@@ -111,8 +111,11 @@ class ContextColumns:
                 numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
             except (TypeError, ValueError) as error:
                 raise InputError(f"context column {name} holds texts; expected numbers") from error
-            return np.where(np.isfinite(numbers), numbers, np.nan)[:, None]
+            finite: npt.NDArray[np.float64] = np.where(np.isfinite(numbers), numbers, np.nan)
+            return finite[:, None]
         texts = column.astype("str").to_numpy()
-        ones = (texts[:, None] == np.array(known, dtype=object)[None, :]).astype(np.float64)
+        ones = np.zeros((len(texts), len(known)), dtype=np.float64)
+        for place, one in enumerate(known):
+            ones[texts == one, place] = 1.0
         ones[column.isna().to_numpy()] = np.nan
         return ones

@@ -1,4 +1,4 @@
-"""What detectors that learn from numbers share: rows joined by site_id, in an order of their own."""
+"""What detectors that learn from numbers share: labels joined by site_id, weights, order."""
 
 from typing import Final
 
