@@ -1,13 +1,11 @@
-"""What detectors that learn from numbers share: labels joined by site_id, weights, order."""
+"""What detectors that learn from numbers share: labels joined by site_id, and weights."""
 
 from typing import Final
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from minewatch.errors import InputError
-from minewatch.model._detector import check_pixels
 from minewatch.types import FloatArray, IntArray
 
 CLASSES: Final = np.array([0, 1])
@@ -42,17 +40,6 @@ def join_labels(sites: pd.Index, labels: pd.Series) -> IntArray:
     if kinds != [0.0, 1.0]:
         raise InputError(f"labels are {kinds}; expected both 0 and 1, and nothing else")
     return values.astype(np.int64)
-
-
-def sorted_sites(pixels: xr.DataArray) -> tuple[pd.Index, IntArray]:
-    """Check pixels; give their site_ids in order, and where each of them stands.
-
-    Whoever learns in this order learns the same from the same patches in any order.
-    """
-    check_pixels(pixels)
-    sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
-    order = np.argsort(sites.astype("str").to_numpy(), kind="stable").astype(np.int64)
-    return sites[order], order
 
 
 def class_weights(labels: IntArray, *, balanced: bool) -> FloatArray:

@@ -1,7 +1,7 @@
 """`TreeDetector`: trees on statistics of patches, and on context if it is given."""
 
 from importlib.metadata import version
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,16 @@ from minewatch.bands import check_level
 from minewatch.errors import InputError
 from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._context_table import ContextColumns
-from minewatch.model._detector import check_fit
-from minewatch.model._features import Values, patch_statistics
+from minewatch.model._detector import check_fit, check_pixels
+from minewatch.model._features import Values, patch_statistics, statistic_names
 from minewatch.model._forest_onnx import make_model, read_forest, require_onnx, trees_node
 from minewatch.model._prepare import missing_share
-from minewatch.model._training import CLASSES, both, class_weights, join_labels, sorted_sites
-from minewatch.types import FloatArray, IntArray
+from minewatch.model._training import CLASSES, both, class_weights, join_labels
+from minewatch.types import BoolArray, FloatArray, IntArray
 
 _WHO: Final = "this detector"
 _SITES_AT_ONCE: Final = 2048
+_SHARE: Final = "missing share"
 
 
 class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
@@ -58,8 +59,10 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
     ----------
     classes_
         0 and 1.
-    bands_, level_, resolution_m_, size_px_
-        What it was trained on, and takes.
+    takes_
+        Bands, level, resolution and size of the patches it was trained on, and takes.
+    statistics_
+        Names of the statistics it is given.
     columns_
         What the trees are asked about: statistics, then context.
     context_
@@ -132,28 +135,59 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         InputError
             If labels or context of a site are missing, a class is, or patches are not square.
         """
-        sites, order = sorted_sites(pixels)
+        return self.fit_summary(self.summarise(pixels), labels, context)
+
+    def summarise(self, pixels: xr.DataArray) -> pd.DataFrame:
+        """Measure patches, each by itself: what `fit` and `predict_proba` look at.
+
+        Returns
+        -------
+        DataFrame
+            Index site_id, in the order of the pixels; a column for each statistic (float32), and
+            the share of missing pixels. Its `attrs` say bands, level, resolution and size.
+
+        Raises
+        ------
+        InputError
+            If patches are not square, or too small.
+        """
+        check_pixels(pixels)
         height, width = pixels.shape[2:]
         if height != width:
-            raise InputError(
-                f"patches have {height} × {width} px; expected as many rows as columns"
-            )
-        is_mining = join_labels(sites, labels)
+            raise InputError(f"patches have {height} × {width} px; expected squares")
+        bands = tuple(str(name) for name in pixels["band"].to_numpy())
+        parts, shares = [np.empty((0, len(statistic_names(bands))), np.float32)], [np.empty(0)]
+        for start in range(0, pixels.sizes["site"], _SITES_AT_ONCE):
+            values = pixels[start : start + _SITES_AT_ONCE].to_numpy()
+            parts.append(patch_statistics(values, bands)[0])
+            shares.append(missing_share(values))
+        sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
+        summary = pd.DataFrame(np.concatenate(parts), sites, list(statistic_names(bands)))
+        summary = summary.assign(**{_SHARE: np.concatenate(shares)})
+        summary.attrs = {
+            "bands": bands,
+            "level": check_level(pixels.attrs["level"]),
+            "resolution_m": float(pixels.attrs["resolution_m"]),
+            "size_px": int(height),
+        }
+        return summary
+
+    def fit_summary(
+        self, summary: pd.DataFrame, labels: pd.Series, context: pd.DataFrame | None = None
+    ) -> Self:
+        """Learn as `fit` does, from what `summarise` gave."""
+        is_mining = join_labels(summary.index, labels)
+        order = np.argsort(summary.index.astype("str").to_numpy(), kind="stable")
+        summary, is_mining = summary.iloc[order], is_mining[order]
         self.classes_ = CLASSES.copy()
-        self.bands_ = tuple(str(name) for name in pixels["band"].to_numpy())
-        self.level_ = check_level(pixels.attrs["level"])
-        self.resolution_m_ = float(pixels.attrs["resolution_m"])
-        self.size_px_ = int(height)
+        self.takes_ = dict(summary.attrs)
         self.context_ = (
             ContextColumns()
             if context is None
             else ContextColumns.choose(context, allow_target=self.allow_target)
         )
-        values, usable = self._statistics(pixels)
-        values, usable = values[order], usable[order]
-        if context is not None:
-            extra = self.context_.read(context, sites, _WHO)
-            values = np.concatenate([values, extra], axis=1)
+        self.statistics_ = tuple(name for name in summary.columns if name != _SHARE)
+        values, usable = self._columns(summary, context), self._usable(summary)
         self._fit_forest(values[usable], is_mining[usable])
         return self
 
@@ -173,16 +207,17 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             If the patches are not like those it learned from, or context is missing.
         """
         check_is_fitted(self, "forest_")
+        check_pixels(pixels)
         check_fit(pixels, self._card(""), centre_crop=False)
-        values, usable = self._statistics(pixels.sel(band=list(self.bands_)))
-        if self.context_.names:
-            if context is None:
-                raise InputError(
-                    f"{_WHO} learned from context ({', '.join(self.context_.names)}) and none was "
-                    "given"
-                )
-            extra = self.context_.read(context, pd.Index(pixels["site"].to_numpy()), _WHO)
-            values = np.concatenate([values, extra], axis=1)
+        wanted = pixels.sel(band=list(self.takes_["bands"]))
+        return self.predict_summary(self.summarise(wanted), context)
+
+    def predict_summary(
+        self, summary: pd.DataFrame, context: pd.DataFrame | None = None
+    ) -> FloatArray:
+        """Score as `predict_proba` does, from what `summarise` gave."""
+        check_is_fitted(self, "forest_")
+        values, usable = self._columns(summary, context), self._usable(summary)
         mining = np.full(len(values), np.nan)
         if usable.any():
             mining[usable] = self.forest_.predict_proba(values[usable])[:, 1]
@@ -215,22 +250,28 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         network = make_model(nodes, inputs)
         return self._card(_store.digest_bytes(network)), network
 
-    def _statistics(self, pixels: xr.DataArray) -> tuple[Values, Any]:
-        """Measure patches, a part of them at a time; tell which have enough pixels."""
-        parts, shares = [], []
-        for start in range(0, max(pixels.sizes["site"], 1), _SITES_AT_ONCE):
-            values = pixels[start : start + _SITES_AT_ONCE].to_numpy()
-            parts.append(patch_statistics(values, self.bands_)[0])
-            shares.append(missing_share(values))
-        share = np.concatenate(shares)
-        return np.concatenate(parts), (share <= self.most_missing) & (share < 1.0)
+    def _columns(self, summary: pd.DataFrame, context: pd.DataFrame | None) -> Values:
+        """Put context beside statistics: (site, column)."""
+        values = summary[list(self.statistics_)].to_numpy(dtype=np.float32)
+        if not self.context_.names:
+            return values
+        if context is None:
+            raise InputError(
+                f"{_WHO} learned from context ({', '.join(self.context_.names)}) and none was given"
+            )
+        extra = self.context_.read(context, summary.index, _WHO)
+        return np.concatenate([values, extra], axis=1)
+
+    def _usable(self, summary: pd.DataFrame) -> BoolArray:
+        share = summary[_SHARE].to_numpy()
+        return np.asarray((share <= self.most_missing) & (share < 1.0), dtype=np.bool_)
 
     def _fit_forest(self, values: Values, is_mining: IntArray) -> None:
         if len(np.unique(is_mining)) < 2:
             raise InputError(
                 "too many pixels are missing: of one class no patch is left to learn from"
             )
-        self.columns_ = (*self._statistic_names(), *self.context_.numbers)
+        self.columns_ = (*self.statistics_, *self.context_.numbers)
         self.n_sites_ = {name: int((is_mining == name).sum()) for name in (0, 1)}
         self.forest_ = ExtraTreesClassifier(
             self.n_trees,
@@ -242,25 +283,17 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         weights = class_weights(is_mining, balanced=self.balanced)
         self.forest_.fit(values, is_mining, sample_weight=weights)
 
-    def _statistic_names(self) -> tuple[str, ...]:
-        from minewatch.model._features import statistic_names
-
-        return statistic_names(self.bands_)
-
     def _card(self, digest: str) -> Card:
         return Card(
             name="trees",
             kind="trees",
             description="Extremely randomised trees on statistics of patches.",
-            bands=self.bands_,
-            level=self.level_,
-            size_px=self.size_px_,
-            resolution_m=self.resolution_m_,
+            **self.takes_,
             context_columns=self.context_.names,
             context_classes=dict(self.context_.classes),
             preparation=Preparation(
                 missing=MissingPixels(method="keep", most_share=self.most_missing),
-                statistics=self._statistic_names(),
+                statistics=self.statistics_,
             ),
             training=Training(
                 n_sites=sum(self.n_sites_.values()),
