@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from minewatch.types import BoolArray, FloatArray, IntArray
@@ -115,7 +116,9 @@ def _rank(scored: Scored, weights: FloatArray, specificity: float) -> FloatArray
         sensitivity = found[np.arange(len(found)), first] / n_mining
     sensitivity = np.where(enough.any(axis=1), sensitivity, 0.0)
     lacking = (n_mining == 0) | (n_other == 0)
-    return np.where(lacking[:, None], np.nan, np.column_stack([auc, average, sensitivity]))
+    figures: FloatArray = np.column_stack([auc, average, sensitivity])
+    figures[lacking] = np.nan
+    return figures
 
 
 def _auc_within(scored: Scored, weights: FloatArray) -> FloatArray:
@@ -126,7 +129,8 @@ def _auc_within(scored: Scored, weights: FloatArray) -> FloatArray:
         below = np.cumsum(other, axis=1) - other
         wins += (mining * (below + 0.5 * other)).sum(axis=1)
         pairs += mining.sum(axis=1) * other.sum(axis=1)
-    return np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    auc: FloatArray = np.divide(wins, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return auc
 
 
 def _by_score(scored: Scored, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -196,13 +200,16 @@ def measure_decisions(counts: Counts, prevalences: Sequence[float] = ()) -> dict
 
 
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    share: FloatArray = np.divide(
+        part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0
+    )
+    return share
 
 
 def _f_score(tp: FloatArray, fp: FloatArray, fn: FloatArray, beta: float) -> FloatArray:
     square = beta * beta
     f_score = _share((1.0 + square) * tp, (1.0 + square) * tp + square * fn + fp)
-    return np.where(tp + fn > 0, f_score, np.nan)
+    return np.asarray(np.where(tp + fn > 0, f_score, np.nan))
 
 
 def mean_by_block(values: FloatArray, scored: Scored, weights: FloatArray) -> FloatArray:
@@ -239,10 +246,11 @@ def share_interval(
 ) -> tuple[float, float]:
     """Give an interval of a figure between 0 and 1.
 
-    It is symmetric in the logit, so that it stays within 0 and 1: Student's t, with one degree of
-    freedom less than the scarcer class has blocks, times the standard deviation of the logits of
-    the replicates times `widen`. For a figure of exactly 0 or 1, which resampling cannot doubt, the
-    bound is the exact binomial one for as many blocks.
+    On each side it reaches from the estimate to the quantile of the resamples, stretched in the
+    logit (so that it stays within 0 and 1) by `widen` and by the ratio of Student's t, with one
+    degree of freedom less than the scarcer class has blocks, to the normal quantile [1]_. For a
+    figure of exactly 0 or 1, which resampling cannot doubt, the bound is the exact binomial one for
+    as many blocks.
 
     Parameters
     ----------
@@ -262,6 +270,11 @@ def share_interval(
     low, high
         NaN if fewer than 2 blocks hold the scarcer class, or hardly any resample has the figure.
 
+    References
+    ----------
+    .. [1] Hesterberg, T. C. (2015). What teachers should know about the bootstrap. The American
+       Statistician 69, 371–386.
+
     Examples
     --------
     >>> share_interval(1.0, np.ones(100), n_scarce=10, widen=1.0, confidence=0.95)
@@ -274,27 +287,33 @@ def share_interval(
     if value in (0.0, 1.0):
         bound = float(tail ** (1.0 / n_scarce))
         return (bound, 1.0) if value == 1.0 else (0.0, 1.0 - bound)
-    least = 0.25 / n_scarce * min(value, 1.0 - value)
-    spread = float(np.std(_logit(np.clip(known, least, 1.0 - least)), ddof=1))
-    half = float(student.ppf(1.0 - tail, n_scarce - 1)) * spread * widen
-    low, high = 1.0 / (1.0 + np.exp(-(_logit(np.array(value)) + np.array([-half, half]))))
+    centre = _logit(np.array(value))
+    ends = _logit(np.quantile(known, [tail, 1.0 - tail]))
+    reach = np.maximum((ends - centre) * [-1.0, 1.0], 0.0) * _stretch(n_scarce, widen, tail)
+    low, high = 1.0 / (1.0 + np.exp(-(centre + reach * [-1.0, 1.0])))
     return float(low), float(high)
 
 
 def difference_interval(
     value: float, replicates: FloatArray, *, n_scarce: int, widen: float, confidence: float
 ) -> tuple[float, float]:
-    """Give an interval of a difference: symmetric, Student's t as in `share_interval`."""
+    """Give an interval of a difference, stretched as in `share_interval` but not in the logit."""
     known = replicates[np.isfinite(replicates)]
     if n_scarce < 2 or len(known) < _MIN_REPLICATES or not np.isfinite(value):
         return float("nan"), float("nan")
     tail = (1.0 - confidence) / 2.0
-    half = float(student.ppf(1.0 - tail, n_scarce - 1)) * float(np.std(known, ddof=1)) * widen
-    return value - half, value + half
+    ends = np.quantile(known, [tail, 1.0 - tail])
+    reach = np.maximum((ends - value) * [-1.0, 1.0], 0.0) * _stretch(n_scarce, widen, tail)
+    return value - float(reach[0]), value + float(reach[1])
+
+
+def _stretch(n_scarce: int, widen: float, tail: float) -> float:
+    return widen * float(student.ppf(1.0 - tail, n_scarce - 1) / norm.ppf(1.0 - tail))
 
 
 def _logit(share: FloatArray) -> FloatArray:
-    return np.asarray(np.log(share) - np.log1p(-share))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(share) - np.log1p(-share))
 
 
 def _chunks(weights: FloatArray, n_sites: int) -> Iterator[FloatArray]:

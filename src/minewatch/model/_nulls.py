@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from scipy.spatial import KDTree
 from sklearn.base import BaseEstimator, ClassifierMixin
+from threadpoolctl import threadpool_limits
 
 from minewatch.errors import InputError
 from minewatch.model._detector import check_pixels
@@ -20,7 +21,6 @@ N_NEIGHBOURS: Final = 5
 """Training sites that the model of coordinates asks."""
 TARGET_PREFIX: Final = "target_"
 """Context columns that name what is looked for begin with it; no null model sees them."""
-_SMALLEST_SCALE: Final = 1e-9
 
 
 class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
@@ -91,67 +91,73 @@ class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         InputError
             If the kind is unknown, a class is missing, or what it sees is not given.
         """
-        if self.kind not in NULL_KINDS:
-            raise InputError(
-                f"there is no null model {self.kind!r}; expected one of {', '.join(NULL_KINDS)}"
-            )
         check_pixels(pixels)
-        is_mining = _labels_of(pixels, labels)
+        return self.fit_summary(self.summarise(pixels), labels, context)
+
+    def fit_summary(
+        self, summary: pd.DataFrame, labels: pd.Series, context: pd.DataFrame | None = None
+    ) -> Self:
+        """Learn as `fit` does, from what `summarise` gives."""
+        is_mining = _labels_of(summary.index, labels)
         self.classes_ = np.array([0, 1])
         self.share_ = float(is_mining.mean())
-        features = self._features(pixels, context)
+        features = self._features(summary, context)
+        known = np.isfinite(features).all(axis=1)
         if self.kind == "coordinates":
-            known = np.isfinite(features).all(axis=1)
             self.tree_ = KDTree(features[known]) if known.any() else None
             self.near_labels_ = is_mining[known]
         elif self.kind == "context":
             self.model_ = _boost(features, is_mining, self.random_state)
         elif self.kind == "mean colour":
-            self._fit_colour(features, is_mining)
+            if len(np.unique(is_mining[known])) < 2:
+                raise InputError("no colour is known of one of the classes; nothing can be fitted")
+            self.model_ = _regress(features[known], is_mining[known])
         return self
 
     def predict_proba(
         self, pixels: xr.DataArray, context: pd.DataFrame | None = None
     ) -> FloatArray:
         """Give P(no mining) and P(mining) for each site; NaN where nothing can be said."""
-        features = self._features(pixels, context)
+        return self.predict_summary(self.summarise(pixels), context)
+
+    def predict_summary(
+        self, summary: pd.DataFrame, context: pd.DataFrame | None = None
+    ) -> FloatArray:
+        """Score as `predict_proba` does, from what `summarise` gives."""
+        features = self._features(summary, context)
         mining = np.full(len(features), np.nan)
+        known = np.isfinite(features).all(axis=1)
         if self.kind == "majority":
             mining[:] = self.share_
         elif self.kind == "coordinates":
             mining = self._score_by_neighbours(features)
         elif self.kind == "context":
             mining = np.asarray(self.model_.predict_proba(features)[:, 1], dtype=np.float64)
-        else:
-            known = np.isfinite(features).all(axis=1)
-            if known.any():
-                standard = (features[known] - self.mean_) / self.deviation_
-                mining[known] = self.model_.predict_proba(standard)[:, 1]
+        elif known.any():
+            mining[known] = self.model_.predict_proba(features[known])[:, 1]
         return np.column_stack([1.0 - mining, mining])
+
+    def summarise(self, pixels: xr.DataArray) -> pd.DataFrame:
+        """Give what this model sees of each patch: index site_id; no column if it sees none."""
+        if self.kind not in NULL_KINDS:
+            raise InputError(
+                f"there is no null model {self.kind!r}; expected one of {', '.join(NULL_KINDS)}"
+            )
+        index = pd.Index(pixels["site"].to_numpy(), name="site_id")
+        if self.kind == "coordinates":
+            return pd.DataFrame(_earth(pixels), index, columns=["x_m", "y_m", "z_m"])
+        if self.kind == "mean colour":
+            return pd.DataFrame(mean_colour(pixels), index, columns=pixels["band"].to_numpy())
+        return pd.DataFrame(index=index)
 
     def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> Any:
         """Give 1 where mining is the likelier class, else 0."""
         return (self.predict_proba(pixels, context)[:, 1] > 0.5).astype(np.int64)
 
-    def _features(self, pixels: xr.DataArray, context: pd.DataFrame | None) -> FloatArray:
-        if self.kind == "coordinates":
-            return _earth(pixels)
+    def _features(self, summary: pd.DataFrame, context: pd.DataFrame | None) -> FloatArray:
         if self.kind == "context":
-            return _numbers(pixels, context)
-        if self.kind == "mean colour":
-            return mean_colour(pixels)
-        return np.empty((pixels.sizes["site"], 0))
-
-    def _fit_colour(self, features: FloatArray, is_mining: BoolArray) -> None:
-        from sklearn.linear_model import LogisticRegression
-
-        known = np.isfinite(features).all(axis=1)
-        if len(np.unique(is_mining[known])) < 2:
-            raise InputError("no colour is known of one of the classes; no model can be fitted")
-        self.mean_ = features[known].mean(axis=0)
-        self.deviation_ = np.maximum(features[known].std(axis=0), _SMALLEST_SCALE)
-        standard = (features[known] - self.mean_) / self.deviation_
-        self.model_ = LogisticRegression(max_iter=2000).fit(standard, is_mining[known])
+            return _numbers(summary.index, context)
+        return summary.to_numpy(dtype=np.float64)
 
     def _score_by_neighbours(self, earth: FloatArray) -> FloatArray:
         known = np.isfinite(earth).all(axis=1)
@@ -188,8 +194,7 @@ def with_places(pixels: xr.DataArray, sites: pd.DataFrame) -> xr.DataArray:
     return pixels.assign_coords(longitude=("site", places[:, 0]), latitude=("site", places[:, 1]))
 
 
-def _labels_of(pixels: xr.DataArray, labels: pd.Series) -> BoolArray:
-    sites = pd.Index(pixels["site"].to_numpy())
+def _labels_of(sites: pd.Index, labels: pd.Series) -> BoolArray:
     missing = sites.difference(labels.index)
     if len(missing):
         raise InputError(f"{len(missing)} patches have no label, of them {missing[0]!r}")
@@ -211,7 +216,7 @@ def _earth(pixels: xr.DataArray) -> FloatArray:
     return earth_centred(places.astype(np.float64))
 
 
-def _numbers(pixels: xr.DataArray, context: pd.DataFrame | None) -> FloatArray:
+def _numbers(sites: pd.Index, context: pd.DataFrame | None) -> FloatArray:
     if context is None:
         raise InputError("the null model of context needs the context table; give context=")
     names = [
@@ -222,9 +227,19 @@ def _numbers(pixels: xr.DataArray, context: pd.DataFrame | None) -> FloatArray:
     ]
     if not names:
         raise InputError("the context table has no numeric column apart from those of the target")
-    table = context.reindex(list(pixels["site"].to_numpy()))[names]
+    table = context.reindex(sites)[names]
     values = table.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _regress(features: FloatArray, is_mining: BoolArray) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with threadpool_limits(limits=1, user_api="blas"):  # with so few columns, more threads wait
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        return model.fit(features, is_mining)
 
 
 def _boost(features: FloatArray, is_mining: BoolArray, random_state: int) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from minewatch.errors import InputError
 from minewatch.types import BoolArray, FloatArray
@@ -107,7 +108,9 @@ def _platt(
         return total / len(values), np.array([error @ values, error.sum()]) / len(values)
 
     start = np.array([1.0, 0.0])
-    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    bounds = [(0.0, None), (None, None)]
+    with threadpool_limits(limits=1, user_api="blas"):  # for two numbers, more threads only wait
+        fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return float(fitted.x[0]), float(fitted.x[1])
 
 
