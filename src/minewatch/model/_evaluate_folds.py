@@ -1,7 +1,7 @@
 """Run detectors over folds: train on some sites, score others, choose thresholds in between."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, runtime_checkable
 
@@ -215,6 +215,12 @@ def score_folds(
         told()
     columns = ["model", "fold", "threshold", "value", "calibration", "slope", "intercept"]
     return pd.concat(predictions, ignore_index=True), pd.DataFrame(thresholds, columns=columns)
+
+
+def score_rows(detector: Detector, sample: Sample, rows: Sequence[Rows]) -> list[FloatArray]:
+    """Train a fresh copy on the first rows of each pair and score the second: P(mining)."""
+    run = _runner(detector, sample)
+    return [run(train, test) for train, test in rows]
 
 
 def _decide(probability: FloatArray, threshold: float | None) -> pd.Series:

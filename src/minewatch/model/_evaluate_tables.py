@@ -99,6 +99,8 @@ def measure(rows: pd.DataFrame, resampling: Resampling) -> Figures:
 def _decisions(
     known: pd.DataFrame, scored: Scored, threshold: str, resampling: Resampling
 ) -> dict[Key, FloatArray]:
+    if f"at_{threshold}" not in known:
+        return {}
     decided = known[f"at_{threshold}"]
     there = decided.notna().to_numpy(dtype=np.bool_)
     if not there.any():
