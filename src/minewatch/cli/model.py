@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from minewatch.cli import _common
+from minewatch.cli import _common, _model_evaluate
 
 if TYPE_CHECKING:
     from minewatch.model import Card
@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Detectors: use published ones, score patches, see what is known of them.",
 )
+app.command()(_model_evaluate.evaluate)
 
 
 class LevelName(StrEnum):

@@ -38,7 +38,7 @@ class Applicability:
     mean_distance: float
     """Mean distance between two training sites."""
     threshold: float
-    """Largest dissimilarity of held-out sites to the training sites of their fold, outliers aside."""
+    """Largest dissimilarity of held-out sites to the training sites of their fold, less outliers."""
 
     def dissimilarity(self, features: pd.DataFrame) -> "pd.Series[float]":
         """Measure how unlike the training sites places are.

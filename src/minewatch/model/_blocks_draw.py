@@ -101,10 +101,10 @@ def _frame(axes: Axes, placed: pd.DataFrame) -> None:
         low, high = float(placed[column].min()), float(placed[column].max())
         margin = max(0.06 * (high - low), 0.005)
         ends[column] = (low - margin, high + margin)
+    cosine = max(float(np.cos(np.radians(np.mean(ends["latitude"])))), 0.01)
     axes.set_xlim(*ends["longitude"])
     axes.set_ylim(*ends["latitude"])
-    cosine = max(float(np.cos(np.radians(np.mean(ends["latitude"])))), 0.01)
-    axes.set_aspect(1.0 / cosine, adjustable="datalim")
+    axes.set_aspect(1.0 / cosine, adjustable="box", anchor="N")
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(lambda value, _: _degrees(value, "E", "W"))
@@ -113,15 +113,19 @@ def _frame(axes: Axes, placed: pd.DataFrame) -> None:
     width_km = (ends["longitude"][1] - ends["longitude"][0]) * _KM_PER_DEGREE * cosine
     power = 10.0 ** np.floor(np.log10(width_km / 3.0))
     length_km = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= width_km / 3.0)
-    left, foot = 0.03, 0.035
-    axes.annotate(
-        format_length(1000.0 * length_km), (left, foot), (0, 4), xycoords="axes fraction",
-        textcoords="offset points", fontsize=8,
-    )  # fmt: skip
-    west, south = axes.transLimits.inverted().transform((left, foot))
+    _draw_scale(axes, length_km, length_km / width_km)
+
+
+def _draw_scale(axes: Axes, length_km: float, share: float) -> None:
+    """Draw a scale bar beneath the axes' names, where no site can lie."""
+    foot = -0.17
     axes.plot(
-        [west, west + length_km / (_KM_PER_DEGREE * cosine)], [south, south], color=INK,
-        linewidth=2.5, solid_capstyle="butt",
+        [0.0, share], [foot, foot], color=INK, linewidth=2.5, solid_capstyle="butt",
+        transform=axes.transAxes, clip_on=False,
+    )  # fmt: skip
+    axes.annotate(
+        format_length(1000.0 * length_km), (share, foot), (5, 0), xycoords="axes fraction",
+        textcoords="offset points", fontsize=8, va="center", annotation_clip=False,
     )  # fmt: skip
 
 

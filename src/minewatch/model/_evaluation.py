@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from minewatch import _store
+from minewatch._figures import render_figure
 from minewatch.errors import InputError, NotThereError
 from minewatch.model._operating import CalibrationName
 from minewatch.types import Settings, StrPath
@@ -136,9 +137,17 @@ class Evaluation:
 TABLES: Final = tuple(field.name for field in fields(Evaluation) if field.name != "header")
 
 
-def write_evaluation(evaluation: Evaluation, out: StrPath, *, overwrite: bool = False) -> Path:
-    """Write an evaluation: ``evaluation.json``, and each table as CSV (predictions and folds also
-    as Parquet).
+def write_evaluation(
+    evaluation: Evaluation,
+    out: StrPath,
+    *,
+    more: Mapping[str, pd.DataFrame] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write an evaluation: ``evaluation.json``, and its tables.
+
+    Every table is a CSV; predictions and folds, which grow with the sites, are Parquet too. Where
+    sites have places, ``folds.png`` and ``folds.svg`` draw the folds.
 
     Parameters
     ----------
@@ -146,6 +155,8 @@ def write_evaluation(evaluation: Evaluation, out: StrPath, *, overwrite: bool = 
         What was found.
     out
         The folder; must not exist, or be empty, unless `overwrite`.
+    more
+        Further tables by name, written as CSV: those of `score_by`, `compare_splitters`, …
     overwrite
         Replace an evaluation that lies there.
 
@@ -158,21 +169,43 @@ def write_evaluation(evaluation: Evaluation, out: StrPath, *, overwrite: bool = 
     ------
     AlreadyThereError
         If something is there that may not be replaced.
-    """  # noqa: D205 - the sentence needs two lines
+    """
     folder = Path(out)
+    tables = {name: getattr(evaluation, name) for name in TABLES}
+    taken = [name for name in more or {} if name in tables]
+    if taken:
+        raise InputError(f"{', '.join(taken)} is a table of every evaluation; take another name")
     with _store.writing_folder(folder, overwrite=overwrite, ours=OURS) as aside:
         written = []
-        for name in TABLES:
-            table: pd.DataFrame = getattr(evaluation, name)
-            table.to_csv(aside / f"{name}.csv", index=False, lineterminator="\n")
-            written.append(f"{name}.csv")
+        for name, table in {**tables, **(more or {})}.items():
+            file = _store.file_name(name, ".csv")
+            table.to_csv(aside / file, index=False, lineterminator="\n")
+            written.append(file)
             if name in _PARQUET:
                 table.to_parquet(aside / f"{name}.parquet", index=False)
                 written.append(f"{name}.parquet")
+        written += _write_figures(evaluation, aside)
         digests = {name: _store.digest_file(aside / name) for name in written}
         header = {"format_version": FORMAT_VERSION, **evaluation.header, "files": digests}
         _store.write_json(aside / HEADER_NAME, header)
     return folder
+
+
+def _write_figures(evaluation: Evaluation, folder: Path) -> list[str]:
+    if evaluation.folds["longitude"].isna().all():
+        return []
+    from minewatch.model._blocks_draw import draw_folds
+
+    header = evaluation.header
+    png, svg = render_figure(
+        draw_folds(evaluation.folds, patch_m=header["size_px"] * header["resolution_m"]),
+        title="Folds",
+        description=f"Where sites are tested, and how far from what trained: {header['splitter']}",
+        provenance={key: header[key] for key in ("minewatch", "dataset_digest", "splitter")},
+    )
+    (folder / "folds.png").write_bytes(png)
+    (folder / "folds.svg").write_bytes(svg)
+    return ["folds.png", "folds.svg"]
 
 
 def read_evaluation(path: StrPath) -> Evaluation:
