@@ -1,6 +1,6 @@
 """Decision trees as an ONNX node, without a converter: the arrays are scikit-learn's own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -160,10 +160,8 @@ def _split(tree: Tree, first_node: int, first_leaf: int) -> dict[str, AnyArray]:
     }
 
 
-def make_model(
-    nodes: Sequence[Any], inputs: Sequence[tuple[str, int]], constants: Sequence[Any] = ()
-) -> bytes:
-    """Make an ONNX model of nodes whose last result is `score` (site, 1).
+def make_model(nodes: Sequence[Any], inputs: Sequence[tuple[str, int]]) -> bytes:
+    """Make an ONNX model of nodes that end in `score` (site, 1).
 
     Parameters
     ----------
@@ -171,21 +169,42 @@ def make_model(
         In the order in which they are run.
     inputs
         Name and width of each table of numbers that goes in: (site, width).
+    """
+    helper, kind = require_onnx().helper, require_onnx().TensorProto.FLOAT
+    values = [helper.make_tensor_value_info(name, kind, ["site", width]) for name, width in inputs]
+    return finish_model(nodes, values)
+
+
+def finish_model(
+    nodes: Sequence[Any],
+    inputs: Sequence[Any],
+    constants: Sequence[Any] = (),
+    *,
+    opsets: Mapping[str, int] | None = None,
+) -> bytes:
+    """Make an ONNX model of nodes that end in `score` (site, 1), and check it.
+
+    Parameters
+    ----------
+    nodes
+        In the order in which they are run.
+    inputs
+        What goes in, as ONNX describes it.
     constants
         Tensors that nodes refer to by name.
+    opsets
+        Versions of the operators' sets, by domain; None for those that trees need.
     """
     onnx = require_onnx()
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        list(nodes),
-        "detector",
-        [helper.make_tensor_value_info(name, kind, ["site", width]) for name, width in inputs],
-        [helper.make_tensor_value_info("score", kind, ["site", 1])],
-        initializer=list(constants),
-    )
-    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("ai.onnx.ml", _ML_OPSET)]
+    helper = onnx.helper
+    score = helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, ["site", 1])
+    graph = helper.make_graph(list(nodes), "detector", inputs, [score], initializer=constants)
+    versions = {"": _OPSET} | dict(opsets or {}) | {"ai.onnx.ml": _ML_OPSET}
     model = helper.make_model(
-        graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="minewatch"
+        graph,
+        opset_imports=[helper.make_opsetid(domain, n) for domain, n in versions.items()],
+        ir_version=_IR_VERSION,
+        producer_name="minewatch",
     )
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
