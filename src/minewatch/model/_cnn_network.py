@@ -28,10 +28,12 @@ class PatchNetwork(nn.Module):  # type: ignore[misc]  # torch may be absent wher
         self.head = _head(n_inputs, network.hidden)
         if not network.is_dense:
             self.apply(_start_as_keras_does)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, prepared: torch.Tensor) -> torch.Tensor:
         """Give the logit of each patch, dims (site,)."""
-        found = self.features(prepared)
+        # On a CPU this order of numbers in memory trains half as fast again.
+        found = self.features(prepared.contiguous(memory_format=torch.channels_last))
         return self.head(self.pooled(found))[:, 0]
 
     def pooled(self, found: torch.Tensor) -> torch.Tensor:
