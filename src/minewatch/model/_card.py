@@ -87,8 +87,9 @@ class Preparation(_Part):
     steps: tuple[Step, ...] = ()
     """Done one after another on reflectance (a fraction, mostly from 0 to 1)."""
     statistics: tuple[str, ...] = ()
-    """Names of statistics of the patch, in order, that the network takes in the place of pixels
-    (`patch_statistics`); empty for a network that takes pixels."""
+    """Names of statistics of the patch, in order, that the network takes (`patch_statistics`)."""
+    takes_pixels: bool = True
+    """Whether the network takes the pixels themselves; if not, statistics or context alone."""
 
 
 class Output(_Part):

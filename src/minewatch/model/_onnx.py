@@ -18,7 +18,7 @@ from minewatch.model._features import statistic_names, statistics_by_name
 from minewatch.model._prepare import Values, missing_share, prepare, why_not
 from minewatch.types import FloatArray, IntArray, StrPath
 
-OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME}))
+OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME, "applicability.npz"}))
 """What tells a saved detector from any other folder."""
 PIXELS_INPUT: Final = "pixels"
 STATISTICS_INPUT: Final = "statistics"
@@ -193,10 +193,11 @@ class OnnxDetector:
         if not len(values):
             return np.empty(0, dtype=np.float32)
         prepared, wanted = prepare(values, self.card.preparation), self.card.preparation.statistics
+        inputs = {}
+        if self.card.preparation.takes_pixels:
+            inputs[PIXELS_INPUT] = prepared
         if wanted:
-            inputs = {STATISTICS_INPUT: statistics_by_name(prepared, self.card.bands, wanted)}
-        else:
-            inputs = {PIXELS_INPUT: prepared}
+            inputs[STATISTICS_INPUT] = statistics_by_name(prepared, self.card.bands, wanted)
         if context is not None:
             inputs[CONTEXT_INPUT] = context
         return self._run(inputs, len(values))
@@ -345,6 +346,9 @@ def _open_session(card: Card, network: bytes, threads: int | None) -> Any:
 
 
 def _check_inputs(card: Card, session: Any) -> None:
+    expected = {}
+    if card.preparation.takes_pixels:
+        expected[PIXELS_INPUT] = [len(card.bands), card.size_px, card.size_px]
     wanted = card.preparation.statistics
     if wanted:
         unknown = sorted(set(wanted) - set(statistic_names(card.bands)))
@@ -354,9 +358,7 @@ def _check_inputs(card: Card, session: Any) -> None:
                 f"({', '.join(unknown[:5])}); load it with the minewatch that wrote it "
                 f"({card.minewatch})"
             )
-        expected = {STATISTICS_INPUT: [len(wanted)]}
-    else:
-        expected = {PIXELS_INPUT: [len(card.bands), card.size_px, card.size_px]}
+        expected[STATISTICS_INPUT] = [len(wanted)]
     if card.context_columns:
         columns = ContextColumns(card.context_columns, card.context_classes)
         expected[CONTEXT_INPUT] = [columns.width]

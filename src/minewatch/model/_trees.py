@@ -294,6 +294,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             preparation=Preparation(
                 missing=MissingPixels(method="keep", most_share=self.most_missing),
                 statistics=self.statistics_,
+                takes_pixels=False,
             ),
             training=Training(
                 n_sites=sum(self.n_sites_.values()),
