@@ -1,4 +1,4 @@
-"""What pytest leaves aside where an extra is not installed: modules that nothing else can import."""
+"""What pytest leaves aside where an extra is not installed: modules that cannot be imported."""
 
 from importlib.util import find_spec
 
