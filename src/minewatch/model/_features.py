@@ -18,7 +18,6 @@ from minewatch.errors import InputError
 
 QUANTILES: Final = (2, 10, 25, 50, 75, 90, 98)
 CENTRE_QUANTILES: Final = (10, 50, 90)
-GRAIN_QUANTILES: Final = (50, 95)
 LAGS_PX: Final = (1, 2, 4, 8)
 GRAIN_PX: Final = (3, 9)
 INDEX_BOUND: Final = 10.0
@@ -65,7 +64,7 @@ def patch_statistics(
     >>> patches = np.full((1, 3, 16, 16), 0.1, dtype="float32")
     >>> values, names = patch_statistics(patches, ("B04", "B03", "B02"))
     >>> round(float(values[0, names.index("B04 p90")]), 6), values.shape
-    (0.1, (1, 234))
+    (0.1, (1, 206))
     """
     names = band_names(bands)
     height, width = reflectance.shape[2:]
@@ -171,8 +170,6 @@ def _ordered(layers: Values, from_mean: Values, weights: Counts) -> Statistics:
                 known.sum(axis=-1, dtype=np.float32),
             ),
         )
-        for percent, values in zip(GRAIN_QUANTILES, _quantiles(flat, GRAIN_QUANTILES), strict=True):
-            yield f"grain {size} px p{percent}", values
 
 
 def _divide(total: Values, count: Counts) -> Values:

@@ -17,7 +17,7 @@ from minewatch.errors import InputError
 from minewatch.model._card import Card
 from minewatch.model._cnn_folds import inner_folds
 from minewatch.model._context_table import ContextColumns
-from minewatch.model._detector import Detector, check_pixels
+from minewatch.model._detector import check_pixels
 from minewatch.model._evaluate_folds import Summarising
 from minewatch.model._fusion_onnx import fuse_networks
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
@@ -206,7 +206,7 @@ class FusionDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         }
         return Card.model_validate(card), network
 
-    def _prepare_base(self, pixels: xr.DataArray, labels: pd.Series) -> tuple[Detector, _Scorer]:
+    def _prepare_base(self, pixels: xr.DataArray, labels: pd.Series) -> tuple[Any, _Scorer]:
         """Fit the base to all sites, and give what trains a copy on some and scores others."""
         base = self.base
         if isinstance(base, Summarising):
@@ -214,7 +214,8 @@ class FusionDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
             def run_summary(train: IntArray, test: IntArray) -> FloatArray:
                 fitted = clone(base).fit_summary(summary.iloc[train], labels.iloc[train])
-                return fitted.predict_summary(summary.iloc[test])[:, 1]
+                scores: FloatArray = fitted.predict_summary(summary.iloc[test])[:, 1]
+                return scores
 
             return clone(base).fit_summary(summary, labels), run_summary
 

@@ -1,7 +1,7 @@
 """`TreeDetector`: trees on statistics of patches, and on context if it is given."""
 
 from importlib.metadata import version
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -180,7 +180,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         order = np.argsort(summary.index.astype("str").to_numpy(), kind="stable")
         summary, is_mining = summary.iloc[order], is_mining[order]
         self.classes_ = CLASSES.copy()
-        self.takes_ = dict(summary.attrs)
+        self.takes_: dict[str, Any] = {str(key): value for key, value in summary.attrs.items()}
         self.context_ = (
             ContextColumns()
             if context is None
