@@ -3,6 +3,7 @@
 import io
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -38,7 +39,7 @@ class Applicability:
     mean_distance: float
     """Mean distance between two training sites."""
     threshold: float
-    """Largest dissimilarity of held-out sites to the training sites of their fold, less outliers."""
+    """Largest dissimilarity of held-out sites to the training sites of their fold, no outlier."""
 
     def dissimilarity(self, features: pd.DataFrame) -> "pd.Series[float]":
         """Measure how unlike the training sites places are.
@@ -235,11 +236,12 @@ def load_applicability(path: StrPath) -> Applicability:
         If it is damaged, or holds other arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, for NumPy leaves a file open that it cannot read.
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in _ARRAYS}
     except FileNotFoundError as error:
         raise NotThereError(f"there is no file {path}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DetectorError(
             f"{path} cannot be read as an area of applicability: {error}"
         ) from error

@@ -30,6 +30,8 @@ _COLOURS: Final = (
 _MAX_VECTOR_POINTS: Final = 3_000
 _NEAREST_M: Final = 10.0
 """Shorter distances are drawn as this one, for the axis is logarithmic."""
+_MANY_TICKS: Final = 500.0
+"""Ratio of the longest to the shortest length from which only powers of ten are ticks."""
 _KM_PER_DEGREE: Final = 111.32
 
 
@@ -136,16 +138,19 @@ def _degrees(value: float, positive: str, negative: str) -> str:
 
 def _draw_distances(axes: Axes, test: pd.DataFrame, patch_m: float | None) -> None:
     """Draw the cumulative share of test sites by distance to training, by class."""
+    shown = test["nearest_train_m"].dropna().clip(lower=_NEAREST_M)
+    narrow = shown.empty or shown.max() < _MANY_TICKS * min(shown.min(), patch_m or np.inf)
     for label, name in ((1.0, "mining"), (0.0, "no mining")):
         metres = np.sort(test.loc[test["label"] == label, "nearest_train_m"].dropna())
         if len(metres):
             style = class_style(name)
             axes.step(
-                metres.clip(min=_NEAREST_M), np.arange(1, len(metres) + 1) / len(metres),
+                np.append(metres[:1], metres).clip(min=_NEAREST_M),
+                np.arange(len(metres) + 1) / len(metres),
                 where="post", color=style.colour, linestyle=style.line, label=name,
             )  # fmt: skip
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10.0))
+    axes.xaxis.set_major_locator(LogLocator(10.0, subs=(1.0, 2.0, 5.0) if narrow else (1.0,)))
     axes.xaxis.set_major_formatter(lambda value, _: format_length(value))
     axes.xaxis.set_minor_formatter(NullFormatter())
     if patch_m is not None:

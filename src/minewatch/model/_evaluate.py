@@ -241,7 +241,7 @@ def _by_group(evaluation: Evaluation, groups: pd.Series, *, keep_mining: bool) -
     rows = []
     for group in sorted(own.dropna().unique()):
         inside = (own == group).to_numpy(dtype=np.bool_, na_value=False)
-        inside |= is_mining & keep_mining
+        inside = inside | (is_mining & keep_mining)
         part = part_rows(predictions, inside, resampling)
         rows += [{"group": group, **row} for row in part]
     return pd.DataFrame(rows, columns=["model", "group", *PART_COLUMNS])

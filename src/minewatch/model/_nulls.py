@@ -21,6 +21,8 @@ N_NEIGHBOURS: Final = 5
 """Training sites that the model of coordinates asks."""
 TARGET_PREFIX: Final = "target_"
 """Context columns that name what is looked for begin with it; no null model sees them."""
+_FEW_SITES: Final = 5_000
+"""With fewer sites, trees are grown on one thread."""
 
 
 class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
@@ -253,4 +255,7 @@ def _boost(features: FloatArray, is_mining: BoolArray, random_state: int) -> Any
         early_stopping=False,
         random_state=random_state,
     )
-    return model.fit(features, is_mining)
+    # Trees on a few sites are too small to share among threads, which would only wait.
+    limits = {"openmp": 1} if len(features) < _FEW_SITES else {}
+    with threadpool_limits(limits=limits):
+        return model.fit(features, is_mining)
