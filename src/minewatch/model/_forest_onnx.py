@@ -181,8 +181,9 @@ def finish_model(
     constants: Sequence[Any] = (),
     *,
     opsets: Mapping[str, int] | None = None,
+    n_scores: int = 1,
 ) -> bytes:
-    """Make an ONNX model of nodes that end in `score` (site, 1), and check it.
+    """Make an ONNX model of nodes that end in `score` (site, n_scores), and check it.
 
     Parameters
     ----------
@@ -194,10 +195,12 @@ def finish_model(
         Tensors that nodes refer to by name.
     opsets
         Versions of the operators' sets, by domain; None for those that trees need.
+    n_scores
+        How many scores a site has.
     """
     onnx = require_onnx()
     helper = onnx.helper
-    score = helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, ["site", 1])
+    score = helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, ["site", n_scores])
     graph = helper.make_graph(list(nodes), "detector", inputs, [score], initializer=constants)
     versions = {"": _OPSET} | dict(opsets or {}) | {"ai.onnx.ml": _ML_OPSET}
     model = helper.make_model(

@@ -46,7 +46,8 @@ def fuse_networks(
         "context_weight": np.float32(weights[1]),
         "bias": np.float32(weights[2]),
     }
-    nodes = [*base.graph.node, *_score_nodes(base.graph.output[0].name, base_card, constants)]
+    nodes = [*base.graph.node, *_score_nodes(base.graph.output[0].name, base_card)]
+    constants["mining"] = np.array([base_card.output.index], dtype=np.int64)
     nodes.append(trees_node(read_forest(context_model), "context", "by_context"))
     for witness in ("by_base", "by_context"):
         nodes += [
@@ -72,10 +73,36 @@ def fuse_networks(
     )
 
 
-def _score_nodes(output: str, card: Card, constants: dict[str, Any]) -> list[Any]:
-    """Make one score of what the base gives: (site, 1)."""
-    helper = require_onnx().helper
+def join_members(networks: Sequence[bytes], cards: Sequence[Card]) -> bytes:
+    """Join networks into one whose `score` is (site, member)."""
+    onnx = require_onnx()
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    inputs: dict[str, Any] = {}
+    opsets: dict[str, int] = {}
+    for i, (network, card) in enumerate(zip(networks, cards, strict=True)):
+        member = onnx.compose.add_prefix(
+            onnx.load_from_string(network), f"member{i}_", rename_inputs=False
+        )
+        nodes += [*member.graph.node]
+        nodes += _score_nodes(member.graph.output[0].name, card, f"member{i}_")
+        mining = np.array([card.output.index], dtype=np.int64)
+        constants += [
+            *member.graph.initializer,
+            onnx.numpy_helper.from_array(mining, f"member{i}_mining"),
+        ]
+        inputs |= {entry.name: entry for entry in member.graph.input}
+        opsets |= {entry.domain: entry.version for entry in member.opset_import}
+    by_member = [f"member{i}_by_base" for i in range(len(networks))]
+    nodes.append(onnx.helper.make_node("Concat", by_member, ["score"], axis=1))
+    return finish_model(
+        nodes, list(inputs.values()), constants, opsets=opsets, n_scores=len(networks)
+    )
+
+
+def _score_nodes(output: str, card: Card, prefix: str = "") -> list[Any]:
+    """Make one score of what a network gives: (site, 1), `by_base`; needs the constant `mining`."""
+    make, result = require_onnx().helper.make_node, [f"{prefix}by_base"]
     if card.output.kind == "members":
-        return [helper.make_node("ReduceMean", [output], ["by_base"], axes=[1], keepdims=1)]
-    constants["mining"] = np.array([card.output.index], dtype=np.int64)
-    return [helper.make_node("Gather", [output, "mining"], ["by_base"], axis=1)]
+        return [make("ReduceMean", [output], result, axes=[1], keepdims=1)]
+    return [make("Gather", [output, f"{prefix}mining"], result, axis=1)]

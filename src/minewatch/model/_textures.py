@@ -56,10 +56,10 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     Windows of a few pixels and all bands are cut from the training patches, rid of their mean,
     contrast and common correlation (whitened), and grouped by angle: the groups' directions are the
-    textures [1]_. A patch is described by how strongly each occurs, with either sign, over all of it and in
-    its middle; a logistic regression weighs that. It is one layer of convolutions without gradient
-    descent: seconds to train, and all of it is in ``model.onnx``. Windows with a missing pixel are
-    left out.
+    textures [1]_. A patch is described by how strongly each occurs, with either sign, over all of
+    it and in its middle; a logistic regression weighs that. It is one layer of convolutions without
+    gradient descent: seconds to train, and all of it is in ``model.onnx``. Windows with a missing
+    pixel are left out.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         *,
         n_textures: int = 300,
         window_px: int = 6,
-        strength: float = 0.01,
+        strength: float = 0.02,
         balanced: bool = True,
         most_missing: float = 0.5,
         random_state: int = 0,
