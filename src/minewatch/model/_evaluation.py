@@ -18,6 +18,8 @@ from minewatch.types import Settings, StrPath
 HEADER_NAME: Final = "evaluation.json"
 FORMAT_VERSION: Final = 1
 _PARQUET: Final = frozenset({"predictions", "folds"})
+_WORDS: Final = ("model", "other", "metric", "threshold", "calibration")
+"""Columns of text, in which nothing stands for the empty text."""
 OURS: Final = _store.Ours(HEADER_NAME)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -240,6 +242,6 @@ def _read_table(folder: Path, name: str, digests: Mapping[str, str]) -> pd.DataF
         raise InputError(f"{file} is missing or was changed since it was written; evaluate again")
     if name in _PARQUET:
         return pd.read_parquet(file)
-    table = pd.read_csv(file)
-    words = [column for column in ("threshold", "model", "other") if column in table.columns]
-    return table.assign(**{column: table[column].fillna("").astype("str") for column in words})
+    table = pd.read_csv(file, dtype=dict.fromkeys(_WORDS, "str"))
+    words = [column for column in _WORDS if column in table.columns]
+    return table.assign(**{column: table[column].fillna("") for column in words})
