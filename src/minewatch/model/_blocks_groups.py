@@ -194,7 +194,7 @@ def deal(names: Names, labels: FloatArray, *, n_splits: int, random_state: int) 
     unique, code = np.unique(names.astype(str), return_inverse=True)
     if len(unique) < n_splits:
         raise InputError(
-            f"the sites lie in {len(unique)} groups, and {n_splits} folds are wanted; expected at "
+            f"the sites lie in {len(unique)} group{'s'[: len(unique) != 1]}, and {n_splits} folds are wanted; expected at "
             "least one group for each fold: take smaller blocks or fewer folds"
         )
     kind = np.where(np.isnan(labels), 2, labels == 1.0).astype(np.int64)
