@@ -193,9 +193,10 @@ def deal(names: Names, labels: FloatArray, *, n_splits: int, random_state: int) 
     """
     unique, code = np.unique(names.astype(str), return_inverse=True)
     if len(unique) < n_splits:
+        lie = "all lie in 1 group" if len(unique) == 1 else f"lie in {len(unique)} groups"
         raise InputError(
-            f"the sites lie in {len(unique)} group{'s'[: len(unique) != 1]}, and {n_splits} folds are wanted; expected at "
-            "least one group for each fold: take smaller blocks or fewer folds"
+            f"the sites {lie}, and {n_splits} folds are wanted; expected at least one group for "
+            "each fold: take smaller blocks or fewer folds"
         )
     kind = np.where(np.isnan(labels), 2, labels == 1.0).astype(np.int64)
     counts = np.zeros((len(unique), 3))
