@@ -5,6 +5,7 @@ tile of 600 × 600 px (36 km²), its 576 windows at a stride of 24 px; both side
 in the same runtime and end with the same scores, which are compared. The weights are random: the
 time does not depend on them. Each part runs in a process of its own.
 
+    pip install "minewatch[cnn]"
     python benchmarks/network.py
     python benchmarks/network.py --without-training
 """
