@@ -19,6 +19,13 @@ LONG_TEXT: Final = 28
 _TITLES: Final = {
     "auc": "AUC",
     "f1": "F1",
+    "f05": "F0.5",
+    "roc_auc": "AUC",
+    "roc_auc_within_folds": "AUC within folds",
+    "roc_auc_change": "change of AUC",
+    "roc_auc_without": "AUC when shuffled",
+    "average_precision_change": "change of average precision",
+    "sensitivity_at_98_specificity": "sensitivity at a given specificity",
     "ks": "KS",
     "jeffries_matusita": "JM",
     "mutual_information_bits": "MI, bits",

@@ -204,7 +204,8 @@ def _plates(on: str) -> dict[str, tuple[Plate, ...]]:
             plate(
                 "splitters", "The same models under other folds", ("splitters",),
                 draw.draw_splitters,
-                "Random folds and clusters of 3 km leave test patches beside training patches.",
+                "Random folds leave test patches beside training patches (leaks); clusters of 3 km "
+                "and blocks below 50 km leave them near (near).",
             ),
             plate(
                 "folds", "Where each fold is tested", ("folds",), draw_folds,
@@ -305,7 +306,7 @@ _VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("operating", "points"): TableView(
         note="Probability: the median of the folds' thresholds, from the least to the largest."
     ),
-    ("distance", "by_distance"): TableView(12),
+    ("distance", "by_distance"): TableView(24),
     ("ablations", "ablations"): TableView(40),
     ("what", "importance"): TableView(40),
     ("where", "occlusion"): _ONLY_NAMED,

@@ -65,7 +65,7 @@ def draw_splitters(splitters: pd.DataFrame) -> Figure:
         at += (number - (len(models) - 1) / 2) * 0.12
         _points(axes, at, rows, "roc_auc", _style(model, models), model)
     honest = dict(zip(known["folds"], known["headline"], strict=True))
-    names = [kind if honest[kind] else f"{kind}\n(leaks)" for kind in kinds]
+    names = [kind if honest[kind] else f"{kind}\n{_fault(kind)}" for kind in kinds]
     axes.set_xticks(range(len(kinds)), names)
     axes.axhline(0.5, color=FAINT, linewidth=0.8)
     axes.set_ylabel("Area under the ROC curve")
@@ -113,10 +113,10 @@ def draw_calibration(calibration: pd.DataFrame) -> Figure:
         _points(axes, at, rows, "mining_share", _style(model, models), model)
         for x, count in zip(at, rows["n_sites"], strict=True):
             axes.annotate(
-                format_count(count), (x, 0.0), fontsize=7, color=FAINT, ha="center", va="bottom"
+                format_count(count), (x, -0.1), fontsize=7, color=FAINT, ha="center", va="bottom"
             )
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.set(xlabel="Probability given (sites above the axis)", ylabel="Share of mining found")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.11, 1.03))
+    axes.set(xlabel="Probability given (below, patches)", ylabel="Share of mining found")
     quiet_axes(axes, grid="both")
     _legend_above(figure, axes)
     return figure
@@ -131,9 +131,9 @@ def draw_prevalence(operating: pd.DataFrame) -> Figure:
     for number, name in enumerate(names):
         rows = operating[operating["threshold"] == name]
         style = SERIES_STYLES[number % len(SERIES_STYLES)]
-        at = rows["prevalence"].to_numpy(dtype=np.float64) * 1.06 ** (number - len(names) / 2)
+        at = rows["prevalence_share"].to_numpy(dtype=np.float64) * 1.06 ** (number - len(names) / 2)
         _points(axes, at, rows, "precision", style, f"threshold for {name}", line=True)
-    ticks = sorted(operating["prevalence"].unique())
+    ticks = sorted(operating["prevalence_share"].unique())
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
@@ -297,6 +297,11 @@ def _style(model: str, models: Sequence[str]) -> ClassStyle:
 def _legend_above(figure: Figure, axes: Axes) -> None:
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=3, handletextpad=0.4)
+
+
+def _fault(folds: str) -> str:
+    """Say why a figure under some folds may not stand at the head of a report."""
+    return "(leaks)" if folds == "random" else "(near)"
 
 
 def _range_words(low: float, high: float) -> str:

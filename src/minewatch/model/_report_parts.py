@@ -29,7 +29,8 @@ _FIGURES: Final = (
     ("specificity", "specificity", "f1"),
     ("brier", "brier", ""),
 )
-_MIN_SHARE: Final = 0.01
+_LEAST_GAIN: Final = 0.02
+"""Gain from the last doubling of blocks that counts as rising."""
 
 
 def sections_of(evaluation: Evaluation, more: Mapping[str, pd.DataFrame]) -> Iterator[Section]:
@@ -135,16 +136,18 @@ def splitters_section(evaluation: Evaluation, splitters: pd.DataFrame | None) ->
         seen = (
             f"The same detector scores {format_number(leaking.iloc[0], decimals=2)} under random "
             f"folds and {format_number(others['roc_auc'].iloc[-1], decimals=2)} under "
-            f"{others['folds'].iloc[-1]}."
+            f"{others['splitter'].iloc[-1]}."
         )
     failed = splitters[splitters["note"].fillna("") != ""]["folds"].unique()
     lacking = f" Could not be made: {', '.join(failed)}." if len(failed) else ""
+    made = splitters[splitters["roc_auc"].notna()].drop(columns=["note"])
+    not_made = splitters.loc[splitters["roc_auc"].isna(), ["folds", "splitter", "note"]]
     return Section(
         key,
         title,
         seen=seen + lacking,
         advice="Show the figure of the honest folds; the difference is what nearness gives away.",
-        tables={"splitters": splitters, **tables},
+        tables={"splitters": made, "not_made": not_made, **tables},
     )
 
 
@@ -219,10 +222,11 @@ def operating_section(evaluation: Evaluation) -> Section:
     operating = _join(rows[["threshold", "prevalence", "value", "low", "high"]]).rename(
         columns=lambda name: name.replace("value", "precision")
     )
+    operating = operating.rename(columns={"prevalence": "prevalence_share"})
     points = _points_table(evaluation, model)
-    rare = operating[operating["prevalence"] == operating["prevalence"].min()]
+    rare = operating[operating["prevalence_share"] == operating["prevalence_share"].min()]
     best = rare.sort_values("precision", ascending=False).iloc[0]
-    share = format_percent(float(best["prevalence"]))
+    share = format_percent(float(best["prevalence_share"]))
     return Section(
         key,
         title,
@@ -302,7 +306,7 @@ def confusers_section(evaluation: Evaluation, by_confuser: pd.DataFrame | None) 
         key,
         title,
         seen=f"Mining is hardest to tell from {worst['group']}: area {auc}.",
-        advice=f"Add places of {worst['group']} without mining to the training sites.",
+        advice=f"Add places without mining of the kind “{worst['group']}” to the training sites.",
         tables={"by_confuser": own},
     )
 
@@ -321,7 +325,7 @@ def learning_section(learning_curve: pd.DataFrame | None) -> Section:
     last = ordered.iloc[-1]
     first = ordered.iloc[max(len(ordered) - 2, 0)]
     gain = float(last["roc_auc"] - first["roc_auc"])
-    rises = gain > _MIN_SHARE
+    rises = gain > _LEAST_GAIN
     return Section(
         key,
         title,
