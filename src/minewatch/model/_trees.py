@@ -97,7 +97,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
     def __init__(
         self,
         *,
-        n_trees: int = 400,
+        n_trees: int = 300,
         min_leaf_sites: int = 3,
         max_features: float = 0.2,
         balanced: bool = True,
