@@ -64,7 +64,8 @@ def score_out_of_fold(
         else:
             one.fit(pixels.isel(site=train), labels.iloc[train])
             scores[test] = one.predict_proba(pixels.isel(site=test))[:, 1]
-    return np.nan_to_num(scores)
+    scores[np.isnan(scores)] = 0.0
+    return scores
 
 
 def sensitivity(labels: Rows, scores: Scores) -> float:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from minewatch.errors import InputError, LevelError
 from minewatch.model import load_detector, save_detector
 from minewatch.model._onnx import RunOptions
 from minewatch.model._trees import TreeDetector
@@ -79,3 +80,59 @@ def test_the_order_of_patches_and_labels_plays_no_part(made):
     first = TreeDetector(**SMALL).fit(pixels, labels).predict_proba(pixels)
     again = TreeDetector(**SMALL).fit(pixels[rows], labels[::-1]).predict_proba(pixels)
     np.testing.assert_array_equal(first, again)
+
+
+def test_columns_that_name_the_target_are_refused_unless_asked(made, context):
+    pixels, labels = made
+    telling = context.assign(target_quarry_m=labels * 1.0)
+    with pytest.raises(InputError, match="target_quarry_m"):
+        TreeDetector(**SMALL).fit(pixels, labels, telling)
+    asked = TreeDetector(allow_target=True, **SMALL).fit(pixels, labels, telling)
+    assert "target_quarry_m" in asked.columns_
+
+
+def test_a_detector_that_learned_from_context_asks_for_it(made, context):
+    pixels, labels = made
+    detector = TreeDetector(**SMALL).fit(pixels, labels, context)
+    with pytest.raises(InputError, match="road_m"):
+        detector.predict_proba(pixels)
+
+
+def test_a_patch_with_too_many_pixels_missing_gets_no_score(made):
+    pixels, labels = made
+    gone = pixels.copy()
+    gone[0, :, :13] = np.nan
+    scores = TreeDetector(**SMALL).fit(pixels, labels).predict_proba(gone)
+    assert np.isnan(scores[0]).all()
+    assert np.isfinite(scores[1:]).all()
+
+
+def test_bands_are_taken_by_name(made):
+    pixels, labels = made
+    detector = TreeDetector(**SMALL).fit(pixels, labels)
+    swapped = pixels.isel(band=[3, 1, 0, 2])
+    np.testing.assert_array_equal(detector.predict_proba(swapped), detector.predict_proba(pixels))
+
+
+def test_another_level_is_refused(made):
+    pixels, labels = made
+    detector = TreeDetector(**SMALL).fit(pixels, labels)
+    with pytest.raises(LevelError):
+        detector.predict_proba(pixels.assign_attrs(level="L1C"))
+
+
+def test_a_summary_scores_as_its_pixels_do(made):
+    pixels, labels = made
+    detector = TreeDetector(**SMALL)
+    summary = detector.summarise(pixels)
+    fitted = clone(detector).fit_summary(summary, labels)
+    expected = clone(detector).fit(pixels, labels).predict_proba(pixels)
+    np.testing.assert_array_equal(fitted.predict_summary(summary), expected)
+
+
+def test_a_site_without_a_label_or_with_two_is_refused(made):
+    pixels, labels = made
+    with pytest.raises(InputError, match="no label"):
+        TreeDetector(**SMALL).fit(pixels, labels[1:])
+    with pytest.raises(InputError, match="several labels"):
+        TreeDetector(**SMALL).fit(pixels, pd.concat([labels, labels[:1]]))

@@ -23,7 +23,10 @@ GRAIN_PX: Final = (3, 9)
 INDEX_BOUND: Final = 10.0
 """Indices divide, and one dark pixel could drown all others: they are cut to ± this."""
 MIN_SIZE_PX: Final = 16
+_SITES_STACKED: Final = 128
+"""Patches whose indices are computed at once: each call of spyndex reads its catalogue anew."""
 _VALUES_AT_ONCE: Final = 1 << 19
+"""Values of all layers that are measured at once: few enough to stay near the processor."""
 _TINY: Final = np.float32(1e-9)
 
 Values = npt.NDArray[np.float32]
@@ -76,10 +79,13 @@ def patch_statistics(
     step = max(1, _VALUES_AT_ONCE // (n_layers * height * width))
     columns = statistic_names(names)
     values = np.empty((len(reflectance), len(columns)), dtype=np.float32)
-    for start in range(0, len(reflectance), step):
-        rows = slice(start, start + step)
-        layers, _ = _stack_layers(np.asarray(reflectance[rows], dtype=np.float32), names)
-        values[rows] = np.concatenate([part for _, part in _measure(layers, len(names))], axis=1)
+    for block in range(0, len(reflectance), _SITES_STACKED):
+        part = np.asarray(reflectance[block : block + _SITES_STACKED], dtype=np.float32)
+        layers, _ = _stack_layers(part, names)
+        for start in range(0, len(part), step):
+            measured = _measure(layers[start : start + step], len(names))
+            rows = slice(block + start, block + min(start + step, len(part)))
+            values[rows] = np.concatenate([one for _, one in measured], axis=1)
     return values, columns
 
 
