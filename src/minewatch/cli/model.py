@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from minewatch.cli import _common, _model_evaluate
+from minewatch.cli import _common, _model_evaluate, _model_train
 
 if TYPE_CHECKING:
     from minewatch.model import Card
@@ -19,6 +19,9 @@ app = typer.Typer(
     help="Detectors: use published ones, score patches, see what is known of them.",
 )
 app.command()(_model_evaluate.evaluate)
+app.command()(_model_train.train)
+app.command()(_model_train.explain)
+app.command()(_model_train.report)
 
 
 class LevelName(StrEnum):

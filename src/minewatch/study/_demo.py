@@ -15,8 +15,17 @@ N_MINING, N_BACKGROUND = 170, 332
 """As many as in the study that minewatch began with."""
 SITES_AT_A_TIME = 50
 _OWN = {
-    *(FILE_NAME, "places.geojson", "patches.npz", "sites.parquet", "sites", "patches", "explore"),
-    *(".minewatch", ".patches.lock"),
+    *(
+        FILE_NAME,
+        "places.geojson",
+        "patches.npz",
+        "sites.parquet",
+        "sites",
+        "patches",
+        "explore",
+        "models",
+    ),
+    *("models", ".minewatch", ".patches.lock"),
 }
 """What a demo's folder holds; with anything else in it, it is not replaced."""
 

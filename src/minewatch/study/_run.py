@@ -12,7 +12,8 @@ from minewatch.errors import NotThereError, SettingsError
 from minewatch.study._read import read_study
 from minewatch.study._records import FOLDER, decide, read_record, write_record
 from minewatch.study._settings import StudySettings
-from minewatch.study._stages import STAGES, Stage
+from minewatch.study._stage import Stage
+from minewatch.study._stages import STAGES
 from minewatch.types import StrPath
 
 Action = Literal["ran", "skipped", "would run", "may run", "left out of date"]
@@ -83,10 +84,11 @@ def run_study(
     """
     study = Path(folder)
     settings = read_study(study)
-    chosen = _chosen(only)
+    stages = [stage for stage in STAGES if stage.wanted(settings)]
+    chosen = _chosen(stages, only)
     results: list[StageResult] = []
     with _store.locked(study / FOLDER / "run"):
-        for stage in STAGES:
+        for stage in stages:
             if stage not in chosen:
                 results += _left_stale(stage, study, settings, chosen)
                 continue
@@ -121,13 +123,15 @@ def _left_stale(
     return [] if reason is None else [StageResult(stage.name, "left out of date", reason)]
 
 
-def _chosen(only: Iterable[str]) -> list[Stage]:
-    names = list(only)
-    known = [stage.name for stage in STAGES]
+def _chosen(stages: list[Stage], only: Iterable[str]) -> list[Stage]:
+    names, known = list(only), [stage.name for stage in stages]
+    left = [stage.name for stage in STAGES if stage.name in names and stage not in stages]
+    if left:
+        raise SettingsError(f"this study has no {left[0]}; add a section [{left[0]}] to study.toml")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SettingsError(f"{', '.join(unknown)} is no stage; there are {', '.join(known)}")
-    return [stage for stage in STAGES if not names or stage.name in names]
+    return [stage for stage in stages if not names or stage.name in names]
 
 
 def _foresee(stage: Stage, reason: str | None, before: list[StageResult]) -> StageResult:

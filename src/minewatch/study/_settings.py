@@ -9,6 +9,7 @@ from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
 from minewatch.patches import ImportSettings
+from minewatch.study._model_section import ModelSection
 from minewatch.types import Level, Settings
 
 
@@ -169,6 +170,8 @@ class BuildSettings(Settings):
     """How patches are cut and judged."""
     explore: ExploreSettings = ExploreSettings()
     """Not looked at here."""
+    model: ModelSection | None = None
+    """Not looked at here."""
 
 
 class StudySettings(Settings):
@@ -184,6 +187,8 @@ class StudySettings(Settings):
     """Where the pixels lie, or how they are built."""
     explore: ExploreSettings = ExploreSettings()
     """How they are explored."""
+    model: ModelSection | None = None
+    """How a detector is trained and evaluated. None: none is."""
 
     @model_validator(mode="after")
     def _imagery_to_build_from(self) -> Self:

@@ -1,15 +1,13 @@
 """The stages of a study: what each takes, what it gives, and the one call that makes it."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import minewatch.explore
-from minewatch import _store, patches, sites
+from minewatch import patches, sites
 from minewatch._progress import Progress
-from minewatch.errors import IncompleteError, NotThereError, SitesError
+from minewatch.errors import IncompleteError, SitesError
 from minewatch.grid import PatchGrid
 from minewatch.patches._legacy import legacy_companions
 from minewatch.study._build import (
@@ -18,98 +16,20 @@ from minewatch.study._build import (
     read_section_sites,
     source_items,
 )
-from minewatch.study._records import Record
+from minewatch.study._model import MODEL_STAGE
 from minewatch.study._settings import BuildSection, ImportSection, StudySettings
+from minewatch.study._stage import DATASET, SITES, Stage, required
 from minewatch.types import Settings
 
-SITES: Final = "sites.parquet"
-DATASET: Final = "patches"
 ACCEPTABLE_FAULTS: Final = {"duplicate point", "conflicting labels"}
 """Faults that a study may go on with: every site still has one place and one label."""
 DATASET_PARTS: Final = ("dataset.json", "sites.parquet", "patches.zarr")
 REPORT: Final = "explore"
 
-Run: TypeAlias = Callable[[Path, StudySettings, Progress], str]
-"""Makes a stage's results in the study's folder and says in one line what they are."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One word of a study."""
-
-    name: str
-    """The word."""
-    after: tuple[str, ...]
-    """Stages whose results it takes."""
-    outputs: tuple[str, ...]
-    """What it gives, as paths in the study's folder whose content stands for the whole."""
-    settings: Callable[[StudySettings], Mapping[str, Any]]
-    """The settings that decide what it gives, as JSON values."""
-    inputs: Callable[[Path, StudySettings], list[Path]]
-    """The files that it takes."""
-    run: Run
-    """What makes it."""
-
-    def fingerprint(self, study: Path, settings: StudySettings, *, version: str) -> Record:
-        """Describe what the stage would be made from now, and what lies there."""
-        return Record(
-            settings=self.settings(settings),
-            inputs={_name(study, path): _digest(path) for path in self.inputs(study, settings)},
-            outputs={name: self.digest(study, name) for name in self.outputs},
-            version=version,
-        )
-
-    def digest(self, study: Path, output: str) -> str:
-        """Give the digest of one result as it lies there; ``""`` if it does not.
-
-        A folder is known by the names and sizes of its files: to read all pixels would take longer
-        than to make the report.
-        """
-        path = study / output
-        return _listing(path) if path.is_dir() else _digest(path)
-
 
 def report_path(study: Path) -> Path:
     """Say where a study's report is, or will be."""
     return study / REPORT / "report.html"
-
-
-def _digest(path: Path) -> str:
-    """Give one digest of a file with its companions, or of all files of a folder; ``""`` if none.
-
-    A Shapefile is several files: labels lie in the ``.dbf`` beside the ``.shp``.
-    """
-    if path.is_dir():
-        files = sorted(item for item in path.rglob("*") if item.is_file())
-        return _store.digest_value(
-            {str(item.relative_to(path)): _store.digest_file(item) for item in files}
-        )
-    if not path.is_file():
-        return ""
-    digests = _store.digest_files([path])
-    return digests[path.name] if len(digests) == 1 else _store.digest_value(digests)
-
-
-def _listing(folder: Path) -> str:
-    files = sorted(item for item in folder.rglob("*") if item.is_file())
-    return _store.digest_value(
-        {str(item.relative_to(folder)): item.stat().st_size for item in files}
-    )
-
-
-def _name(study: Path, path: Path) -> str:
-    return str(path.relative_to(study)) if path.is_relative_to(study) else str(path)
-
-
-def _required(study: Path, paths: tuple[Path, ...], setting: str) -> list[Path]:
-    found = [study / path for path in paths]
-    missing = [str(path) for path in found if not path.exists()]
-    if missing:
-        raise NotThereError(
-            f"{', '.join(missing)} does not exist; {setting} in study.toml names it, relative to "
-            f"{study}"
-        )
-    return found
 
 
 def _section(settings: Settings) -> dict[str, Any]:
@@ -123,9 +43,9 @@ def _section(settings: Settings) -> dict[str, Any]:
 def _sites_inputs(study: Path, settings: StudySettings) -> list[Path]:
     section = settings.sites
     return [
-        *_required(study, section.mining, "sites.mining"),
-        *_required(study, section.no_mining, "sites.no_mining"),
-        *_required(study, section.files, "sites.files"),
+        *required(study, section.mining, "sites.mining"),
+        *required(study, section.no_mining, "sites.no_mining"),
+        *required(study, section.files, "sites.files"),
     ]
 
 
@@ -188,11 +108,11 @@ def _patches_inputs(study: Path, settings: StudySettings) -> list[Path]:
     if isinstance(section, BuildSection):
         items = [] if settings.imagery is None else source_items(study, settings.imagery)
         return [study / SITES, *items]
-    pixels = _required(study, section.files, "patches.files")
+    pixels = required(study, section.files, "patches.files")
     if section.kind != "legacy":
         return [study / SITES, *pixels]
-    points = _required(study, section.points, "patches.points")
-    order = _required(study, section.order, "patches.order")
+    points = required(study, section.points, "patches.points")
+    order = required(study, section.order, "patches.order")
     beside = legacy_companions(pixels)
     return [study / SITES, *pixels, *points, *order, *beside]
 
@@ -320,5 +240,6 @@ STAGES: Final[tuple[Stage, ...]] = (
         ],
         run=_make_explore,
     ),
+    MODEL_STAGE,
 )
 """Every stage, in the order in which the data moves."""
