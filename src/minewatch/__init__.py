@@ -11,7 +11,7 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_WORDS = ("sites", "patches", "explore", "toy")
+_WORDS = ("sites", "patches", "explore", "model", "toy")
 __all__ = ["__version__", *_WORDS]  # noqa: PLE0604 - the words are strings
 
 

@@ -68,6 +68,14 @@ class UnsafePathError(UnsafeError, ValueError):
     """A name from outside would reach a file outside the folder it belongs to."""
 
 
+class DetectorError(MinewatchError, OSError):
+    """A saved detector is damaged, incomplete, of an unknown version, or not what its card says."""
+
+
+class FetchError(MinewatchError, ConnectionError):
+    """A file could not be had from the network, or is not the file that was asked for."""
+
+
 class LockedError(MinewatchError, TimeoutError):
     """Another process is writing to the same place."""
 

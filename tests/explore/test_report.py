@@ -17,6 +17,13 @@ from typer.main import get_command
 
 from minewatch import toy
 from minewatch._figures import _settle_layout
+from minewatch._report._tables import (
+    TableView,
+    join_intervals,
+    page_images,
+    page_table,
+    set_aside_constants,
+)
 from minewatch.cli import explore as cli_explore
 from minewatch.cli._app import run
 from minewatch.errors import AlreadyThereError
@@ -24,13 +31,6 @@ from minewatch.explore import ExploreSettings, Findings, Section, explore, write
 from minewatch.explore._captions import nearest, site_map, site_map_alt
 from minewatch.explore._figures import PLATES
 from minewatch.explore._plates import draw_plates
-from minewatch.explore._report_tables import (
-    TableView,
-    join_intervals,
-    page_images,
-    page_table,
-    set_aside_constants,
-)
 from minewatch.patches import PatchDataset, write_patches
 
 BANDS = ["B02", "B03", "B04", "B08", "B11", "B12"]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, context, explore, imagery, patches, sites, study
+from minewatch.cli import _common, context, explore, imagery, model, patches, sites, study
 
 app = typer.Typer(
     name="minewatch",
@@ -24,6 +24,7 @@ app.add_typer(imagery.app, name="imagery")
 app.add_typer(patches.app, name="patches")
 app.add_typer(context.app, name="context")
 app.add_typer(explore.app, name="explore")
+app.add_typer(model.app, name="model")
 
 
 def _print_version(wanted: bool) -> None:

@@ -25,6 +25,8 @@ EXIT_CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (errors.ImageryError, 11),
     (errors.CredentialsError, 12),
     (errors.ContextError, 15),
+    (errors.DetectorError, 16),
+    (errors.FetchError, 17),
     (errors.InputError, 3),
     (errors.MinewatchError, 1),
     (PermissionError, 13),

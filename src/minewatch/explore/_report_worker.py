@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from minewatch.explore._report_page import PageSection
+from minewatch._report._page import PageSection
 from minewatch.explore._report_sections import Numbered, write_sections
 
 logger = logging.getLogger(__name__)

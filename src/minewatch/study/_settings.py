@@ -10,6 +10,7 @@ from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
 from minewatch.patches import ImportSettings
+from minewatch.study._model_section import ModelSection
 from minewatch.types import Level, Settings
 
 
@@ -225,6 +226,8 @@ class BuildSettings(Settings):
     """Not looked at here."""
     explore: ExploreSettings = ExploreSettings()
     """Not looked at here."""
+    model: ModelSection | None = None
+    """Not looked at here."""
 
 
 class StudySettings(Settings):
@@ -242,6 +245,8 @@ class StudySettings(Settings):
     """What is taken from OpenStreetMap. None: nothing."""
     explore: ExploreSettings = ExploreSettings()
     """How they are explored."""
+    model: ModelSection | None = None
+    """How a detector is trained and evaluated. None: none is."""
 
     @model_validator(mode="after")
     def _imagery_to_build_from(self) -> Self:

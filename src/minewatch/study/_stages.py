@@ -17,6 +17,7 @@ from minewatch.study._build import (
     source_items,
 )
 from minewatch.study._context import CONTEXT_STAGE, context_results, open_results
+from minewatch.study._model import MODEL_STAGE
 from minewatch.study._settings import BuildSection, ImportSection, StudySettings
 from minewatch.study._stage import DATASET, SITES, Stage, required
 from minewatch.types import Settings
@@ -245,5 +246,6 @@ STAGES: Final[tuple[Stage, ...]] = (
         ],
         run=_make_explore,
     ),
+    MODEL_STAGE,
 )
 """Every stage, in the order in which the data moves."""

@@ -9,14 +9,14 @@ import jinja2
 
 from minewatch import __version__
 from minewatch._figures import MISSING, format_count, format_length
-from minewatch.explore._report_files import plain
-from minewatch.explore._report_tables import (
+from minewatch._report._files import plain
+from minewatch._report._section import Findings, Section
+from minewatch._report._tables import (
     TableView,
     data_uri,
     page_images,
     page_table,
 )
-from minewatch.explore._section import Findings, Section
 
 MAX_SVG_TO_PNG: Final = 1.5
 """An SVG that is larger than its PNG by more than this factor gives way to it in the page."""
@@ -83,6 +83,8 @@ def build_page(
     findings: Findings,
     shown: Mapping[str, PageSection],
     views: Mapping[tuple[str, str], TableView],
+    *,
+    word: str = "explore",
 ) -> str:
     """Put the page together.
 
@@ -92,6 +94,8 @@ def build_page(
         For each section's key its figures and thumbnails, in order.
     views
         For (section, table) how the page shows it, where that is not the usual way.
+    word
+        The word of the project that the report is of.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
@@ -107,6 +111,7 @@ def build_page(
     ]
     return environment.get_template("report.html.j2").render(
         title=page_title(header),
+        word=word,
         version=__version__,
         css=_read_template("report.css"),
         facts=page_facts(header),
@@ -130,6 +135,8 @@ def natural_size_px(width_in: float, height_in: float) -> tuple[int, int]:
 
 def page_title(header: Mapping[str, Any]) -> str:
     """Give the heading that the settings ask for, or name the report after its dataset."""
+    if header.get("title"):
+        return str(header["title"])
     settings = header.get("settings")
     title = settings.get("title") if isinstance(settings, Mapping) else None
     if isinstance(title, str) and title.strip():
@@ -229,4 +236,4 @@ def _lines(header: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
 
 
 def _read_template(name: str) -> str:
-    return files("minewatch.explore").joinpath("templates", name).read_text(encoding="utf-8")
+    return files("minewatch._report").joinpath("templates", name).read_text(encoding="utf-8")

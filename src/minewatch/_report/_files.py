@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from minewatch import __version__
+from minewatch._report._section import Findings, Section
 from minewatch._store import digest_file, write_json
-from minewatch.explore._section import Findings, Section
 
 MAX_INLINE_ROWS: Final = 60
 """Tables up to this long stand in findings.json; longer ones are named there by their file."""

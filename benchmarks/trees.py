@@ -1,0 +1,72 @@
+"""Train and evaluate trees and textures on made-up patches of 12 bands: time and memory.
+
+Patches are random levels with grain, labels random: what is learned means nothing, and trees on
+labels without meaning grow as large as they can. Each runs in a process of its own: five folds,
+each scored by a detector trained on the other four.
+
+    python benchmarks/trees.py                # 500 patches
+    python benchmarks/trees.py --n 20000      # 9 GB of memory for the patches alone
+"""
+
+import argparse
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from _measure import machine, measure, report
+from _real import Scores, detectors, score_out_of_fold
+
+N_PATCHES = 500
+N_FOLDS = 5
+SIZE_PX = 48
+
+
+def make_patches(n_patches: int) -> xr.DataArray:
+    """Make reflectance: a level for each patch and band, and grain."""
+    from minewatch.bands import PRESETS
+
+    rng = np.random.default_rng(11)
+    bands = PRESETS["l2a-12"]
+    levels = rng.uniform(0.02, 0.4, (n_patches, len(bands), 1, 1)).astype(np.float32)
+    grain = rng.normal(1, 0.1, (n_patches, 1, SIZE_PX, SIZE_PX)).astype(np.float32)
+    return xr.DataArray(
+        levels * grain,
+        dims=("site", "band", "y", "x"),
+        coords={"site": [f"{i:06d}" for i in range(n_patches)], "band": list(bands)},
+        attrs={"level": "L2A", "resolution_m": 10.0},
+    )
+
+
+def run(name: str, n_patches: int) -> None:
+    """Evaluate one detector."""
+    pixels = make_patches(n_patches)
+    labels = pd.Series(np.arange(n_patches) % 2, index=pixels["site"].to_numpy())
+    rows = np.random.default_rng(0).permutation(n_patches)
+    folds = [
+        (np.delete(rows, range(k, n_patches, N_FOLDS)), rows[k::N_FOLDS]) for k in range(N_FOLDS)
+    ]
+    detector = detectors(seed=0)[name]
+
+    def work() -> Scores:
+        return score_out_of_fold(detector, pixels, labels, folds)
+
+    report(work)
+
+
+def main() -> None:
+    """Measure each detector in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=N_PATCHES)
+    parser.add_argument("--part", choices=("trees", "textures"))
+    arguments = parser.parse_args()
+    if arguments.part:
+        run(arguments.part, arguments.n)
+        return
+    print(f"{machine()}; {arguments.n:,} patches of 12 bands, {N_FOLDS} folds")
+    for name in ("trees", "textures"):
+        print(measure(__file__, name, "--n", str(arguments.n)).line(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

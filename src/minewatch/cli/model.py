@@ -1,0 +1,344 @@
+"""The commands of model: use detectors. Others stand in files of their own, ``_model_*.py``."""
+
+import textwrap
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from minewatch.cli import _common, _model_evaluate, _model_train
+
+if TYPE_CHECKING:
+    from minewatch.model import Card
+    from minewatch.model._amw import Generation
+
+_WIDTH: Final = 96
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Detectors: use published ones, score patches, see what is known of them.",
+)
+app.command()(_model_evaluate.evaluate)
+app.command()(_model_train.train)
+app.command()(_model_train.explain)
+app.command()(_model_train.report)
+
+
+class LevelName(StrEnum):
+    """Processing levels."""
+
+    L1C = "L1C"
+    L2A = "L2A"
+
+
+class PreparationName(StrEnum):
+    """What was done to reflectance before training."""
+
+    reflectance = "reflectance"
+    unit = "unit"
+    standardised = "standardised"
+
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="The detector's folder; else models/NAME of a study."
+    ),
+]
+Name = Annotated[
+    str | None, typer.Option("--name", help="The detector's name; if not given, the file's.")
+]
+
+
+@app.command()
+def convert(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Keras model saved as .h5.")],
+    out: Out = None,
+    generation: Annotated[
+        str | None,
+        typer.Option("--generation", help="48px-13, 48px-12, 44px-12, 44px-rgb or 28px-12."),
+    ] = None,
+    bands: Annotated[
+        str | None, typer.Option("--bands", help="Band order, if it is of no generation.")
+    ] = None,
+    level: Annotated[
+        LevelName | None, typer.Option("--level", help="Level it was trained on, likewise.")
+    ] = None,
+    preparation: Annotated[
+        PreparationName | None,
+        typer.Option(
+            "--preparation",
+            help="What it was trained on, likewise: reflectance, reflectance cut to 0–1 (unit), or "
+            "the makers' standardisation.",
+        ),
+    ] = None,
+    name: Name = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Its licence.")] = None,
+    study: _common.StudyOption = Path(),
+    overwrite: _common.OverwriteOption = False,
+    json_: _common.JsonOption = False,
+) -> None:
+    """Convert a Keras detector to one that runs without TensorFlow.
+
+    Published ones are known by their digest or name; of any other say
+    --bands, --level and --preparation.
+    """
+    from minewatch.model import convert_keras, save_detector
+
+    own = _own_generation(bands, level, preparation, generation)
+    detector = convert_keras(file, generation=own or generation, name=name, licence=licence)
+    folder = save_detector(detector, out or _folder(study, detector.card.name), overwrite=overwrite)
+    _print_card(detector.card, folder, as_json=json_)
+
+
+@app.command()
+def fetch(
+    *,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A published detector; none lists them.")
+    ] = None,
+    out: Out = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="Digest of the file, where none is known here.")
+    ] = None,
+    url: Annotated[str | None, typer.Option("--url", help="Where else the file lies.")] = None,
+    study: _common.StudyOption = Path(),
+    overwrite: _common.OverwriteOption = False,
+    json_: _common.JsonOption = False,
+) -> None:
+    """Fetch a published detector, check it and convert it."""
+    from minewatch.model import fetch_detector, load_detector
+
+    if name is None:
+        _print_published(as_json=json_)
+        return
+    with _common.progress_bars() as progress:
+        folder = fetch_detector(
+            name,
+            out or _folder(study, name),
+            sha256=sha256,
+            url=url,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    _print_card(load_detector(folder).card, folder, as_json=json_)
+
+
+@app.command()
+def info(
+    *,
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector's folder.")],
+    json_: _common.JsonOption = False,
+) -> None:
+    """Print a detector's card: what it takes, what it learned from, how good it is."""
+    from minewatch.model import load_detector
+
+    _print_card(load_detector(detector).card, detector, as_json=json_)
+
+
+@app.command()
+def predict(
+    *,
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A patch dataset.")],
+    detector: Annotated[Path, typer.Argument(metavar="DETECTOR", help="A detector's folder.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The scores: .parquet or .csv.")
+    ],
+    context: Annotated[
+        Path | None,
+        typer.Option("--context", metavar="FILE", help="Context table, Parquet, by site_id."),
+    ] = None,
+    centre_crop: Annotated[
+        bool,
+        typer.Option("--centre-crop", help="Cut larger patches down to their middle."),
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads; one for each core.")
+    ] = None,
+    overwrite: _common.OverwriteOption = False,
+    json_: _common.JsonOption = False,
+) -> None:
+    """Score patches, labelled or not: a table by site_id."""
+    from minewatch.model import load_detector
+    from minewatch.model import predict as predict_patches
+    from minewatch.model._onnx import RunOptions
+    from minewatch.model._predict import check_out, describe_run, write_scores
+    from minewatch.patches import PatchDataset
+
+    check_out(out, overwrite=overwrite)
+    options = RunOptions(threads=threads, centre_crop=centre_crop)
+    loaded = load_detector(detector, options=options)
+    patches = PatchDataset.open(dataset)
+    with _common.progress_bars() as progress:
+        table = predict_patches(patches, loaded, context=_read_context(context), progress=progress)
+    made = describe_run(patches, loaded, table)
+    write_scores(table, out, made, overwrite=overwrite)
+    result = {**made, "out": str(out)}
+    _common.print_result(result, as_json=json_, describe=lambda: _describe_scores(result))
+
+
+def _folder(study: Path, name: str) -> Path:
+    from minewatch._store import file_name
+
+    return study / "models" / file_name(name)
+
+
+def _read_context(file: Path | None) -> Any:
+    if file is None:
+        return None
+    import pandas as pd
+
+    from minewatch.errors import InputError, NotThereError
+
+    if not file.is_file():
+        raise NotThereError(f"{file} does not exist; expected a context table")
+    table = pd.read_parquet(file)
+    if table.index.name != "site_id" and "site_id" not in table.columns:
+        raise InputError(f"{file} has no site_id; tables are joined by it")
+    return table if table.index.name == "site_id" else table.set_index("site_id")
+
+
+def _own_generation(
+    bands: str | None,
+    level: LevelName | None,
+    preparation: PreparationName | None,
+    generation: str | None,
+) -> "Generation | None":
+    from minewatch.bands import band_names
+    from minewatch.errors import SettingsError
+    from minewatch.model._amw import own_generation
+
+    said = (bands, level, preparation)
+    if all(value is None for value in said):
+        return None
+    if bands is None or level is None or preparation is None or generation is not None:
+        raise SettingsError("give --bands, --level and --preparation together, or --generation")
+    return own_generation(band_names(bands), level.value, preparation.value)
+
+
+def _print_published(*, as_json: bool) -> None:
+    from minewatch.model._registry import published_detectors
+
+    known = published_detectors()
+    lines = []
+    for one in known:
+        needs = "" if one.sha256 else ", needs --sha256"
+        lines += [f"{one.name}  {one.generation}{needs}", f"  {one.description}"]
+    _common.print_result(
+        {"published": [one.model_dump(mode="json") for one in known]},
+        as_json=as_json,
+        describe=lambda: "\n".join(lines),
+    )
+
+
+def _print_card(card: "Card", folder: Path, *, as_json: bool) -> None:
+    result = {"out": str(folder), "card": card.model_dump(mode="json")}
+    _common.print_result(result, as_json=as_json, describe=lambda: describe_card(card, folder))
+
+
+def describe_card(card: "Card", folder: Path) -> str:
+    """Write a card for a person, one fact a line."""
+    training = card.training
+    period = f"{training.period_start} to {training.period_end}" if training.period_start else ""
+    facts = {
+        "detector": f"{card.name} {card.version}".rstrip(),
+        "": card.description,
+        "takes": f"{' '.join(card.bands)}, {card.level}, {card.size_px} × {card.size_px} px of "
+        f"{card.resolution_m:g} m",
+        "context": ", ".join(card.context_columns),
+        "prepares": "; ".join(_describe_preparation(card)),
+        "gives": _describe_output(card),
+        "learned from": ", ".join(filter(None, [period, _count(training.n_sites)])),
+        "training files": f"{len(training.files)} named" if training.files else "",
+    }
+    lines = [_fact(key, value) for key, value in facts.items() if value]
+    lines += [
+        _fact("threshold", f"{one.value:g} ({key}): {one.chosen}")
+        for key, one in card.thresholds.items()
+    ]
+    lines += [_fact("measured", _describe_metric(metric)) for metric in card.metrics]
+    lines += [
+        _fact("null model", f"{key}: {_describe_metric(metric)}")
+        for key, metrics in card.null_models.items()
+        for metric in metrics
+    ]
+    lines += [_fact("limit", limit) for limit in card.limits]
+    lines += [_fact("licence", ", ".join(filter(None, [card.licence, card.attribution])))]
+    lines += [_fact("made from", f"SHA-256 {one.sha256[:12]}… {one.url}") for one in card.sources]
+    return "\n".join([*lines, _fact("folder", str(folder))])
+
+
+def _fact(key: str, value: str) -> str:
+    """Write a key and its value, which goes on below itself where it is long."""
+    return textwrap.fill(
+        value,
+        width=_WIDTH,
+        initial_indent=f"{key:15} ",
+        subsequent_indent=" " * 16,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _count(n_sites: int | None) -> str:
+    return "" if n_sites is None else f"{n_sites:,} patches"
+
+
+def _describe_preparation(card: "Card") -> list[str]:
+    from minewatch.model._card import Clip, Scale
+
+    missing = card.preparation.missing
+    words = {
+        "refuse": "patches with missing pixels get no score",
+        "keep": "missing pixels are kept as they are",
+        "fill": f"missing pixels become {missing.fill:g}",
+    }[missing.method]
+    if missing.method != "refuse":
+        words += f", up to {100 * missing.most_share:g} % of a patch"
+    lines = [words]
+    for step in card.preparation.steps:
+        if isinstance(step, Clip):
+            lines.append(f"reflectance is cut to {step.low:g}–{step.high:g}")
+        elif isinstance(step, Scale):
+            lines.append(f"values × {step.factor:g} + {step.offset:g}")
+        else:
+            lines.append("each band is standardised")
+    return lines
+
+
+def _describe_output(card: "Card") -> str:
+    return {
+        "probability": "the probability of mining",
+        "classes": f"probabilities of classes, of which {card.output.index} (counted from 0) is "
+        "mining",
+        "members": "the mean probability of mining of several networks",
+    }[card.output.kind]
+
+
+def _describe_metric(metric: Any) -> str:
+    interval = "" if metric.low is None else f" ({metric.low:.3g}–{metric.high:.3g})"
+    name = metric.name.replace("_", " ")
+    return f"{name} {metric.value:.3g}{interval} on {metric.on}; folds: {metric.splitter}"
+
+
+def _describe_scores(result: dict[str, Any]) -> str:
+    cut = (
+        f"the middle {result['size_px']} × {result['size_px']} px of "
+        if (result["centre_crop"])
+        else ""
+    )
+    first = (
+        f"{result['scored']:,} of {result['patches']:,} patches scored by {result['detector']} on "
+        f"{cut}patches of {result['patch_px']} × {result['patch_px']} px, {result['level']}"
+    )
+    lines = [first]
+    if result["saturation_dn"] is not None:
+        clipped = f"the patches were clipped at DN {result['saturation_dn']:,} by their source, and"
+        lines.append(f"mind: {clipped} bright ground looks darker to the detector than it is")
+    lines += [f"no score for {n:,}: {reason}" for reason, n in result["not_scored"].items()]
+    lines += [
+        f"{n:,} score {result['thresholds'][name]:g} or more ({name})"
+        for name, n in result["at_or_above"].items()
+    ]
+    return "\n".join([*lines, f"Scores: {result['out']}"])

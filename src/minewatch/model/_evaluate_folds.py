@@ -1,0 +1,274 @@
+"""Run detectors over folds: train on some sites, score others, choose thresholds in between."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sklearn.base import clone
+
+from minewatch.errors import InputError
+from minewatch.model._blocks import LeakingSplitWarning, Splitter
+from minewatch.model._blocks_groups import distance_to_train
+from minewatch.model._detector import Detector, read_pixels
+from minewatch.model._evaluation import EvaluationSettings
+from minewatch.model._nulls import with_places
+from minewatch.model._onnx import OnnxDetector
+from minewatch.model._operating import (
+    THRESHOLD_NAMES,
+    choose_thresholds,
+    describe_calibration,
+    fit_calibration,
+)
+from minewatch.patches import PatchDataset
+from minewatch.sites._distance import lonlat
+from minewatch.types import FloatArray, IntArray
+
+Rows = tuple[IntArray, IntArray]
+"""Positions of sites to train on, and of sites to score."""
+
+
+@runtime_checkable
+class Summarising(Protocol):
+    """A detector that sees patches by a summary of each alone, which need be made only once.
+
+    A patch's summary depends on nothing but that patch, so that making it before the folds leaks
+    nothing.
+    """
+
+    def summarise(self, pixels: xr.DataArray) -> pd.DataFrame:
+        """Summarise patches: index site_id."""
+        ...
+
+    def fit_summary(
+        self, summary: pd.DataFrame, labels: pd.Series, context: pd.DataFrame | None = None
+    ) -> Self:
+        """Learn as `fit` does, from summaries."""
+        ...
+
+    def predict_summary(
+        self, summary: pd.DataFrame, context: pd.DataFrame | None = None
+    ) -> FloatArray:
+        """Score as `predict_proba` does, from summaries."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What is evaluated on: the labelled sites of a dataset, in the order of their site_ids."""
+
+    sites: gpd.GeoDataFrame
+    labels: pd.Series
+    """1 or 0, int64."""
+    pixels: xr.DataArray
+    """With `longitude` and `latitude` along `site`."""
+    context: pd.DataFrame | None
+
+    @property
+    def places(self) -> FloatArray:
+        """Longitude and latitude (site, 2), degrees; NaN if unplaced."""
+        return lonlat(self.sites)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One fold: what trains, what is scored, and the folds inside what trains."""
+
+    fold: int
+    train: IntArray
+    test: IntArray
+    inner: tuple[Rows, ...]
+
+
+def read_sample(
+    dataset: PatchDataset, context: pd.DataFrame | None, bands: tuple[str, ...] | None
+) -> Sample:
+    """Read the labelled patches of a dataset.
+
+    Raises
+    ------
+    InputError
+        If a class is missing, or the context table lacks sites.
+    """
+    sites = dataset.sites[dataset.sites["label"].notna()].sort_index()
+    labels = sites["label"].astype("int64")
+    if labels.nunique() < 2:
+        raise InputError(
+            f"the {len(sites)} labelled patches of {dataset.path.name} are of one class or "
+            "none; an evaluation needs both"
+        )
+    if context is not None:
+        missing = sites.index.difference(context.index)
+        if len(missing):
+            raise InputError(
+                f"the context table lacks {len(missing)} of {len(sites)} labelled sites, of them "
+                f"{missing[0]!r}; measure the context of all sites"
+            )
+        context = context.loc[sites.index]
+    pixels = with_places(read_pixels(dataset, sites.index, bands=bands), dataset.sites)
+    return Sample(sites, labels, pixels, context)
+
+
+def plan_splits(sample: Sample, splitter: Splitter, n_inner: int) -> tuple[list[Split], list[str]]:
+    """Make all folds and those inside them, once for all detectors.
+
+    Returns
+    -------
+    splits, notes
+        What could not be done as asked, a sentence each.
+    """
+    notes: list[str] = []
+    splits = []
+    for fold, (train, test) in enumerate(splitter.split(sample.sites, sample.labels)):
+        classes = sample.labels.iloc[train].nunique()
+        if classes < 2:
+            raise InputError(
+                f"fold {fold} of {splitter.describe()} leaves one class to train on; take smaller "
+                "blocks, fewer folds or a narrower dead zone"
+            )
+        inner: tuple[Rows, ...] = ()
+        if n_inner >= 2:
+            try:
+                inner = _inner_splits(sample, splitter, train, n_inner)
+            except InputError as error:
+                notes.append(f"fold {fold}: thresholds and calibration were not chosen ({error})")
+        splits.append(Split(fold, train, test, inner))
+    return splits, notes
+
+
+def _inner_splits(
+    sample: Sample, splitter: Splitter, train: IntArray, n_inner: int
+) -> tuple[Rows, ...]:
+    sites, labels = sample.sites.iloc[train], sample.labels.iloc[train]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeakingSplitWarning)  # it was said of the outer folds
+        found = list(splitter.inner(n_inner).split(sites, labels))
+    return tuple(
+        (train[some], train[others]) for some, others in found if labels.iloc[some].nunique() == 2
+    )
+
+
+def score_folds(
+    name: str,
+    detector: Detector,
+    sample: Sample,
+    splits: list[Split],
+    settings: EvaluationSettings,
+    told: Callable[[], None],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score the test sites of every fold by a detector that learned from the others.
+
+    Parameters
+    ----------
+    told
+        Called after each fold.
+
+    Returns
+    -------
+    predictions
+        `model`, `site_id`, `fold`, `label`, `score`, `probability`, `nearest_train_m`, and
+        ``at_<threshold>``: whether the probability is that threshold or more.
+    thresholds
+        `model`, `fold`, `threshold` (name), `value` (probability), `calibration` (JSON values).
+    """
+    run = _runner(detector, sample)
+    predictions, thresholds = [], []
+    for split in splits:
+        score = run(split.train, split.test)
+        inner = np.full(len(sample.labels), np.nan)
+        for train, test in split.inner:
+            inner[test] = run(train, test)
+        is_mining = sample.labels.to_numpy() == 1
+        calibration = fit_calibration(
+            inner[split.train], is_mining[split.train], settings.calibration
+        )
+        chosen = choose_thresholds(
+            calibration.apply(inner[split.train]),
+            is_mining[split.train],
+            sensitivity=settings.sensitivity,
+            specificity=settings.specificity,
+        )
+        table = _predictions(name, sample, split, score)
+        table["probability"] = calibration.apply(score)
+        for threshold in THRESHOLD_NAMES:
+            table[f"at_{threshold}"] = _decide(
+                table["probability"].to_numpy(), chosen.get(threshold)
+            )
+        predictions.append(table)
+        described = describe_calibration(calibration)
+        thresholds += [
+            {
+                "model": name,
+                "fold": split.fold,
+                "threshold": key,
+                "value": value,
+                "calibration": described["method"],
+                "slope": described["slope"],
+                "intercept": described["intercept"],
+            }
+            for key, value in chosen.items()
+        ]
+        told()
+    columns = ["model", "fold", "threshold", "value", "calibration", "slope", "intercept"]
+    return pd.concat(predictions, ignore_index=True), pd.DataFrame(thresholds, columns=columns)
+
+
+def score_rows(detector: Detector, sample: Sample, rows: Sequence[Rows]) -> list[FloatArray]:
+    """Train a fresh copy on the first rows of each pair and score the second: P(mining)."""
+    run = _runner(detector, sample)
+    return [run(train, test) for train, test in rows]
+
+
+def _decide(probability: FloatArray, threshold: float | None) -> pd.Series:
+    known = np.isfinite(probability) & (threshold is not None)
+    decided = pd.Series(
+        probability >= (np.inf if threshold is None else threshold), dtype="boolean"
+    )
+    return decided.where(known, pd.NA)
+
+
+def _predictions(name: str, sample: Sample, split: Split, score: FloatArray) -> pd.DataFrame:
+    sites = sample.sites.iloc[split.test]
+    places = sample.places
+    return pd.DataFrame(
+        {
+            "model": name,
+            "site_id": sites.index.astype("str"),
+            "fold": split.fold,
+            "label": sample.labels.iloc[split.test].to_numpy(),
+            "score": score,
+            "nearest_train_m": distance_to_train(places, split.train, split.test),
+            "longitude": places[split.test, 0],
+            "latitude": places[split.test, 1],
+        }
+    )
+
+
+def _runner(detector: Detector, sample: Sample) -> Callable[[IntArray, IntArray], FloatArray]:
+    """Give what trains a fresh copy on some sites and scores others: P(mining)."""
+    context, labels = sample.context, sample.labels
+    if isinstance(detector, OnnxDetector):  # finished: it is only asked
+        scores = _mining(detector.predict_proba(sample.pixels, context))
+        return lambda _, test: scores[test]
+    if isinstance(detector, Summarising):
+        summary = detector.summarise(sample.pixels).loc[labels.index]
+
+        def run_summary(train: IntArray, test: IntArray) -> FloatArray:
+            fitted = clone(detector).fit_summary(summary.iloc[train], labels.iloc[train], context)
+            return _mining(fitted.predict_summary(summary.iloc[test], context))
+
+        return run_summary
+
+    def run(train: IntArray, test: IntArray) -> FloatArray:
+        fitted = clone(detector).fit(sample.pixels.isel(site=train), labels.iloc[train], context)
+        return _mining(fitted.predict_proba(sample.pixels.isel(site=test), context))
+
+    return run
+
+
+def _mining(probabilities: FloatArray) -> FloatArray:
+    return np.asarray(probabilities, dtype=np.float64)[:, 1]

@@ -1,0 +1,316 @@
+"""The report of a model: one page, and every table and figure as files beside it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from minewatch import __version__
+from minewatch._progress import Progress, silent
+from minewatch._report._files import write_findings, write_manifest, write_tables
+from minewatch._report._page import PageSection, build_page
+from minewatch._report._plates import Plate
+from minewatch._report._section import Findings
+from minewatch._report._sections import write_sections
+from minewatch._report._tables import TableView
+from minewatch._store import Ours, write_text, writing_folder
+from minewatch.model import _report_figures as draw
+from minewatch.model._ablations import Ablations
+from minewatch.model._applicability import FILE_NAME, Applicability, load_applicability
+from minewatch.model._blocks_draw import draw_folds
+from minewatch.model._card import Card, read_card
+from minewatch.model._evaluation import Evaluation
+from minewatch.model._explain import KINDS, Explanation
+from minewatch.model._report_others import (
+    ablations_section,
+    applicability_section,
+    card_section,
+    explanation_sections,
+)
+from minewatch.model._report_parts import on_what, sections_of
+from minewatch.types import StrPath
+
+STEP: Final = "writing the report"
+OURS: Final = Ours("manifest.json")
+"""What tells a report from any other folder: a list of its files."""
+
+
+def write_model_report(
+    evaluation: Evaluation,
+    out: StrPath,
+    *,
+    explanation: Explanation | None = None,
+    ablations: Ablations | None = None,
+    more: Mapping[str, pd.DataFrame] | None = None,
+    detector: StrPath | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Write what is known of a detector as a folder that can be read, checked and passed on.
+
+    It computes nothing but curves from the predictions: every figure is drawn from a table that is
+    saved beside it. The folder appears whole or not at all.
+
+    Parameters
+    ----------
+    evaluation
+        How good it is; the first detector in it is the one that the report is of.
+    out
+        The folder: ``report.html`` (complete in itself, needs no network), ``findings.json``,
+        ``tables/`` (CSV and Parquet), ``figures/`` (PNG and SVG) and ``manifest.json`` (the digest
+        of every file).
+    explanation, ablations
+        What it looks at, and what it would lose; None where that was not asked: the report says so.
+    more
+        Tables made beside the evaluation: ``splitters`` (`compare_splitters`), ``learning_curve``,
+        ``by_confuser`` (`score_by_confuser`).
+    detector
+        The folder of the saved detector, for its card and area of applicability.
+    overwrite
+        Replace a report of that name, to which nothing was added.
+    progress
+        Told how many sections are done.
+
+    Returns
+    -------
+    Path
+        The page, ``out/report.html``.
+
+    Raises
+    ------
+    AlreadyThereError
+        If `out` exists and `overwrite` is false; or if it holds files that no report wrote.
+    """
+    card, area = (None, None) if detector is None else _read_detector(Path(detector))
+    sections = (
+        *sections_of(evaluation, more or {}),
+        ablations_section(ablations),
+        *explanation_sections(explanation),
+        applicability_section(area),
+        card_section(card),
+    )
+    findings = Findings(sections, _header(evaluation, explanation, ablations))
+    return write_sections_report(
+        findings, out, on=on_what(evaluation), overwrite=overwrite, progress=progress
+    )
+
+
+def write_explanation(
+    explanation: Explanation,
+    out: StrPath,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Write an explanation as a report of its own; see `write_model_report`."""
+    header = explanation.header
+    findings = Findings(
+        tuple(explanation_sections(explanation)),
+        {**header, "title": f"What {header['detector']} looks at"},
+    )
+    on = f"{header['n_sites']} patches of {header['dataset']}; {header['splitter']}"
+    return write_sections_report(findings, out, on=on, overwrite=overwrite, progress=progress)
+
+
+def write_sections_report(
+    findings: Findings, out: StrPath, *, on: str, overwrite: bool, progress: Progress
+) -> Path:
+    """Write sections as a page with its tables and figures; give the page."""
+    final, total = Path(out), len(findings.sections) + 1
+    plates = _plates(on)
+    with writing_folder(final, overwrite=overwrite, ours=OURS) as folder:
+        (folder / "figures").mkdir()
+        shown: dict[str, PageSection] = {}
+        for number, section in enumerate(findings.sections, start=1):
+            progress(STEP, number - 1, total)
+            shown |= write_sections(findings.header, [(number, section)], folder, plates)
+        write_tables(findings, folder)
+        stems = {
+            key: [figure.stem for figure in page.figures] + [one.stem for one in page.pictures]
+            for key, page in shown.items()
+        }
+        write_findings(findings, stems, folder)
+        page = build_page(findings, shown, _VIEWS, word="model")
+        write_text(folder / "report.html", page)
+        write_manifest(findings, folder)
+        progress(STEP, total, total)
+    return final / "report.html"
+
+
+def _read_detector(folder: Path) -> tuple[Card, Applicability | None]:
+    file = folder / FILE_NAME
+    return read_card(folder), load_applicability(file) if file.is_file() else None
+
+
+def _header(
+    evaluation: Evaluation, explanation: Explanation | None, ablations: Ablations | None
+) -> dict[str, Any]:
+    header = evaluation.header
+    tested = evaluation.predictions.drop_duplicates("site_id")
+    counts = {
+        "mining": int((tested["label"] == 1).sum()),
+        "no mining": int((tested["label"] == 0).sum()),
+    }
+    period = " to ".join(str(header[key]) for key in ("period_start", "period_end") if header[key])
+    return {
+        "title": f"How good {evaluation.models[0]} is",
+        "minewatch": __version__,
+        **{key: header[key] for key in ("dataset", "dataset_digest", "sites_digest", "level")},
+        "n_sites": len(tested),
+        "classes": counts,
+        "bands": header["bands"],
+        "size_px": header["size_px"],
+        "resolution_m": header["resolution_m"],
+        "period": period or None,
+        "splitter": header["splitter"],
+        "models": list(evaluation.models),
+        "detectors": header["detectors"],
+        "context_columns": header["context_columns"],
+        "settings": header["settings"],
+        "random_state": header["random_state"],
+        "versions": header["versions"],
+        "explanation": {} if explanation is None else explanation.header["settings"],
+        "ablations": {} if ablations is None else ablations.header["settings"],
+    }
+
+
+def _plates(on: str) -> dict[str, tuple[Plate, ...]]:
+    """List the figures of each section; captions say on what they rest."""
+    named = f"On {on}."
+
+    def plate(name: str, title: str, tables: tuple[str, ...], paint: Any, says: str) -> Plate:
+        return Plate(
+            name=name,
+            title=title,
+            tables=tables,
+            draw=paint,
+            caption=lambda *_: f"{says} {named}",
+            alt=lambda *_: f"{title}. {says}",
+            has_intervals=True,
+            is_key=name == "models",
+        )
+
+    return {
+        "headline": (
+            plate(
+                "models", "The detector beside models that cannot know", ("headline",),
+                draw.draw_models,
+                "Grey crosses are null models, which never look at what a detector should look at. "
+                "Bars are intervals over whole blocks; lines stand for chance.",
+            ),
+        ),
+        "folds": (
+            plate(
+                "splitters", "The same models under other folds", ("splitters",),
+                draw.draw_splitters,
+                "Random folds leave test patches beside training patches (leaks); clusters of 3 km "
+                "and blocks below 50 km leave them near (near).",
+            ),
+            plate(
+                "folds", "Where each fold is tested", ("folds",), draw_folds,
+                "Right, how far test sites lie from the nearest training site.",
+            ),
+        ),
+        "curves": (
+            plate(
+                "curves", "ROC curve, and precision against sensitivity",
+                ("roc", "precision_recall"), draw.draw_curves,
+                "Bands are of single points, from whole blocks drawn again.",
+            ),
+            plate(
+                "calibration", "Calibration", ("calibration",), draw.draw_calibration,
+                "Share of mining among patches of like probability; calibrated inside training "
+                "folds.",
+            ),
+        ),
+        "operating": (
+            plate(
+                "prevalence", "Precision where mining is rare", ("operating",),
+                draw.draw_prevalence,
+                "Thresholds are chosen inside training folds; precision follows from sensitivity "
+                "and specificity at each share of mining.",
+            ),
+        ),
+        "distance": (
+            plate(
+                "distance", "Scores by distance to training", ("by_distance",),
+                draw.draw_distance, "Bins without both classes are left out.",
+            ),
+        ),
+        "confusers": (
+            plate(
+                "confusers", "Mining against each kind of other ground", ("by_confuser",),
+                lambda table: draw.draw_forest(
+                    table, "group", "roc_auc", "Area under the ROC curve"
+                ),
+                "Hardest first.",
+            ),
+        ),
+        "learning": (
+            plate(
+                "learning", "Learning curve", ("learning_curve",), draw.draw_learning,
+                "Whole blocks are left out of training.",
+            ),
+        ),
+        "ablations": (
+            plate(
+                "ablations", "Change against the full detector", ("ablations",),
+                lambda table: draw.draw_forest(
+                    table[table["group"] != "full"], "variant", "roc_auc_change",
+                    "Change of the area under the ROC curve",
+                ),
+                "Each variant is trained and tested on the same folds as the full detector.",
+            ),
+        ),
+        "what": (
+            plate(
+                "importance", "What is lost when a part is shuffled", ("importance",),
+                lambda table: draw.draw_forest(
+                    table, "part", "drop", "Loss of area under the ROC curve"
+                ),
+                "Parts are shuffled among the test sites of each fold; nothing is trained again.",
+            ),
+        ),
+        "where": (
+            Plate(
+                name="occlusion",
+                title="What each square of a patch is worth",
+                tables=("occlusion", "chosen"),
+                images=KINDS,
+                draw=draw.draw_occlusion,
+                caption=lambda *_: (
+                    "Left of each pair the patch, with its score beneath; right what the score "
+                    "loses where a square is hidden, the mean of the squares over each pixel. One "
+                    f"scale for all. {named}"
+                ),
+                alt=lambda *_: "Pairs of a patch and a map of what its score loses when hidden.",
+            ),
+        ),
+    }  # fmt: skip
+
+
+_ONLY_NAMED: Final = TableView(n_rows=0)
+_VIEWS: Final[dict[tuple[str, str], TableView]] = {
+    ("headline", "headline"): TableView(
+        note="F1 and F0.5 at their own thresholds, sensitivity and specificity at that for F1, all "
+        "chosen inside training folds."
+    ),
+    ("headline", "differences"): TableView(note="The detector minus the other, on the same draws."),
+    ("folds", "folds"): _ONLY_NAMED,
+    ("folds", "splitters"): TableView(30),
+    ("curves", "roc"): _ONLY_NAMED,
+    ("curves", "precision_recall"): _ONLY_NAMED,
+    ("curves", "calibration"): _ONLY_NAMED,
+    ("operating", "operating"): TableView(12),
+    ("operating", "points"): TableView(
+        note="Probability: the median of the folds' thresholds, from the least to the largest."
+    ),
+    ("distance", "by_distance"): TableView(24),
+    ("ablations", "ablations"): TableView(40),
+    ("what", "importance"): TableView(40),
+    ("where", "occlusion"): _ONLY_NAMED,
+    ("where", "chosen"): _ONLY_NAMED,
+    **{("gallery", kind.replace(", ", "_").replace(" ", "_")): _ONLY_NAMED for kind in KINDS},
+    ("card", "card"): TableView(60),
+}

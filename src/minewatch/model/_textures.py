@@ -1,0 +1,356 @@
+"""`TextureDetector`: a dictionary of small textures learned from patches, and a linear rule."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.validation import check_is_fitted
+
+from minewatch import _store
+from minewatch.bands import check_level
+from minewatch.errors import InputError
+from minewatch.model._card import Card, MissingPixels, Preparation, Training
+from minewatch.model._detector import check_fit, check_pixels
+from minewatch.model._prepare import missing_share
+from minewatch.model._training import CLASSES, both, class_weights, join_labels
+from minewatch.types import BoolArray, FloatArray, IntArray
+
+STRIDE_PX: Final = 2
+WEAKEST: Final = 0.25
+"""Responses nearer to nought than this count as none."""
+SMALLEST_CONTRAST: Final = 0.004
+"""Added to a window's standard deviation (reflectance, all bands together), in quadrature."""
+_WINDOWS: Final = 20_000
+_ROUNDS: Final = 6
+_RIDGE: Final = 0.01
+_SMALLEST_SCALE: Final = 1e-6
+_SITES_AT_ONCE: Final = 32
+
+Values = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Dictionary:
+    """Textures, and how a window is compared with them."""
+
+    filters: Values
+    """(texture, band, y, x): each adds up to nought."""
+    offset: Values
+    """(texture,): what is taken from a response."""
+
+    @property
+    def window_px(self) -> int:
+        """Side of a window."""
+        return int(self.filters.shape[2])
+
+
+class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+    """Score patches by how often small textures occur in them.
+
+    Windows of a few pixels and all bands are cut from the training patches, rid of their mean,
+    contrast and common correlation (whitened), and grouped by angle: the groups' directions are the
+    textures [1]_. A patch is described by how strongly each occurs, with either sign, over all of
+    it and in its middle; a logistic regression weighs that. It is one layer of convolutions without
+    gradient descent: seconds to train, and all of it is in ``model.onnx``. Windows with a missing
+    pixel are left out.
+
+    Parameters
+    ----------
+    n_textures
+        Number of textures.
+    window_px
+        Side of the windows, pixels.
+    strength
+        Inverse of the regression's regularisation: smaller is stronger.
+    balanced
+        Whether both classes weigh the same in training.
+    most_missing
+        A patch with a larger share of pixels missing (in any band) is left out, and gets no score.
+    random_state
+        Seed of the windows and of the textures that the grouping starts from.
+
+    Attributes
+    ----------
+    dictionary_
+        The textures.
+    weights_, bias_
+        The linear rule.
+    classes_
+        0 and 1.
+
+    References
+    ----------
+    .. [1] Coates, A., Ng, A. Y. (2012). Learning feature representations with k-means. Neural
+       Networks: Tricks of the Trade, LNCS 7700, 561–580.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> values = rng.uniform(0.05, 0.15, (20, 1, 24, 24)).astype("float32")
+    >>> values[10:] = np.repeat(np.repeat(values[10:, :, ::3, ::3], 3, axis=2), 3, axis=3)
+    >>> sites = [f"s{i:02d}" for i in range(20)]
+    >>> pixels = xr.DataArray(
+    ...     values, dims=("site", "band", "y", "x"), coords={"site": sites, "band": ["B04"]},
+    ...     attrs={"level": "L2A", "resolution_m": 10.0},
+    ... )
+    >>> labels = pd.Series([0] * 10 + [1] * 10, index=sites)
+    >>> TextureDetector(n_textures=10).fit(pixels, labels).predict(pixels[8:12]).tolist()
+    [0, 0, 1, 1]
+    """
+
+    def __init__(
+        self,
+        *,
+        n_textures: int = 300,
+        window_px: int = 6,
+        strength: float = 0.02,
+        balanced: bool = True,
+        most_missing: float = 0.5,
+        random_state: int = 0,
+    ) -> None:
+        self.n_textures = n_textures
+        self.window_px = window_px
+        self.strength = strength
+        self.balanced = balanced
+        self.most_missing = most_missing
+        self.random_state = random_state
+
+    def fit(
+        self,
+        pixels: xr.DataArray,
+        labels: pd.Series,
+        context: pd.DataFrame | None = None,  # noqa: ARG002 - the protocol's
+    ) -> Self:
+        """Learn from labelled patches; context is not looked at.
+
+        Parameters
+        ----------
+        pixels
+            Reflectance (site, band, y, x), as `read_pixels` gives it.
+        labels
+            1 mining, 0 no mining, index site_id.
+        context
+            Not looked at.
+
+        Raises
+        ------
+        InputError
+            If labels are missing, a class is, or patches are not square or smaller than 4 windows.
+        """
+        check_pixels(pixels)
+        height, width = pixels.shape[2:]
+        if height != width or height < 2 * self.window_px:
+            raise InputError(
+                f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
+                "more a side"
+            )
+        order = np.argsort(pixels["site"].astype("str").to_numpy(), kind="stable")
+        is_mining = join_labels(pd.Index(pixels["site"].to_numpy()[order]), labels)
+        values = np.asarray(pixels.to_numpy(), dtype=np.float32)[order]
+        usable = self._usable(values)
+        values, is_mining = values[usable], is_mining[usable]
+        if len(np.unique(is_mining)) < 2:
+            raise InputError("too many pixels are missing: of one class no patch is left")
+        self.classes_ = CLASSES.copy()
+        self._takes: dict[str, Any] = {
+            "bands": tuple(str(name) for name in pixels["band"].to_numpy()),
+            "level": check_level(pixels.attrs["level"]),
+            "size_px": int(height),
+            "resolution_m": float(pixels.attrs["resolution_m"]),
+        }
+        self.n_sites_ = {name: int((is_mining == name).sum()) for name in (0, 1)}
+        self.dictionary_ = learn_dictionary(
+            values, self.n_textures, self.window_px, np.random.default_rng(self.random_state)
+        )
+        self._fit_rule(describe(values, self.dictionary_), is_mining)
+        return self
+
+    def predict_proba(
+        self,
+        pixels: xr.DataArray,
+        context: pd.DataFrame | None = None,  # noqa: ARG002 - the protocol's
+    ) -> FloatArray:
+        """Give P(no mining) and P(mining) for each site, in the order of the pixels.
+
+        Returns
+        -------
+        ndarray of float64
+            (site, 2); NaN where too many pixels are missing, or no window is whole.
+        """
+        check_is_fitted(self, "dictionary_")
+        check_pixels(pixels)
+        check_fit(pixels, self._card(""), centre_crop=False)
+        wanted = pixels.sel(band=list(self._takes["bands"])).to_numpy()
+        values = np.asarray(wanted, dtype=np.float32)
+        usable = self._usable(values)
+        mining = np.full(len(values), np.nan)
+        if usable.any():
+            texts = describe(values[usable], self.dictionary_).astype(np.float64)
+            mining[usable] = expit(texts @ self.weights_ + self.bias_)
+        return both(mining)
+
+    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
+        """Give 1 where mining is the likelier class, else 0."""
+        return np.asarray(self.predict_proba(pixels, context)[:, 1] > 0.5, dtype=np.int64)
+
+    def to_onnx(self) -> tuple[Card, bytes]:
+        """Give the card, and a network that takes pixels, NaN where nothing is known."""
+        from minewatch.model._textures_onnx import write_textures
+
+        check_is_fitted(self, "dictionary_")
+        network = write_textures(
+            self.dictionary_, self._takes["size_px"], self.weights_, self.bias_
+        )
+        return self._card(_store.digest_bytes(network)), network
+
+    def _usable(self, values: Values) -> BoolArray:
+        share = missing_share(values)
+        return np.asarray((share <= self.most_missing) & (share < 1.0), dtype=np.bool_)
+
+    def _fit_rule(self, texts: Values, is_mining: IntArray) -> None:
+        numbers = texts.astype(np.float64)
+        known = np.isfinite(numbers).all(axis=1)
+        numbers, is_mining = numbers[known], is_mining[known]
+        mean = numbers.mean(axis=0)
+        deviation = np.maximum(numbers.std(axis=0), _SMALLEST_SCALE)
+        model = LogisticRegression(C=self.strength, max_iter=2_000)
+        weights = class_weights(is_mining, balanced=self.balanced)
+        model.fit((numbers - mean) / deviation, is_mining, sample_weight=weights)
+        self.weights_ = model.coef_[0] / deviation
+        self.bias_ = float(model.intercept_[0] - mean @ self.weights_)
+
+    def _card(self, digest: str) -> Card:
+        return Card(
+            name="textures",
+            kind="linear",
+            description="A linear rule on how often learned textures occur.",
+            **self._takes,
+            preparation=Preparation(
+                missing=MissingPixels(method="keep", most_share=self.most_missing)
+            ),
+            training=Training(
+                n_sites=sum(self.n_sites_.values()),
+                classes={"mining": self.n_sites_[1], "no mining": self.n_sites_[0]},
+            ),
+            settings=self.get_params(),
+            licence="MIT",
+            versions={"scikit-learn": version("scikit-learn")},
+            digest=digest,
+        )
+
+
+def learn_dictionary(
+    values: Values, n_textures: int, window_px: int, rng: np.random.Generator
+) -> Dictionary:
+    """Learn textures from patches (site, band, y, x), NaN where nothing is known.
+
+    Returns
+    -------
+    Dictionary
+        Filters that whiten and compare at once.
+    """
+    windows = _sample_windows(values, window_px, rng)
+    windows -= windows.mean(axis=1, keepdims=True)
+    windows /= np.sqrt(windows.var(axis=1, keepdims=True) + SMALLEST_CONTRAST**2)
+    centre = windows.mean(axis=0)
+    scale, axes = np.linalg.eigh(np.cov((windows - centre).T))
+    whitening = (axes / np.sqrt(np.maximum(scale, 0.0) + _RIDGE)) @ axes.T
+    textures = _group_by_angle((windows - centre) @ whitening, n_textures, rng)
+    projection = whitening @ textures.T
+    offset = centre @ projection
+    projection -= projection.mean(axis=0)  # so that a window's own mean need not be taken away
+    shape = (len(textures), values.shape[1], window_px, window_px)
+    return Dictionary(
+        filters=projection.T.reshape(shape).astype(np.float32),
+        offset=offset.astype(np.float32),
+    )
+
+
+def _sample_windows(values: Values, window_px: int, rng: np.random.Generator) -> FloatArray:
+    """Cut windows without missing pixels at random: (window, band × y × x)."""
+    n_sites, _, height, width = values.shape
+    site = rng.integers(0, n_sites, _WINDOWS)
+    top = rng.integers(0, height - window_px + 1, _WINDOWS)
+    left = rng.integers(0, width - window_px + 1, _WINDOWS)
+    views = np.lib.stride_tricks.sliding_window_view(values, (window_px, window_px), axis=(2, 3))
+    flat = views[site, :, top, left].astype(np.float64).reshape(_WINDOWS, -1)
+    whole: FloatArray = flat[np.isfinite(flat).all(axis=1)]
+    if len(whole) < 2:
+        raise InputError("no window without missing pixels is left to learn textures from")
+    return whole
+
+
+def _group_by_angle(white: FloatArray, n_groups: int, rng: np.random.Generator) -> FloatArray:
+    """Group windows by the angle between them, either sign: directions of length 1 (group, …)."""
+    chosen = rng.choice(len(white), n_groups, replace=n_groups > len(white))
+    directions = white[chosen]
+    for _ in range(_ROUNDS):
+        directions = _unit(directions)
+        closeness = white @ directions.T
+        nearest = np.abs(closeness).argmax(axis=1)
+        signed = closeness[np.arange(len(white)), nearest]
+        order = np.argsort(nearest, kind="stable")
+        bounds = np.searchsorted(nearest[order], np.arange(n_groups + 1))
+        weighed = white[order] * signed[order, None]
+        for group in range(n_groups):
+            members = weighed[bounds[group] : bounds[group + 1]]
+            if len(members):
+                directions[group] = members.sum(axis=0)
+            else:
+                directions[group] = white[rng.integers(len(white))]
+    return _unit(directions)
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
+    unit: FloatArray = vectors / np.maximum(lengths, _SMALLEST_SCALE)
+    return unit
+
+
+def describe(values: Values, dictionary: Dictionary) -> Values:
+    """Describe patches by how strongly textures occur: (site, 4 × texture).
+
+    For each texture: dark on bright and bright on dark, over the patch and in its middle; the root
+    of the mean response over windows without missing pixels, NaN where there is none.
+    """
+    size = dictionary.window_px
+    filters = dictionary.filters.reshape(len(dictionary.filters), -1).T
+    parts = [np.empty((0, 4 * filters.shape[1]), dtype=np.float32)]
+    for start in range(0, len(values), _SITES_AT_ONCE):
+        part = values[start : start + _SITES_AT_ONCE]
+        views = np.lib.stride_tricks.sliding_window_view(part, (size, size), axis=(2, 3))
+        views = views[:, :, ::STRIDE_PX, ::STRIDE_PX]
+        n_sites, _, rows, columns = views.shape[:4]
+        flat = views.transpose(0, 2, 3, 1, 4, 5).reshape(n_sites * rows * columns, -1)
+        parts.append(_pool(_respond(flat, filters, dictionary.offset), n_sites, rows, columns))
+    return np.concatenate(parts)
+
+
+def _respond(flat: Values, filters: Values, offset: Values) -> Values:
+    """Compare windows with textures: (window, texture), NaN where a pixel is missing."""
+    contrast = np.sqrt(flat.var(axis=1, keepdims=True) + np.float32(SMALLEST_CONTRAST**2))
+    response: Values = (flat @ filters) / contrast - offset
+    return response
+
+
+def _pool(response: Values, n_sites: int, rows: int, columns: int) -> Values:
+    grid = response.reshape(n_sites, rows, columns, -1)
+    known = np.isfinite(grid[..., :1]).astype(np.float32)
+    grid = np.nan_to_num(grid, nan=0.0)
+    top, left = rows // 4, columns // 4
+    middle = (slice(None), slice(top, rows - top), slice(left, columns - left))
+    parts: list[Any] = []
+    for sign in (1, -1):
+        strong = np.maximum(sign * grid - np.float32(WEAKEST), 0) * known
+        for where in ((slice(None),), middle):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                mean = strong[where].sum(axis=(1, 2)) / known[where].sum(axis=(1, 2))
+            parts.append(np.sqrt(mean))
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,61 @@
+"""What detectors that learn from numbers share: labels joined by site_id, and weights."""
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from minewatch.errors import InputError
+from minewatch.types import FloatArray, IntArray
+
+CLASSES: Final = np.array([0, 1])
+
+
+def join_labels(sites: pd.Index, labels: pd.Series) -> IntArray:
+    """Give the label of each site, 0 or 1.
+
+    Raises
+    ------
+    InputError
+        If a site has no label or several, stands there twice, or a class is missing.
+
+    Examples
+    --------
+    >>> join_labels(pd.Index(["b", "a"]), pd.Series([0, 1], index=["a", "b"])).tolist()
+    [1, 0]
+    """
+    if not sites.is_unique:
+        raise InputError(f"site {sites[sites.duplicated()][0]!r} comes twice; each may come once")
+    if not labels.index.is_unique:
+        twice = labels.index[labels.index.duplicated()][0]
+        raise InputError(f"site {twice!r} has several labels; expected one")
+    missing = sites.difference(labels.index[labels.notna()])
+    if len(missing):
+        raise InputError(
+            f"{len(missing)} of {len(sites)} sites have no label, of them {missing[0]!r}; leave "
+            "out what is not labelled"
+        )
+    values = labels.loc[sites].to_numpy(dtype=np.float64, na_value=np.nan)
+    kinds = sorted(set(np.unique(values).tolist()))
+    if kinds != [0.0, 1.0]:
+        raise InputError(f"labels are {kinds}; expected both 0 and 1, and nothing else")
+    return values.astype(np.int64)
+
+
+def class_weights(labels: IntArray, *, balanced: bool) -> FloatArray:
+    """Give each row a weight: all the same, or such that both classes weigh the same.
+
+    Examples
+    --------
+    >>> class_weights(np.array([0, 0, 0, 1]), balanced=True).tolist()
+    [0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 2.0]
+    """
+    if not balanced:
+        return np.ones(len(labels))
+    counts = np.bincount(labels, minlength=2)
+    return np.asarray(len(labels) / (2.0 * counts[labels]), dtype=np.float64)
+
+
+def both(mining: FloatArray) -> FloatArray:
+    """Give P(no mining) and P(mining) from the latter: (site, 2)."""
+    return np.column_stack([1.0 - mining, mining])
