@@ -108,13 +108,14 @@ class EnsembleDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
 def _check_alike(cards: Sequence[Card]) -> None:
     """Check that one preparation serves all members."""
-    for what, values in {
+    entries: dict[str, list[Any]] = {
         "bands": [card.bands for card in cards],
         "what is done with missing pixels": [card.preparation.missing for card in cards],
         "steps of preparation": [card.preparation.steps for card in cards],
         "statistics": [c.preparation.statistics for c in cards if c.preparation.statistics],
         "context columns": [c.context_columns for c in cards if c.context_columns],
-    }.items():
+    }
+    for what, values in entries.items():
         if any(value != values[0] for value in values):
             raise InputError(
                 f"the members differ in their {what}, so that one network cannot hold them; save "

@@ -38,7 +38,7 @@ def fuse_networks(
     base = onnx.compose.add_prefix(
         onnx.load_from_string(base_network), "base_", rename_inputs=False
     )
-    constants = {
+    constants: dict[str, Any] = {
         "least": np.float32(least_score),
         "most": np.float32(1.0 - least_score),
         "one": np.float32(1.0),

@@ -282,7 +282,7 @@ def _plates(on: str) -> dict[str, tuple[Plate, ...]]:
                 caption=lambda *_: (
                     "Left of each pair the patch, with its score beneath; right what the score "
                     "loses where a square is hidden, the mean of the squares over each pixel. One "
-                    f"scale for all. {named}"
+                    f"scale for all, which the strongest 2 % of squares leave. {named}"
                 ),
                 alt=lambda *_: "Pairs of a patch and a map of what its score loses when hidden.",
             ),

@@ -30,6 +30,8 @@ NULL: Final = "null: "
 _NULL_STYLE: Final = ClassStyle("#8a8a8a", ":", "x", "")
 _ROW_IN: Final = 0.27
 _MAP_IN: Final = 0.85
+_MAP_QUANTILE: Final = 0.98
+"""Share of the squares that the colours of the maps tell apart; the strongest few are cut off."""
 
 
 @house_style()
@@ -207,7 +209,7 @@ def draw_occlusion(
     }
     kinds = list(chosen["kind"].unique())
     widest = int(chosen["kind"].value_counts().max())
-    most = max(float(occlusion["drop"].abs().max()), 1e-6)
+    most = max(float(occlusion["drop"].abs().quantile(_MAP_QUANTILE)), 1e-6)
     figure = new_figure(2 * widest * _MAP_IN + 0.9, len(kinds) * (_MAP_IN + 0.42) + 0.3)
     grid = figure.subplots(len(kinds), 2 * widest, squeeze=False)
     image = None
@@ -228,7 +230,7 @@ def draw_occlusion(
                 transform=row[2 * place].transAxes, va="top",
             )  # fmt: skip
     if image is not None:
-        bar = figure.colorbar(image, ax=grid, shrink=0.6, pad=0.02)
+        bar = figure.colorbar(image, ax=grid, shrink=0.6, pad=0.02, extend="both")
         bar.set_label("Score lost when hidden")
         bar.outline.set_edgecolor(GRID)
     return figure

@@ -142,7 +142,7 @@ def _report(
     if section.thorough:
         more["learning_curve"] = learning_curve(detector, dataset, splitter=splitter, **shared)
     write_evaluation(trained.evaluation, study / FOLDER / "evaluation", more=more, overwrite=True)
-    brief = ExplainSettings(n_repeats=1, single_bands=False, n_patches=2)
+    brief = ExplainSettings(n_repeats=1, single_bands=False, n_patches=2, stride_px=8)
     write_model_report(
         trained.evaluation,
         study / REPORT,
