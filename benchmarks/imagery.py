@@ -310,7 +310,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = arguments.archive or Path(folder) / "archive"
         if not archive.exists():
-            measure(__file__, "write", "--archive", str(archive))
+            written = measure(__file__, "write", "--archive", str(archive), name="its archive")
+            size_mb = sum(path.stat().st_size for path in archive.rglob("*.*")) / 1e6
+            print(f"{written.line()}   {size_mb:.0f} MB on disk", flush=True)
         compare(archive, arguments.points)
 
 

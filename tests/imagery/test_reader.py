@@ -151,14 +151,34 @@ def test_blocks_without_data_are_zero(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(cog_reader(), one, Window(0, 0, 300, 330))[0], numbers)
 
 
-def test_smallest_overview_shows_the_whole_file(tmp_path: Path) -> None:
+def test_sample_is_the_smallest_overview_whole(tmp_path: Path) -> None:
     numbers = made_numbers(1100, 1000)
     one = write(tmp_path / "band.tif", numbers)
     for reader in (cog_reader(), RasterioReader()):
         with reader.open(one) as file:
-            small = file.read_smallest()
-        assert max(small.shape) <= 128
+            small = file.read_sample()
+        assert 30 * 30 < small.size <= 128 * 128
         assert abs(float(small.mean()) - float(numbers.mean())) < 30
+
+
+def test_sample_of_a_large_file_without_overviews_is_a_few_blocks_from_all_over(
+    tmp_path: Path,
+) -> None:
+    numbers = made_numbers(1100, 1000)
+    path = tmp_path / "plain.tif"
+    layout = {"driver": "GTiff", "tiled": True, "blockxsize": 64, "blockysize": 64}
+    size = {"height": 1100, "width": 1000, "count": 1, "dtype": "uint16"}
+    place = {"crs": "EPSG:32620", "transform": Affine(20.0, 0, LEFT, 0, -20.0, TOP)}
+    with rasterio.open(path, "w", compress="deflate", **layout, **size, **place) as file:
+        file.write(numbers, 1)
+    one = asset(str(path), shape=numbers.shape)
+    samples = []
+    for reader in (cog_reader(RasterioReader()), RasterioReader()):
+        with reader.open(one) as opened:
+            samples.append(opened.read_sample())
+    np.testing.assert_array_equal(*samples)
+    assert samples[0].size <= 16 * 64 * 64
+    assert abs(float(samples[0].mean()) - float(numbers.mean())) < 300
 
 
 def test_grid_is_that_of_the_file(tmp_path: Path) -> None:

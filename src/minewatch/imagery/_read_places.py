@@ -163,7 +163,7 @@ class GroupComposer:
         numbers, asset = None, scene.bands.get(DARK_BAND)
         if asset is not None:
             with self._reader.open(asset) as file:
-                numbers = file.read_smallest()
+                numbers = file.read_sample()
         self._settled[_key(scene)] = settle_offset(scene, numbers)
 
     def _compose_bands(self, places: Sequence[Place]) -> Iterator[PlaceComposite]:

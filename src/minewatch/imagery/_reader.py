@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from minewatch.types import AnyArray
 
 Damage: TypeAlias = Literal["none", "part", "file"]
 """What is known to be gone for good: nothing (asking later may help), what was read, the file."""
+
+
+SAMPLE_SIDE: Final = 4
+"""So many blocks along each axis are a sample of a file."""
 
 
 class ReadError(Exception):
@@ -56,8 +60,11 @@ class OpenRaster(Protocol):
         """
         ...
 
-    def read_smallest(self) -> AnyArray:
-        """Read its coarsest overview, or the whole file if it has none."""
+    def read_sample(self) -> AnyArray:
+        """Read numbers from all over it, (number,), in no order.
+
+        They are those of its coarsest overview, or else of at most 16 of its own blocks.
+        """
         ...
 
 
@@ -92,6 +99,20 @@ class Blocks(NamedTuple):
         """Blocks beside each other."""
         return -(-self.shape[1] // self.block[1])
 
+    def spread(self) -> list[Window]:
+        """Give 4 × 4 blocks, evenly spread, or all if there are fewer; cut at the file's end."""
+        down = -(-self.shape[0] // self.block[0])
+        return [
+            Window(
+                row * self.block[0],
+                column * self.block[1],
+                min(self.block[0], self.shape[0] - row * self.block[0]),
+                min(self.block[1], self.shape[1] - column * self.block[1]),
+            )
+            for row in _spread(down)
+            for column in _spread(self.across)
+        ]
+
     def needed(self, windows: Iterable[Window]) -> list[int]:
         """Give the numbers, row by row, of the blocks that windows touch, each once, in order."""
         return sorted({piece.block for window in windows for piece in _pieces(self, window)})
@@ -110,6 +131,11 @@ class Blocks(NamedTuple):
         for piece in pieces:
             result[piece.target] = found[piece.block][piece.source]
         return result
+
+
+def _spread(count: int) -> list[int]:
+    least = min(count, SAMPLE_SIDE)
+    return [(2 * step + 1) * count // (2 * least) for step in range(least)]
 
 
 @dataclass(frozen=True)

@@ -167,11 +167,11 @@ class _CogFile:
             self._layout, self._beginning = layout, b""
             return self._read(windows)
 
-    def read_smallest(self) -> AnyArray:
-        """Read its coarsest overview, or the whole file if it has none."""
+    def read_sample(self) -> AnyArray:
+        """Read blocks of its coarsest overview, or of itself if it has none."""
         layout = self._source.fetch(0, MAX_HEADER_BYTES, _read_smallest)
         file = _CogFile(self._reader, self._source, self._asset, layout, b"")
-        return file.read([Window(0, 0, *layout.blocks.shape)])[0]
+        return np.concatenate([part.ravel() for part in file.read(layout.blocks.spread())])
 
     def _read(self, windows: Sequence[Window]) -> list[AnyArray]:
         layout = self._layout

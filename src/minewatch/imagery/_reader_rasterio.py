@@ -157,16 +157,18 @@ class _RasterioFile:
         found = {number: self._read_block(number) for number in numbers}
         return self._blocks.cut(windows, found, self._dtype)
 
-    def read_smallest(self) -> AnyArray:
-        """Read its coarsest overview, or the whole file if it has none."""
+    def read_sample(self) -> AnyArray:
+        """Read its coarsest overview, or blocks of itself if it has none."""
         rows, columns = self._grid.shape
+        factor = self._attempt(lambda dataset: max(dataset.overviews(1), default=1))
+        if factor == 1:
+            return np.concatenate([part.ravel() for part in self.read(self._blocks.spread())])
 
         def read(dataset: DatasetReader) -> AnyArray:
-            factor = max(dataset.overviews(1), default=1)
             found: AnyArray = dataset.read(1, out_shape=(-(-rows // factor), -(-columns // factor)))
             return found
 
-        return self._attempt(read)
+        return self._attempt(read).ravel()
 
     def _read_block(self, number: int) -> AnyArray:
         height, width = self._blocks.block
