@@ -12,6 +12,7 @@ https://dev.overpass-api.de/overpass-doc/en/preface/commons.html.
 
 import json
 import logging
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +90,8 @@ class OverpassSource(Settings):
         longest_wait_s=120.0,
     )
     """How often to ask again, and how long to wait. A silent server is waited for as long as its
-    own time-out, whatever is said here."""
+    own time-out, whatever is said here. One that asks for a longer wait than
+    ``longest_asked_wait_s`` is not asked earlier: the fetch ends, and says when to go on."""
 
     @field_validator("url")
     @classmethod
@@ -189,8 +191,10 @@ class _Server:
     def __init__(self, source: OverpassSource) -> None:
         self.source = source
         silence_s = max(source.retry.read_timeout_s, source.timeout_s + 30.0)
+        self._longest_wait_s = max(source.retry.longest_wait_s, source.retry.longest_asked_wait_s)
+        patient = {"read_timeout_s": silence_s, "longest_asked_wait_s": math.inf}
         self.session = HttpSession(
-            source.retry.model_copy(update={"read_timeout_s": silence_s}), connections=1
+            source.retry.model_copy(update=patient), connections=1, pause=self._wait_as_asked
         )
         self._status = HttpSession(
             source.retry.model_copy(update={"attempts": 1, "read_timeout_s": 10.0}), connections=1
@@ -236,11 +240,19 @@ class _Server:
                 raise
             return f"{self.source.url}/interpreter"
         wait_s = seconds_until_free(text.decode("utf-8", "replace"))
-        wait_s = min(wait_s, self.source.retry.longest_wait_s)
         if wait_s > 0:
             logger.info("waiting %.0f s for a place at %s", wait_s, self.source.url)
-            self._wait(wait_s)
+            self._wait_as_asked(wait_s)
         return f"{self.source.url}/interpreter"
+
+    def _wait_as_asked(self, wait_s: float) -> None:
+        """Wait, or end where it would take too long; never ask before the server wants it."""
+        if wait_s > self._longest_wait_s:
+            raise HttpError(
+                f"the server asks to wait {wait_s:.0f} s, and a fetch waits no longer than "
+                f"{self._longest_wait_s:.0f} s"
+            )
+        self._wait(wait_s)
 
 
 @dataclass
