@@ -13,6 +13,9 @@ from minewatch.errors import NotThereError, SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study import StageResult, read_build, read_study, run_study
 
+# The valley ends within the radius of some sites.
+pytestmark = pytest.mark.filterwarnings("ignore::minewatch.errors.CoverageWarning")
+
 VALLEY = toy.Valley(seed=4, width_m=12_000, height_m=9_000)
 SETTINGS = """
 [sites]

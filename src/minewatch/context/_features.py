@@ -57,8 +57,9 @@ class Features:
     true if it is in the table with a mended geometry, false if it is not in the table."""
     info: Mapping[str, Any]
     """Where it comes from, JSON values: ``attribution``; ``osm_timestamp`` (ISO 8601, UTC; None if
-    nothing says it) and ``osm_timestamp_from``; ``source``; ``area`` (WKT, None: all of it);
-    ``layers``; ``counts``; ``versions``."""
+    nothing says it) and ``osm_timestamp_from``; ``source``; ``area`` (WKT of what the source
+    is known to hold of what was asked for, None where nothing says it), ``asked`` (WKT, None: all
+    of the source), ``covered_share``; ``layers``; ``counts``; ``versions``."""
 
     @property
     def layer_names(self) -> list[str]:
@@ -72,7 +73,7 @@ class Features:
 
     @property
     def area(self) -> BaseGeometry | None:
-        """The area that was asked for, EPSG:4326; None: all of the source."""
+        """What the source is known to hold of what was asked for, EPSG:4326; None: not known."""
         text = self.info.get("area")
         return None if text is None else shapely.from_wkt(text)
 

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from minewatch._progress import Progress, silent
 from minewatch._store import locked, refuse_existing, write_json
 from minewatch.context._area import Area, read_area
-from minewatch.context._extract import extract_features
+from minewatch.context._extract import extract
 from minewatch.context._features import Features, write_features
 from minewatch.context._geofabrik import RegionSource, fetch_region
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
@@ -72,6 +72,11 @@ def fetch_features(
     pathlib.Path
         The file ``features.parquet``.
 
+    Warns
+    -----
+    CoverageWarning
+        If a file or region holds only a part of the area; the rest counts as not known.
+
     Raises
     ------
     AlreadyThereError
@@ -79,7 +84,7 @@ def fetch_features(
     ContextError
         If the network did not give what was asked; what came is kept.
     InputError
-        If the area, the source or the layers cannot be used.
+        If the area, the source or the layers cannot be used; if the source holds nothing of it.
     NotThereError
         If there is no such file.
     LockedError
@@ -107,7 +112,8 @@ def fetch_features(
     with locked(final):
         refuse_existing(final, overwrite=overwrite)
         file, how, traffic = _obtain(settings, ground, taken, folder, progress)
-        features = extract_features(file, ground, taken, progress=progress)
+        is_whole = isinstance(settings, OverpassSource)
+        features = extract(file, ground, taken, is_whole=is_whole, progress=progress)
         features = dataclasses.replace(
             features, info={**features.info, "source": {**features.info["source"], **how}}
         )
