@@ -18,6 +18,9 @@ ANYTHING: Final = "osm"
 """Pseudo-layer of every feature that does not name the target."""
 EDGE_M: Final = "edge_m"
 IS_EDGE_LIMITED: Final = "is_edge_limited"
+MAX_RADIUS_M: Final = 100_000.0
+"""Largest radius, metres: metres are true to 1 part in 2,500 up to it, and to 1 in 10,000 within
+10 km."""
 
 
 def target_columns(columns: Iterable[str]) -> list[str]:
@@ -63,14 +66,15 @@ def check_radii(radii_m: Sequence[float]) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        If there is none, or one is not a whole number of metres above 0, or comes twice.
+        If there is none, or one is not a whole number of metres above 0, or comes twice, or is
+        larger than `MAX_RADIUS_M`.
     """
     radii = tuple(sorted(float(radius) for radius in radii_m))
-    sound = all(radius >= 1.0 and radius.is_integer() for radius in radii)
+    sound = all(1.0 <= radius <= MAX_RADIUS_M and radius.is_integer() for radius in radii)
     if not radii or not sound or len(set(radii)) < len(radii):
         raise InputError(
-            f"radii_m is {tuple(radii_m)}; expected different whole numbers of metres, each once, "
-            "such as (500, 2000, 10000)"
+            f"radii_m is {tuple(radii_m)}; expected different whole numbers of metres up to "
+            f"{MAX_RADIUS_M:.0f}, each once, such as (500, 2000, 10000)"
         )
     return radii
 
