@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from minewatch import sites, toy
-from minewatch.context import open_context
+from minewatch.context import draw_channels, extract_features, open_context
 from minewatch.errors import NotThereError, SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study import StageResult, read_build, read_study, run_study
@@ -76,6 +76,19 @@ def test_features_measures_and_channels_of_every_site_are_made_from_a_file(study
         f"{len(made.features.table)} features in 3 layers, {n_target} of them name the target"
     )
     assert result.summary == f"{expected}, as of 2024-06-01, 3 channels drawn"
+
+
+def test_distances_are_those_of_the_whole_map(study: Path) -> None:
+    change(study, "[500, 2000]", "[500]")
+    run_study(study, only=STAGES)
+    made, dataset = open_context(study / "context"), PatchDataset.open(study / "patches")
+    assert made.channels is not None
+    geoboxes = {str(name): dataset.geobox(str(name)) for name in dataset.sites.index}
+    layers = made.features.layers
+    every = extract_features(study / "valley.osm.pbf", layers=layers)
+    whole = draw_channels(geoboxes, every, layers=layers, max_distance_m=500.0)
+    assert np.array_equal(made.channels["distance_m"], whole["distance_m"], equal_nan=True)
+    assert 0.1 < np.isfinite(whole["distance_m"]).mean() < 0.9
 
 
 def test_channels_lie_on_what_the_patches_show(study: Path) -> None:

@@ -1,12 +1,15 @@
 """The stage `context`: what OpenStreetMap knows around the sites of a study."""
 
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
 from minewatch import __version__, context, sites
 from minewatch._progress import Progress
 from minewatch.context import Context, Features, OverpassSource, open_context, write_context
+from minewatch.context._channels import MAX_DISTANCE_M
+from minewatch.context._outline import diagonal_m
 from minewatch.errors import SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study._records import Record, decide, read_record, write_record
@@ -56,15 +59,17 @@ def _inputs(study: Path, settings: StudySettings) -> list[Path]:
 
 def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
     section = _section(settings)
-    features = _fetch(study, section, progress)
     dataset = PatchDataset.open(study / DATASET)
     placed = dataset.sites[dataset.sites["crs"].notna()]
     geoboxes = {str(name): dataset.geobox(str(name)) for name in placed.index}
+    reach_m = max([diagonal_m(geobox) / 2.0 for geobox in geoboxes.values()], default=0.0)
+    features = _fetch(study, section, max(section.radii_m) + ceil(reach_m), progress)
     made = write_context(
         study / FOLDER,
         sites.read_sites(study / SITES),
         geoboxes=geoboxes,
         radii_m=section.radii_m,
+        max_distance_m=min(MAX_DISTANCE_M, max(section.radii_m)),
         with_channels=section.channels,
         overwrite=True,
         progress=progress,
@@ -72,21 +77,23 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
     return _describe(features, made)
 
 
-def _fetch(study: Path, section: ContextSection, progress: Progress) -> Features:
-    """Fetch the features, unless those that are there are of the same request."""
+def _fetch(study: Path, section: ContextSection, radius_m: int, progress: Progress) -> Features:
+    """Fetch the features, unless those that are there are of the same request.
+
+    `radius_m` is from the sites: what is near the edge of a patch is farther than what is near its
+    site.
+    """
     files = [study / SITES, *_file(study, section)]
     values = {
         "source": section.source,
         "date": section.date,
-        "radius_m": max(section.radii_m),
+        "radius_m": radius_m,
         "layers": [layer.model_dump(mode="json") for layer in section.wanted],
     }
     inputs = {name_in(study, path): digest_path(path) for path in files}
     now = Record(values, inputs, {FEATURES: digest_path(study / FEATURES)}, __version__)
     if decide(now, read_record(study, FETCH)) is not None:
-        around = context.site_neighbourhoods(
-            sites.read_sites(study / SITES), radius_m=max(section.radii_m)
-        )
+        around = context.site_neighbourhoods(sites.read_sites(study / SITES), radius_m=radius_m)
         context.fetch_features(
             around,
             section.wanted,
