@@ -201,6 +201,18 @@ def test_more_mapped_around_mining_is_warned_of_where_patches_are_alike(
     assert "more mapped" in advice
 
 
+def test_the_best_of_many_radii_is_not_taken_for_a_finding(statistics_of, sites, is_mining):
+    counts = np.random.default_rng(24).poisson(np.where(is_mining, 13, 12))
+    measures = measures_of(sites, nearest_m=np.full(300, 500.0), counts=counts)
+    for column in ("osm_features_500m", "osm_features_10000m"):
+        measures[column] = pd.array(np.full(300, 4), dtype="Int32")
+    section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
+    best = section.tables["completeness_auc"].set_index("radius_m").loc[2_000]
+    assert best["auc_low"] > 0.5  # by itself it differs from chance
+    assert not best["is_telling"]
+    assert "Around mining" not in section.advice
+
+
 def test_far_negatives_are_advised_to_be_matched(statistics_of, sites_of, towns):
     near = towns(20, 5, by_town=True, seed=1)
     labels = [1] * 50 + [0] * 50
