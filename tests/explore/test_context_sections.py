@@ -229,6 +229,29 @@ def test_far_negatives_are_advised_to_be_matched(statistics_of, sites_of, towns)
     assert "match each mining site" in told["far"][0]
 
 
+def test_an_unknown_end_of_the_extract_is_not_told_as_none(statistics_of, sites):
+    measures = measures_of(sites, nearest_m=np.random.default_rng(0).uniform(1, 5000, 300))
+    for column in (None, pd.array([pd.NA] * 300, dtype="boolean")):
+        if column is not None:
+            measures["is_edge_limited"] = column
+        section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
+        edge = section.tables["edge"]
+        assert edge["n_edge_unknown"].sum() == 300
+        assert edge["share"].isna().all()
+        assert "300 sites it is not known where the extract ends" in section.advice
+
+
+def test_sites_outside_of_the_extract_are_left_out(statistics_of, sites):
+    measures = measures_of(sites, nearest_m=np.random.default_rng(0).uniform(1, 5000, 300))
+    measures["edge_m"] = [0.0] * 30 + [800.0] * 100 + [np.nan] * 170
+    measures["is_edge_limited"] = pd.array([True] * 130 + [False] * 170, dtype="boolean")
+    around = gathered(statistics_of, sites, measures)
+    assert (len(around.sites), around.n_unmeasured) == (270, 30)
+    assert len(context_numbers(around)) == 270
+    section = describe_surroundings(around, QUICK)
+    assert section.tables["edge"]["n_edge_limited"].sum() == 100
+
+
 def test_patches_that_name_mining_are_told_apart(statistics_of, sites, is_mining):
     measures = measures_of(sites, nearest_m=np.random.default_rng(0).uniform(1, 5000, 300))
     measures["target_nearest_m"] = np.where(is_mining, 10.0, np.nan)
@@ -297,7 +320,7 @@ def test_sites_that_were_not_measured_are_left_out_and_counted(statistics_of, si
     measures = measures_of(sites, nearest_m=np.full(300, 500.0)).iloc[20:]
     around = gathered(statistics_of, sites, measures)
     assert (len(around.sites), around.n_unmeasured) == (280, 20)
-    assert "20 patches without coordinates or measures left out" in describe_mapped(around).seen
+    assert "20 patches left out: without coordinates or measures" in describe_mapped(around).seen
 
 
 def test_context_of_other_sites_is_left_out_in_words(statistics_of, sites):

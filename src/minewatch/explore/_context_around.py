@@ -237,12 +237,17 @@ def _apart(around: Surroundings, labelled: BoolArray) -> dict[str, pd.DataFrame]
 
 def _edge(around: Surroundings, labelled: BoolArray) -> pd.DataFrame:
     """Count by class the sites around which the map was cut off within the search."""
-    is_limited, is_mining = around.is_edge_limited()[labelled], around.is_mining()[labelled]
+    limited, is_mining = around.edge_limited()[labelled], around.is_mining()[labelled]
     rows = []
     for name, own in ((MINING, is_mining), (NO_MINING, ~is_mining)):
-        n_limited = int(is_limited[own].sum())
-        counts = {"n_sites": int(own.sum()), "n_edge_limited": n_limited}
-        rows.append({"class": name, **counts, "share": n_limited / int(own.sum())})
+        known = limited[own & np.isfinite(limited)]
+        counts = {
+            "n_sites": int(own.sum()),
+            "n_edge_unknown": int(own.sum()) - len(known),
+            "n_edge_limited": int(known.sum()),
+        }
+        share = float(known.mean()) if len(known) else float("nan")
+        rows.append({"class": name, **counts, "share": share})
     return pd.DataFrame(rows)
 
 
@@ -373,7 +378,12 @@ def _far(apart: pd.DataFrame) -> str:
 
 def _cut_off(edge: pd.DataFrame) -> str:
     """Warn where the map ends within the search."""
-    n_limited = int(edge["n_edge_limited"].sum())
+    n_limited, n_unknown = (int(edge[f"n_edge_{what}"].sum()) for what in ("limited", "unknown"))
+    if n_unknown:
+        return (
+            f"Around {number_of(n_unknown, 'site')} it is not known where the extract ends: "
+            "nothing mapped may be nothing fetched; take a file whose header has a bounding box."
+        )
     if not n_limited:
         return ""
     return (
