@@ -172,6 +172,7 @@ def test_a_layer_that_names_the_target_is_no_layer_of_its_own():
     pit = Layer(name="natural", key="natural", names_the_target=True)
     table = measure_context(tables.site_table([(-62.6, 5.4)]), features, layers=[pit, "highway"])
     assert table["target_nearest_m"].iloc[0] == 0.0
+    assert table["target_nearest_class"].iloc[0] == "natural=a natural"
     assert not any(name.startswith("natural") for name in table.columns)
     assert table["osm_features_10000m"].iloc[0] == 0
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 import shapely.geometry
 
@@ -139,6 +140,18 @@ def is_target(table: gpd.GeoDataFrame, naming: frozenset[str]) -> BoolArray:
     found = np.array(table[TARGET].notna(), dtype=np.bool_)
     for name in sorted(naming.intersection(table.columns)):
         found |= np.asarray(table[name].notna(), dtype=np.bool_)
+    return found
+
+
+def target_values(table: gpd.GeoDataFrame, naming: frozenset[str]) -> "pd.Series[str]":
+    """Say what about each feature names the target, as `is_target` finds it: ``landuse=quarry``.
+
+    The column ``target`` goes first, then layers that name the target; missing where nothing does.
+    """
+    found = pd.Series(table[TARGET].astype("str"))
+    for name in sorted(naming.intersection(table.columns)):
+        value = table[name].astype("str")
+        found = found.fillna((name + "=" + value).where(value.notna()))
     return found
 
 

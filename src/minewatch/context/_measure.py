@@ -18,10 +18,11 @@ from minewatch.context._columns import (
     choose_layers,
     is_target,
     naming_layers,
+    target_values,
 )
 from minewatch.context._features import Features
 from minewatch.context._ground import Ground, join_area, to_plane, zone_of
-from minewatch.context._layers import Layer
+from minewatch.context._layers import TARGET, Layer
 from minewatch.context._outline import diagonal_m, outline
 from minewatch.context._sheet import Sheet
 from minewatch.context._table import layer_columns
@@ -143,7 +144,8 @@ def measure_context(
         sheet.mark_outside(placed[~_inside(area, places[placed])])
     if done < len(sites):
         progress(_STEP, len(sites), len(sites))
-    return sheet.table(table, placed)
+    values = {name: table[name] for name in named} | {TARGET: target_values(table, naming)}
+    return sheet.table(values, placed)
 
 
 @dataclass(frozen=True)
