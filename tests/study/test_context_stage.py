@@ -1,6 +1,7 @@
 """The stage `context` of a study: made when asked for, again when it must be, and not otherwise."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,21 @@ def test_a_second_run_does_nothing_and_a_new_map_is_taken(study: Path) -> None:
     before = (study / "context" / "features.parquet").read_bytes()
     assert last(run_study(study, only=STAGES)) == ("ran", "valley.osm.pbf changed")
     assert (study / "context" / "features.parquet").read_bytes() != before
+
+
+def test_another_edition_of_a_regions_extract_is_taken(study: Path) -> None:
+    change(study, '"valley.osm.pbf"', '"liechtenstein"')
+    edition = study / "context" / "europe-liechtenstein-latest.osm.pbf"
+    edition.parent.mkdir()
+    shutil.copy(study / "valley.osm.pbf", edition)
+    run_study(study, only=STAGES)
+    before = len(open_context(study / "context").features.table)
+    assert last(run_study(study, only=STAGES)) == ("skipped", "it is up to date")
+    newer = toy.Valley(seed=5, width_m=12_000, height_m=9_000)
+    toy.write_osm(newer, edition, overwrite=True)
+    reason = "context/europe-liechtenstein-latest.osm.pbf was changed since"
+    assert last(run_study(study, only=STAGES)) == ("ran", reason)
+    assert len(open_context(study / "context").features.table) != before
 
 
 def test_a_smaller_radius_of_several_measures_anew_and_fetches_nothing(study: Path) -> None:
