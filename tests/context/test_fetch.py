@@ -20,6 +20,7 @@ from minewatch.context import (
     measure_context,
     read_features,
     site_neighbourhoods,
+    write_features,
 )
 from minewatch.context._fetch import _settings
 from minewatch.errors import AlreadyThereError, CoverageWarning, InputError, NotThereError
@@ -103,6 +104,31 @@ def test_other_formats_hold_the_same_ids(made_map, tmp_path):
     for suffix in (".geojson", ".gpkg"):
         read = gpd.read_file(file.with_suffix(suffix))
         assert list(read["feature_id"]) == ids
+
+
+def test_the_record_names_the_bytes_of_every_file(made_map, tmp_path):
+    file = fetch_features(AREA, source=made_map, out=tmp_path, also=("geojson", "gpkg"))
+    digests = json.loads(file.with_suffix(".json").read_text())["digests"]
+    assert sorted(digests) == ["features.geojson", "features.gpkg", "features.parquet"]
+    for name, digest in digests.items():
+        assert digest == f"sha256:{hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()}"
+
+
+def test_a_fetch_that_is_stopped_while_it_writes_replaces_nothing(made_map, tmp_path, monkeypatch):
+    fetch_features(AREA, source=made_map, out=tmp_path, also=("geojson", "gpkg"))
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def stop_at_the_last(features, path, **options):
+        if path.suffix == ".gpkg":
+            raise KeyboardInterrupt
+        return write_features(features, path, **options)
+
+    monkeypatch.setattr("minewatch.context._fetch.write_features", stop_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_features(
+            None, source=made_map, out=tmp_path, also=("geojson", "gpkg"), overwrite=True
+        )
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_the_record_counts_what_is_there(made_map, tmp_path):

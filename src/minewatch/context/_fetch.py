@@ -4,13 +4,14 @@ import dataclasses
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from shapely.geometry.base import BaseGeometry
 
 from minewatch._progress import Progress, silent
-from minewatch._store import locked, refuse_existing, write_json
+from minewatch._store import digest_file, locked, refuse_existing, write_json, writing_file
 from minewatch.context._area import Area, read_area
 from minewatch.context._extract import extract
 from minewatch.context._features import Features, write_features
@@ -117,10 +118,7 @@ def fetch_features(
         features = dataclasses.replace(
             features, info={**features.info, "source": {**features.info["source"], **how}}
         )
-        for suffix in also:
-            write_features(features, final.with_suffix(f".{suffix}"), overwrite=True)
-        write_json(folder / RECORD_FILE, _record(features, traffic))
-        write_features(features, final, overwrite=True)
+        _write(features, traffic, folder, also)
         shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
     return final
 
@@ -158,6 +156,23 @@ def _obtain(
     settings = source.model_dump(mode="json", exclude={"retry", "pause_s"})
     overpass = {"kind": "overpass", "settings": settings, "fetched": fetched.record()}
     return file, overpass, fetched.traffic()
+
+
+def _write(
+    features: Features, traffic: Mapping[str, Any], folder: Path, also: Sequence[Format]
+) -> None:
+    """Write features in all formats, and give them their names once all are whole, the table last.
+
+    The record comes first and holds the digests of all: a file that it does not fit is of another
+    fetch.
+    """
+    with ExitStack() as asides:
+        paths = [folder / FEATURES_FILE, *(folder / f"features.{suffix}" for suffix in also)]
+        written = {path.name: asides.enter_context(writing_file(path)) for path in paths}
+        for aside in written.values():
+            write_features(features, aside, overwrite=True)
+        digests = {name: digest_file(aside) for name, aside in written.items()}
+        write_json(folder / RECORD_FILE, _record(features, traffic) | {"digests": digests})
 
 
 def _record(features: Features, traffic: Mapping[str, Any]) -> dict[str, Any]:
