@@ -216,6 +216,18 @@ def test_all_parts_are_of_one_state(serve_map, quick_source, tmp_path):
     assert info["attribution"].startswith("© OpenStreetMap contributors")
 
 
+def test_the_record_says_what_no_server_can_be_asked_for(serve_map, quick_source, tmp_path):
+    server = serve_map()
+    lacks = []
+    for name, date in (("now", None), ("then", "2024-04-01T00:00:00Z")):
+        fetch_features(AREA, source=quick_source(server.url, date=date), out=tmp_path / name)
+        record = json.loads((tmp_path / name / "features.json").read_text())
+        lacks.append(record["info"]["source"]["fetched"]["may_lack"])
+    assert [len(lack) for lack in lacks] == [1, 2]
+    assert "relations without a name" in lacks[0][0]
+    assert "today's alone" in lacks[1][1]
+
+
 def test_a_server_behind_the_date_is_refused(serve_map, quick_source, tmp_path):
     server = serve_map(state="2024-01-01T00:00:00Z")
     source = quick_source(server.url, date="2024-05-01T00:00:00Z")

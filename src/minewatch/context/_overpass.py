@@ -108,6 +108,14 @@ class OverpassSource(Settings):
         return date
 
 
+_MAY_LACK: Final = (
+    "relations without a name that lie around a whole part that was asked for, with no side or "
+    "member in it"
+)
+_OF_TODAY: Final = (
+    "areas that lay around a whole part on the day that was asked for, and do so no more: the "
+    "server knows today's alone"
+)
 _TRAFFIC: Final = ("n_parts", "requests", "received_bytes", "duplicates")
 """What depends on how the server felt, and not on what it holds."""
 
@@ -125,11 +133,23 @@ class Fetched:
     """Requests of this run; 0 if all answers were there."""
     received_bytes: int
     counts: Counts
+    is_of_past: bool
+    """Whether a state was asked for that may not be the server's newest."""
+
+    @property
+    def may_lack(self) -> list[str]:
+        """What a file of the same day would hold, and no server can be asked for."""
+        return [_MAY_LACK, *([_OF_TODAY] if self.is_of_past else [])]
 
     def record(self) -> dict[str, Any]:
         """Give what the data are, as a JSON value: the same whatever happened on the way."""
         counts = {key: n for key, n in asdict(self.counts).items() if key not in _TRAFFIC}
-        return {"date": self.date, "states": list(self.states), "counts": counts}
+        return {
+            "date": self.date,
+            "states": list(self.states),
+            "counts": counts,
+            "may_lack": self.may_lack,
+        }
 
     def traffic(self) -> dict[str, int]:
         """Give what this run asked and joined, as a JSON value."""
@@ -181,7 +201,13 @@ def fetch_overpass(
         counts, states = join_answers(answers, aside)
     traffic = server.session.traffic
     return Fetched(
-        date, tuple(states), len(files), traffic.requests, traffic.received_bytes, counts
+        date,
+        tuple(states),
+        len(files),
+        traffic.requests,
+        traffic.received_bytes,
+        counts,
+        is_of_past=source.date not in (None, "newest"),
     )
 
 
