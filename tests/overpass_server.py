@@ -30,9 +30,9 @@ import osmium
 import shapely
 
 FAULTS = ("429", "504", "remark", "truncated", "html", "reset", "late")
-"""All that can go wrong: too many requests (Retry-After: 0); the gateway's time is up; half of the
-elements and a remark, with status 200; fewer bytes than announced; a page of HTML with status 200;
-the connection breaks; the answer comes late, but whole."""
+"""All that can go wrong: too many requests (with Retry-After); the gateway's time is up; half of
+the elements and a remark, with status 200; fewer bytes than announced; a page of HTML with status
+200; the connection breaks; the answer comes late, but whole."""
 
 Element = tuple[str, int]
 """Type (node, way, relation) and number."""
@@ -46,6 +46,8 @@ class OverpassSettings:
     """State of its data."""
     fault_rate: float = 0.0
     faults: tuple[str, ...] = FAULTS
+    retry_after: str = "0"
+    """What comes with the status 429."""
     in_a_row: int | None = 2
     """A query that went wrong so often in a row goes well; None: no end to it."""
     late_s: float = 0.05
@@ -420,7 +422,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         fault = owner.draw_fault(query)
         if fault is not None and fault.isdigit():
-            more = {"Retry-After": "0"} if fault == "429" else {}
+            more = {"Retry-After": owner.settings.retry_after} if fault == "429" else {}
             self._send(int(fault), _PAGE, "text/html", more)
         elif fault == "html":
             self._send(200, _PAGE, "text/html")

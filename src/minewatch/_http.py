@@ -383,6 +383,9 @@ def _check_status(
     response: "urllib3.BaseHTTPResponse", url: str, byte_range: tuple[int, int] | None
 ) -> None:
     status = response.status
+    if url.startswith("https://") and str(response.url).startswith("http://"):
+        words = f"{_plain(url)} leads on to {_plain(str(response.url))}, which anyone may alter"
+        raise _FailedAttempt(words, urlsplit(url).netloc, permanent=True)
     if status == (200 if byte_range is None else 206):
         return
     size = response.headers.get("Content-Length", "")

@@ -116,5 +116,9 @@ class RoundedWarning(MinewatchWarning):
     """Pixel values could not be stored exactly; the message says by how much they changed."""
 
 
+class CoverageWarning(MinewatchWarning):
+    """A map file holds only a part of the area that was asked for; the message says how much."""
+
+
 class OffsetWarning(MinewatchWarning):
     """Values look as if the +1000 of processing baseline 04.00 were still in them."""

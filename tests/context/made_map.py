@@ -52,6 +52,7 @@ class Drawing:
     def write(self, path: Path) -> Path:
         header = osmium.io.Header()
         header.set("osmosis_replication_timestamp", STATE)
+        header.add_box(osmium.osm.Box(-70.0, 0.0, 30.0, 60.0))
         with osmium.SimpleWriter(str(path), header=header) as writer:
             for one in self.nodes:
                 writer.add_node(one)

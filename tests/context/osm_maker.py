@@ -18,12 +18,18 @@ def write_osm(
     *,
     tags: Mapping[int, Mapping[str, str]] | None = None,
     state: str | None = STATE,
+    box: tuple[float, float, float, float] | None = None,
     **metadata: Any,
 ) -> Path:
-    """Write nodes {id: (longitude, latitude)}, ways and relations; `tags` are those of nodes."""
+    """Write nodes {id: (longitude, latitude)}, ways and relations; `tags` are those of nodes.
+
+    `box` is the header's: west, south, east, north.
+    """
     header = osmium.io.Header()
     if state is not None:
         header.set("osmosis_replication_timestamp", state)
+    if box is not None:
+        header.add_box(osmium.osm.Box(*box))
     with osmium.SimpleWriter(str(path), header=header) as writer:
         for number, place in nodes.items():
             own = dict((tags or {}).get(number, {}))

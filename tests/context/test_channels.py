@@ -118,6 +118,31 @@ def test_distances_equal_brute_force(seed):
         assert found == pytest.approx(expected, abs=1e-3, nan_ok=True)
 
 
+def test_a_distance_is_told_only_where_nothing_nearer_can_lie_beyond_the_border():
+    grid = PatchGrid(size_px=32)
+    everything = tables.scatter(np.random.default_rng(8), 120, (-62.6, 5.4), spread=0.03)
+    area = shapely.box(-62.612, 5.388, -62.5995, 5.412)
+    near = tables.as_features(everything[everything.intersects(area)], area=area.wkt)
+    geoboxes = {"cut": grid.geobox(-62.6, 5.4), "outside": grid.geobox(-62.58, 5.4)}
+    whole = draw_channels(geoboxes, everything, max_distance_m=2_000.0)["distance_m"].values
+    known = draw_channels(geoboxes, near, max_distance_m=2_000.0)["distance_m"].values
+    told = np.isfinite(known)
+    assert np.array_equal(known[told], whole[told])
+    assert 0.1 < told[0].mean() < 0.9
+    assert not (known[1] > 0.0).any()
+    unbounded = draw_channels(geoboxes, near.table, max_distance_m=2_000.0)["distance_m"].values
+    assert (unbounded > whole).any()
+
+
+def test_an_area_across_180_degrees_has_no_border_there():
+    halves = [shapely.box(179.8, -16.7, 180.0, -16.3), shapely.box(-180.0, -16.7, -179.8, -16.3)]
+    place = shapely.Point(179.999, -16.52)
+    table = tables.feature_table([place], ["building"])
+    features = tables.as_features(table, area=shapely.MultiPolygon(halves).wkt)
+    channels = draw_channels({"a": PatchGrid().geobox(179.999, -16.5)}, features)
+    assert np.isfinite(channels["distance_m"].sel(layer="building")).all()
+
+
 def test_small_things_vanish_only_where_centres_are_asked_for():
     geobox = PatchGrid().geobox(-62.6, 5.4)
     corner = pixel_corners(geobox, [10.1], [10.1])[0]

@@ -15,7 +15,7 @@ from shapely.geometry import LineString, Point, Polygon, box
 from minewatch.context import DEFAULT_LAYERS, Layer, extract_features
 from minewatch.context._areas import encloses_ground, relation_area, repair_areas
 from minewatch.context._table import validate_features
-from minewatch.errors import InputError, NotThereError, SettingsError
+from minewatch.errors import CoverageWarning, InputError, NotThereError, SettingsError
 
 _spec = importlib.util.spec_from_file_location(
     "osm_maker", Path(__file__).with_name("osm_maker.py")
@@ -188,6 +188,33 @@ def test_a_pond_of_tailings_and_a_quarry_among_other_uses_are_not_ordinary(file)
         "way/1": "reservoir_type=tailings",
         "way/2": "landuse=quarry;industrial",
     }
+
+
+# What the file holds
+
+
+def test_what_the_file_does_not_hold_is_not_claimed(file):
+    write_osm(file, square(1, 0, 0, 1), {1: ([1, 2], {"highway": "track"})}, box=(-1, -1, 2, 2))
+    assert extract_features(file).area.equals(box(-1, -1, 2, 2))
+    inside = extract_features(file, box(0, 0, 1, 1))
+    assert inside.area.equals(box(0, 0, 1, 1))
+    assert inside.info["covered_share"] == 1.0
+    with pytest.warns(CoverageWarning, match="holds 50% of the area"):
+        partly = extract_features(file, box(0, -1, 4, 1))
+    assert partly.area.equals(box(0, -1, 2, 1))
+    assert shapely.from_wkt(partly.info["asked"]).equals(box(0, -1, 4, 1))
+    assert partly.info["covered_share"] == pytest.approx(0.5, rel=1e-3)
+    for outside in (box(5, 5, 6, 6), box(2, 0, 3, 1)):
+        with pytest.raises(InputError, match="lies outside"):
+            extract_features(file, outside)
+
+
+@pytest.mark.parametrize("area", [None, box(0, 0, 1, 1)])
+def test_of_a_file_without_a_box_it_is_not_known_what_it_holds(file, area):
+    write_osm(file, square(1, 0, 0, 1), {1: ([1, 2], {"highway": "track"})})
+    found = extract_features(file, area)
+    assert found.area is None
+    assert found.info["covered_share"] is None
 
 
 def test_a_layer_of_ones_own_may_name_the_target(file):
@@ -466,7 +493,7 @@ def test_features_keep_their_schema_and_say_where_they_come_from(made_map):
 
 
 def test_an_empty_answer_is_a_table_too(made_map):
-    features = extract_features(made_map, box(100, 50, 101, 51))
+    features = extract_features(made_map, box(20, 5, 21, 6))
     assert len(validate_features(features.table)) == 0
     assert features.layer_names == [layer.name for layer in DEFAULT_LAYERS]
 

@@ -5,6 +5,8 @@ import json
 import geopandas as gpd
 import geopandas.testing
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pyogrio
 import pytest
 import shapely
@@ -44,8 +46,49 @@ def test_features_come_back_as_they_were_written(features, tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".parquet", ".geojson", ".gpkg"])
 def test_no_features_come_back_as_none(made_map, tmp_path, suffix):
-    nothing = extract_features(made_map, box(100, 50, 101, 51))
+    nothing = extract_features(made_map, box(20, 5, 21, 6))
     _same(read_features(write_features(nothing, tmp_path / f"none{suffix}")), nothing)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".geojson", ".gpkg"])
+def test_a_file_with_a_part_of_our_header_is_refused(features, tmp_path, suffix, monkeypatch):
+    for number, header in enumerate(
+        (
+            {"format": "features 1"},
+            {"format": "features 1", "info": {}},
+            {"format": "features 1", "info": {}, "dropped": [["way/1"]]},
+            {"format": "features 9", "info": {}, "dropped": []},
+            {"format": "features 1", "info": 3, "dropped": []},
+        )
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr("minewatch.context._features._header", lambda _, told=header: told)
+            file = write_features(features, tmp_path / f"{number}{suffix}")
+        with pytest.raises(InputError, match="holds no features that minewatch wrote"):
+            read_features(file)
+
+
+@pytest.mark.parametrize("column", ["tags", "kind", "feature_id", "target"])
+def test_a_file_that_lost_a_column_is_refused(features, tmp_path, column):
+    file = write_features(features, tmp_path / "a.parquet")
+    table = pa.parquet.read_table(file)
+    pa.parquet.write_table(table.drop_columns([column]), file)
+    with pytest.raises(InputError, match=f"lacks {column}"):
+        read_features(file)
+    text = write_features(features, tmp_path / "a.geojson").read_text()
+    if column == "target":  # GeoJSON leaves out what is missing
+        return
+    (tmp_path / "b.geojson").write_text(text.replace(f'"{column}":', '"another":'))
+    with pytest.raises(InputError, match=f"lacks {column}"):
+        read_features(tmp_path / "b.geojson")
+
+
+def test_a_header_that_is_no_json_is_refused(features, tmp_path):
+    file = write_features(features, tmp_path / "a.parquet")
+    table = pa.parquet.read_table(file).replace_schema_metadata({"minewatch": "{broken"})
+    pa.parquet.write_table(table, file)
+    with pytest.raises(InputError, match="holds no features"):
+        read_features(file)
 
 
 def test_the_same_features_are_the_same_bytes(features, tmp_path):

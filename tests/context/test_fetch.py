@@ -4,9 +4,12 @@ import hashlib
 import json
 import shutil
 
+import geopandas as gpd
+import osmium
 import pandas as pd
 import pytest
 import shapely
+from osmium.osm.mutable import Node
 
 from minewatch._http import RetryPolicy
 from minewatch.context import (
@@ -14,10 +17,13 @@ from minewatch.context import (
     RegionSource,
     extract_features,
     fetch_features,
+    measure_context,
     read_features,
+    site_neighbourhoods,
+    write_features,
 )
 from minewatch.context._fetch import _settings
-from minewatch.errors import AlreadyThereError, InputError, NotThereError
+from minewatch.errors import AlreadyThereError, CoverageWarning, InputError, NotThereError
 
 AREA = shapely.box(-62.7, 5.2, -62.4, 5.5)
 
@@ -53,6 +59,30 @@ def test_without_an_area_all_of_a_file_is_taken(made_map, tmp_path):
     assert len(read_features(file).table) == len(extract_features(made_map).table)
 
 
+def test_around_a_site_beyond_the_file_nothing_is_known_rather_than_nothing_there(tmp_path):
+    places = {"inside": (9.53, 47.13), "outside": (-62.60, 5.40)}
+    sites = gpd.GeoDataFrame(
+        index=pd.Index(list(places), name="site_id"),
+        geometry=[shapely.Point(*place) for place in places.values()],
+        crs="EPSG:4326",
+    )
+    file = tmp_path / "small.osm.pbf"
+    header = osmium.io.Header()
+    header.add_box(osmium.osm.Box(9.4, 47.0, 9.7, 47.3))
+    with osmium.SimpleWriter(str(file), header=header) as writer:
+        writer.add_node(Node(id=1, location=places["inside"], tags={"place": "town"}))
+    around = site_neighbourhoods(sites, radius_m=2_000)
+    with pytest.warns(CoverageWarning, match="holds 50%"):
+        features = read_features(fetch_features(around, source=file, out=tmp_path / "c"))
+    table = measure_context(sites, features, radii_m=(500, 1_000))
+    assert table["is_edge_limited"].to_dict() == {"inside": False, "outside": True}
+    assert table["edge_m"].loc["outside"] == 0.0
+    assert table["osm_is_bound"].to_dict() == {"inside": False, "outside": True}
+    with pytest.raises(InputError, match="another region"):
+        fetch_features(AREA, source=file, out=tmp_path / "d")
+    assert not (tmp_path / "d" / "features.parquet").exists()
+
+
 def test_a_result_is_not_replaced_unasked(made_map, tmp_path):
     first = fetch_features(AREA, source=made_map, out=tmp_path).read_bytes()
     with pytest.raises(AlreadyThereError):
@@ -69,13 +99,36 @@ def test_the_same_fetch_gives_the_same_bytes(made_map, tmp_path):
 
 
 def test_other_formats_hold_the_same_ids(made_map, tmp_path):
-    import geopandas as gpd
-
     file = fetch_features(AREA, source=made_map, out=tmp_path, also=("geojson", "gpkg"))
     ids = list(read_features(file).table.index)
     for suffix in (".geojson", ".gpkg"):
         read = gpd.read_file(file.with_suffix(suffix))
         assert list(read["feature_id"]) == ids
+
+
+def test_the_record_names_the_bytes_of_every_file(made_map, tmp_path):
+    file = fetch_features(AREA, source=made_map, out=tmp_path, also=("geojson", "gpkg"))
+    digests = json.loads(file.with_suffix(".json").read_text())["digests"]
+    assert sorted(digests) == ["features.geojson", "features.gpkg", "features.parquet"]
+    for name, digest in digests.items():
+        assert digest == f"sha256:{hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()}"
+
+
+def test_a_fetch_that_is_stopped_while_it_writes_replaces_nothing(made_map, tmp_path, monkeypatch):
+    fetch_features(AREA, source=made_map, out=tmp_path, also=("geojson", "gpkg"))
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def stop_at_the_last(features, path, **options):
+        if path.suffix == ".gpkg":
+            raise KeyboardInterrupt
+        return write_features(features, path, **options)
+
+    monkeypatch.setattr("minewatch.context._fetch.write_features", stop_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_features(
+            None, source=made_map, out=tmp_path, also=("geojson", "gpkg"), overwrite=True
+        )
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_the_record_counts_what_is_there(made_map, tmp_path):

@@ -127,6 +127,22 @@ def test_features_that_were_fetched_into_the_folder_are_taken(tmp_path, sites, f
     assert made.summary()["sites"] == 8
 
 
+def test_without_channels_other_patches_are_other_inputs_too(tmp_path, sites, features):
+    def write(size_px, **options):
+        grid = PatchGrid(size_px=size_px)
+        boxes = {key: grid.geobox(*sites.geometry[key].coords[0]) for key in sites.index[:7]}
+        options |= {"geoboxes": boxes, "with_channels": False}
+        return write_context(tmp_path / "context", sites, features, **options).table
+
+    small = write(4)
+    with pytest.raises(AlreadyThereError):
+        write(400)
+    large = write(400, overwrite=True)
+    expected = measure_context(sites, features, grid=PatchGrid(size_px=400))
+    assert large["osm_in_patch"].equals(expected["osm_in_patch"])
+    assert not large["osm_in_patch"].equals(small["osm_in_patch"])
+
+
 @pytest.mark.parametrize(
     "name", ["features.parquet", "measures.parquet", "channels.zarr/zarr.json"]
 )

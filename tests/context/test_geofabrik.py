@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import urllib3
+from urllib3.util.retry import RequestHistory
 
-from minewatch._http import RetryPolicy
+from minewatch._http import RetryPolicy, _check_status
 from minewatch.context import RegionSource
 from minewatch.context._geofabrik import REGIONS, fetch_region
 from minewatch.errors import ContextError, InputError, SettingsError
@@ -147,6 +149,26 @@ def test_a_region_that_is_not_known_is_looked_up_in_the_index(servers, site, tmp
         assert fetch_region(source(server.url, "norte"), tmp_path).read_bytes() == content
         with pytest.raises(InputError, match="norte"):
             fetch_region(source(server.url, "nort"), tmp_path)
+
+
+@pytest.mark.parametrize("elsewhere", ["https://127.0.0.1", "http://example.org"])
+def test_an_index_leads_to_no_other_server(servers, site, tmp_path, elsewhere):
+    with servers.serve(site) as server:
+        url = elsewhere.replace("https://127.0.0.1", server.url.replace("http:", "https:"))
+        file = f"{url}/data/south-america/brazil/{PUBLISHED}"
+        listed = {"features": [{"properties": {"id": "norte", "urls": {"pbf": file}}}]}
+        (site / "index-v1-nogeom.json").write_text(json.dumps(listed))
+        with pytest.raises(InputError, match="not on that server"):
+            fetch_region(source(server.url, "norte"), tmp_path)
+
+
+def test_a_server_that_leads_on_to_an_unguarded_one_is_not_followed():
+    led = [RequestHistory("GET", "https://a.test/x", None, 302, "http://a.test/x")]
+    retries = urllib3.Retry(history=tuple(led))
+    answer = urllib3.HTTPResponse(status=200, request_url="/x", retries=retries)
+    _check_status(answer, "http://a.test/x", None)
+    with pytest.raises(Exception, match="which anyone may alter"):
+        _check_status(answer, "https://a.test/x", None)
 
 
 def test_names_are_read_as_people_write_them():

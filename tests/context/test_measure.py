@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Proj
 
-from minewatch.context import Layer
+from minewatch.context import Layer, site_neighbourhoods
 from minewatch.context._columns import target_columns
 from minewatch.context._measure import measure_context
+from minewatch.context._pieces import _subdivide
 from minewatch.errors import InputError
 from minewatch.grid import PatchGrid, utm_epsg
 
@@ -171,6 +172,7 @@ def test_a_layer_that_names_the_target_is_no_layer_of_its_own():
     pit = Layer(name="natural", key="natural", names_the_target=True)
     table = measure_context(tables.site_table([(-62.6, 5.4)]), features, layers=[pit, "highway"])
     assert table["target_nearest_m"].iloc[0] == 0.0
+    assert table["target_nearest_class"].iloc[0] == "natural=a natural"
     assert not any(name.startswith("natural") for name in table.columns)
     assert table["osm_features_10000m"].iloc[0] == 0
 
@@ -191,6 +193,20 @@ def test_the_border_of_the_extract_bounds_what_is_known():
     assert np.isnan(near["edge_m"].iloc[0])
     unknown = measure_context(sites, features.table)
     assert unknown["is_edge_limited"].isna().all()
+
+
+def test_where_an_area_is_cut_at_180_degrees_is_no_border():
+    sites = tables.site_table([(179.999, -16.5), (-179.99, -16.5), (179.75, -16.5)])
+    area = site_neighbourhoods(sites.iloc[:2], radius_m=20_000)
+    assert len(area.geoms) == 2
+    table = tables.feature_table([shapely.Point(179.9, -16.5)], ["building"])
+    features = tables.as_features(table, area=area.wkt)
+    found = measure_context(sites, features, radii_m=(15_000,))
+    assert found["is_edge_limited"].tolist() == [False, False, True]
+    assert found["highway_is_bound"].tolist() == [False, False, True]
+    wide = measure_context(sites, features, radii_m=(25_000,))
+    assert wide["edge_m"].iloc[0] == pytest.approx(20_000, rel=0.01)
+    assert wide["edge_m"].iloc[2] == 0.0
 
 
 def test_the_patch_that_is_asked_about_is_the_one_that_is_cut():
@@ -216,8 +232,9 @@ def test_what_cannot_be_used_is_named():
     features = tables.feature_table([shapely.Point(-62.6, 5.4)], ["building"])
     with pytest.raises(InputError, match="canal: no such layer"):
         measure_context(sites, features, layers=["canal"])
-    with pytest.raises(InputError, match="radii_m"):
-        measure_context(sites, features, radii_m=(0, 500))
+    for radii_m in ((0, 500), (500, 100_001)):
+        with pytest.raises(InputError, match="radii_m"):
+            measure_context(sites, features, radii_m=radii_m)
     with pytest.raises(InputError, match="target"):
         measure_context(sites, features.drop(columns="target"))
     with pytest.raises(InputError, match="come twice"):
@@ -248,3 +265,13 @@ def test_measures_of_a_real_country_equal_brute_force(shared_data):
             else:
                 area = own.intersection(disc).area.sum() / scale**2 / 10_000
                 assert table.loc[key, f"{layer}_2000m_area_ha"] == pytest.approx(area, rel=1e-5)
+
+
+def test_no_ground_is_lost_where_halving_ends(monkeypatch):
+    monkeypatch.setattr("minewatch.context._pieces._MOST_HALVINGS", 1)
+    shapes = np.array(
+        [shapely.Point(0, 0).buffer(100.0, quad_segs=500), shapely.box(300, 0, 301, 1)]
+    )
+    parts, owner = _subdivide(shapes, np.array([0, 1]))
+    ground = np.bincount(owner, shapely.area(parts))
+    assert ground == pytest.approx(shapely.area(shapes), rel=1e-9)

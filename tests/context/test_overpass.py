@@ -21,7 +21,9 @@ from minewatch.context import (
     read_features,
 )
 from minewatch.context._area import read_area
+from minewatch.context._overpass import _Server
 from minewatch.context._overpass_parts import plan_parts
+from minewatch.context._overpass_query import STATE_QUERY
 from minewatch.errors import ContextError, InputError, SettingsError
 
 # A square without its north-eastern quarter, so that the hull is larger.
@@ -117,6 +119,27 @@ def test_a_server_that_stays_bad_fails_and_leaves_nothing_half_written(
     assert list((tmp_path / ".overpass").glob("*.json")) == [tmp_path / ".overpass" / "plan.json"]
 
 
+def test_a_server_that_asks_for_a_long_wait_is_not_asked_before(serve_map, quick_source, tmp_path):
+    server = serve_map(fault_rate=1.0, faults=("429",), in_a_row=None, retry_after="600")
+    with pytest.raises(ContextError, match=r"asks to wait 600 s.*run the same again"):
+        fetch_features(
+            AREA, source=quick_source(server.url, date="2024-05-01T00:00:00Z"), out=tmp_path
+        )
+    assert len(server.asked.queries) == 1
+    busy = serve_map(status="Slot available after: 2024-05-01T00:09:59Z, in 599 seconds.\n")
+    with pytest.raises(ContextError, match="asks to wait 599 s"):
+        fetch_features(AREA, source=quick_source(busy.url), out=tmp_path)
+    assert busy.asked.queries == []
+
+
+def test_a_server_is_waited_for_as_long_as_it_asks(serve_map, quick_source, monkeypatch):
+    server = serve_map(fault_rate=1.0, faults=("429",), in_a_row=1, retry_after="90")
+    asking, waits = _Server(quick_source(server.url)), []
+    monkeypatch.setattr(asking, "_wait", waits.append)
+    asking.ask(STATE_QUERY)
+    assert waits == [90.0]
+
+
 def test_a_part_too_large_is_split_until_it_is_not(serve_map, quick_source, from_file, tmp_path):
     server = serve_map(most_elements=400)
     source = quick_source(server.url, max_area_km2=10_000)
@@ -191,6 +214,18 @@ def test_all_parts_are_of_one_state(serve_map, quick_source, tmp_path):
     assert info["osm_timestamp"] == "2024-05-01T00:00:00Z"
     assert info["source"]["fetched"]["states"] == ["2024-05-01T00:00:00Z"]
     assert info["attribution"].startswith("© OpenStreetMap contributors")
+
+
+def test_the_record_says_what_no_server_can_be_asked_for(serve_map, quick_source, tmp_path):
+    server = serve_map()
+    lacks = []
+    for name, date in (("now", None), ("then", "2024-04-01T00:00:00Z")):
+        fetch_features(AREA, source=quick_source(server.url, date=date), out=tmp_path / name)
+        record = json.loads((tmp_path / name / "features.json").read_text())
+        lacks.append(record["info"]["source"]["fetched"]["may_lack"])
+    assert [len(lack) for lack in lacks] == [1, 2]
+    assert "relations without a name" in lacks[0][0]
+    assert "today's alone" in lacks[1][1]
 
 
 def test_a_server_behind_the_date_is_refused(serve_map, quick_source, tmp_path):

@@ -201,6 +201,18 @@ def test_more_mapped_around_mining_is_warned_of_where_patches_are_alike(
     assert "more mapped" in advice
 
 
+def test_the_best_of_many_radii_is_not_taken_for_a_finding(statistics_of, sites, is_mining):
+    counts = np.random.default_rng(24).poisson(np.where(is_mining, 13, 12))
+    measures = measures_of(sites, nearest_m=np.full(300, 500.0), counts=counts)
+    for column in ("osm_features_500m", "osm_features_10000m"):
+        measures[column] = pd.array(np.full(300, 4), dtype="Int32")
+    section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
+    best = section.tables["completeness_auc"].set_index("radius_m").loc[2_000]
+    assert best["auc_low"] > 0.5  # by itself it differs from chance
+    assert not best["is_telling"]
+    assert "Around mining" not in section.advice
+
+
 def test_far_negatives_are_advised_to_be_matched(statistics_of, sites_of, towns):
     near = towns(20, 5, by_town=True, seed=1)
     labels = [1] * 50 + [0] * 50
@@ -215,6 +227,29 @@ def test_far_negatives_are_advised_to_be_matched(statistics_of, sites_of, towns)
     assert "Negatives lie far from mining" in told["far"][0]
     assert told["far"][1]["no mining"] == pytest.approx(322_000, rel=0.05)
     assert "match each mining site" in told["far"][0]
+
+
+def test_an_unknown_end_of_the_extract_is_not_told_as_none(statistics_of, sites):
+    measures = measures_of(sites, nearest_m=np.random.default_rng(0).uniform(1, 5000, 300))
+    for column in (None, pd.array([pd.NA] * 300, dtype="boolean")):
+        if column is not None:
+            measures["is_edge_limited"] = column
+        section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
+        edge = section.tables["edge"]
+        assert edge["n_edge_unknown"].sum() == 300
+        assert edge["share"].isna().all()
+        assert "300 sites it is not known where the extract ends" in section.advice
+
+
+def test_sites_outside_of_the_extract_are_left_out(statistics_of, sites):
+    measures = measures_of(sites, nearest_m=np.random.default_rng(0).uniform(1, 5000, 300))
+    measures["edge_m"] = [0.0] * 30 + [800.0] * 100 + [np.nan] * 170
+    measures["is_edge_limited"] = pd.array([True] * 130 + [False] * 170, dtype="boolean")
+    around = gathered(statistics_of, sites, measures)
+    assert (len(around.sites), around.n_unmeasured) == (270, 30)
+    assert len(context_numbers(around)) == 270
+    section = describe_surroundings(around, QUICK)
+    assert section.tables["edge"]["n_edge_limited"].sum() == 100
 
 
 def test_patches_that_name_mining_are_told_apart(statistics_of, sites, is_mining):
@@ -285,7 +320,7 @@ def test_sites_that_were_not_measured_are_left_out_and_counted(statistics_of, si
     measures = measures_of(sites, nearest_m=np.full(300, 500.0)).iloc[20:]
     around = gathered(statistics_of, sites, measures)
     assert (len(around.sites), around.n_unmeasured) == (280, 20)
-    assert "20 patches without coordinates or measures left out" in describe_mapped(around).seen
+    assert "20 patches left out: without coordinates or measures" in describe_mapped(around).seen
 
 
 def test_context_of_other_sites_is_left_out_in_words(statistics_of, sites):

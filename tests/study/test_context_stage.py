@@ -1,6 +1,7 @@
 """The stage `context` of a study: made when asked for, again when it must be, and not otherwise."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from minewatch import sites, toy
-from minewatch.context import open_context
+from minewatch.context import draw_channels, extract_features, open_context
 from minewatch.errors import NotThereError, SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study import StageResult, read_build, read_study, run_study
+
+# The valley ends within the radius of some sites.
+pytestmark = pytest.mark.filterwarnings("ignore::minewatch.errors.CoverageWarning")
 
 VALLEY = toy.Valley(seed=4, width_m=12_000, height_m=9_000)
 SETTINGS = """
@@ -75,6 +79,19 @@ def test_features_measures_and_channels_of_every_site_are_made_from_a_file(study
     assert result.summary == f"{expected}, as of 2024-06-01, 3 channels drawn"
 
 
+def test_distances_are_those_of_the_whole_map(study: Path) -> None:
+    change(study, "[500, 2000]", "[500]")
+    run_study(study, only=STAGES)
+    made, dataset = open_context(study / "context"), PatchDataset.open(study / "patches")
+    assert made.channels is not None
+    geoboxes = {str(name): dataset.geobox(str(name)) for name in dataset.sites.index}
+    layers = made.features.layers
+    every = extract_features(study / "valley.osm.pbf", layers=layers)
+    whole = draw_channels(geoboxes, every, layers=layers, max_distance_m=500.0)
+    assert np.array_equal(made.channels["distance_m"], whole["distance_m"], equal_nan=True)
+    assert 0.1 < np.isfinite(whole["distance_m"]).mean() < 0.9
+
+
 def test_channels_lie_on_what_the_patches_show(study: Path) -> None:
     own = '{ name = "stream", key = "waterway", values = ["stream"], kinds = ["line"] }'
     change(study, '"building"', own)
@@ -101,6 +118,21 @@ def test_a_second_run_does_nothing_and_a_new_map_is_taken(study: Path) -> None:
     before = (study / "context" / "features.parquet").read_bytes()
     assert last(run_study(study, only=STAGES)) == ("ran", "valley.osm.pbf changed")
     assert (study / "context" / "features.parquet").read_bytes() != before
+
+
+def test_another_edition_of_a_regions_extract_is_taken(study: Path) -> None:
+    change(study, '"valley.osm.pbf"', '"liechtenstein"')
+    edition = study / "context" / "europe-liechtenstein-latest.osm.pbf"
+    edition.parent.mkdir()
+    shutil.copy(study / "valley.osm.pbf", edition)
+    run_study(study, only=STAGES)
+    before = len(open_context(study / "context").features.table)
+    assert last(run_study(study, only=STAGES)) == ("skipped", "it is up to date")
+    newer = toy.Valley(seed=5, width_m=12_000, height_m=9_000)
+    toy.write_osm(newer, edition, overwrite=True)
+    reason = "context/europe-liechtenstein-latest.osm.pbf was changed since"
+    assert last(run_study(study, only=STAGES)) == ("ran", reason)
+    assert len(open_context(study / "context").features.table) != before
 
 
 def test_a_smaller_radius_of_several_measures_anew_and_fetches_nothing(study: Path) -> None:

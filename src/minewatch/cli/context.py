@@ -186,6 +186,14 @@ def _notes(result: dict[str, Any]) -> list[str]:
     """Say what was kept apart, repaired or dropped, if anything was."""
     target = result["names_the_target"]
     notes = []
+    share = result["info"]["covered_share"]
+    if share is None:
+        notes.append("Where the file ends is not known: its header has no bounding box")
+    elif share < 1.0:
+        notes.append(f"The file holds {share:.1%} of the area; beyond it nothing is known")
+    if result["info"]["source"]["kind"] == "overpass":
+        lack = result["info"]["source"]["fetched"]["may_lack"]
+        notes.append(f"A file may hold more than a server gives: {'; '.join(lack)}")
     if target:
         tags = ", ".join(f"{tag} {count}" for tag, count in list(target.items())[:5])
         more = f", and {len(target) - 5} more" if len(target) > 5 else ""

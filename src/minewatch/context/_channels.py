@@ -12,10 +12,16 @@ from odc.geo.geobox import GeoBox
 
 from minewatch._progress import Progress, silent
 from minewatch.context._around import Places
-from minewatch.context._columns import check_features, choose_layers, is_target, naming_layers
+from minewatch.context._columns import (
+    area_of,
+    check_features,
+    choose_layers,
+    is_target,
+    naming_layers,
+)
 from minewatch.context._features import Features
 from minewatch.context._field import Pixels, distance_field
-from minewatch.context._ground import Ground, to_degrees, to_plane, zone_of
+from minewatch.context._ground import Ground, join_area, to_degrees, to_plane, zone_of
 from minewatch.context._layers import TARGET, Layer
 from minewatch.context._mosaic import Drawing, transforms
 from minewatch.context._outline import diagonal_m
@@ -67,7 +73,9 @@ def draw_channels(
     Dataset
         ``presence``: uint8, dims (site, layer, y, x), 1 where something of the layer is, else 0.
         ``distance_m``: float32, the same dims, metres from the pixel's centre to the nearest
-        feature, exact; 0 on or within one; NaN where nothing lies within `max_distance_m`.
+        feature, exact; 0 on or within one; NaN where nothing lies within `max_distance_m`, and
+        where the nearest is not known, because the area that the features were taken from ends
+        nearer than the nearest of them.
         Coordinates ``site`` (site_id, in the order of `geoboxes`) and ``layer`` (names).
 
     Raises
@@ -100,6 +108,8 @@ def draw_channels(
     if max_distance_m is not None and not 0.0 < max_distance_m < np.inf:
         raise InputError(f"max_distance_m is {max_distance_m}; expected metres above 0, or None")
     names, ground, member = _mapped(features, layers)
+    area = area_of(features.info) if isinstance(features, Features) else None
+    extent = None if area is None else Ground.of(np.array([join_area(area)], dtype=object))
     shape = (len(grids), len(names), int(grids[0].shape.y), int(grids[0].shape.x))
     presence = np.zeros(shape, dtype=np.uint8)
     distance = None if max_distance_m is None else np.full(shape, np.nan, dtype=np.float32)
@@ -112,6 +122,12 @@ def draw_channels(
             presence[lot.rows, layer] = canvas.presence(drawn, all_touched=all_touched)
             if distance is not None and max_distance_m is not None:
                 distance[lot.rows, layer] = canvas.distance(drawn, max_distance_m)
+        if distance is not None and max_distance_m is not None and extent is not None:
+            border = _Canvas.of(
+                [grids[row] for row in lot.rows], lot, extent, max_distance_m
+            ).border(max_distance_m)[:, None]
+            known = ~(distance[lot.rows] > border)
+            distance[lot.rows] = np.where(known, distance[lot.rows], np.nan)
         done += len(lot.rows)
         progress(_STEP, done, len(grids))
     return _dataset(list(geoboxes), names, presence, distance)
@@ -222,13 +238,22 @@ class _Canvas:
 
     def distance(self, drawn: BoolArray, max_distance_m: float) -> FloatArray:
         """Measure from every pixel to chosen features, metres, dims (patch, y, x)."""
-        if self.pixels is None:
-            raise InputError("distances need the centres of pixels")
-        pieces = border_pieces(self.geometry[drawn])
-        field = distance_field(self.pixels, pieces, max_distance_m)
+        field = self._field(drawn, max_distance_m)
         areas = (drawn & self.is_area)[self.drawing.feature]
         within = self.drawing.burn(areas, self.n_patches, all_touched=False)
         return np.where(within == 1, 0.0, field)
+
+    def border(self, max_distance_m: float) -> FloatArray:
+        """Measure from every pixel to the border of an area, metres; 0 outside of it."""
+        every = np.ones(len(self.chosen), dtype=np.bool_)
+        pieces = every[self.drawing.feature]
+        within = self.drawing.burn(pieces, self.n_patches, all_touched=False)
+        return np.where(within == 1, self._field(every, max_distance_m), 0.0)
+
+    def _field(self, drawn: BoolArray, max_distance_m: float) -> FloatArray:
+        if self.pixels is None:
+            raise InputError("distances need the centres of pixels")
+        return distance_field(self.pixels, border_pieces(self.geometry[drawn]), max_distance_m)
 
 
 def _check_grids(geoboxes: Mapping[str, GeoBox]) -> list[GeoBox]:

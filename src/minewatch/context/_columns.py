@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 import shapely.geometry
 
@@ -18,6 +19,9 @@ ANYTHING: Final = "osm"
 """Pseudo-layer of every feature that does not name the target."""
 EDGE_M: Final = "edge_m"
 IS_EDGE_LIMITED: Final = "is_edge_limited"
+MAX_RADIUS_M: Final = 100_000.0
+"""Largest radius, metres: metres are true to 1 part in 2,500 up to it, and to 1 in 10,000 within
+10 km."""
 
 
 def target_columns(columns: Iterable[str]) -> list[str]:
@@ -63,14 +67,15 @@ def check_radii(radii_m: Sequence[float]) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        If there is none, or one is not a whole number of metres above 0, or comes twice.
+        If there is none, or one is not a whole number of metres above 0, or comes twice, or is
+        larger than `MAX_RADIUS_M`.
     """
     radii = tuple(sorted(float(radius) for radius in radii_m))
-    sound = all(radius >= 1.0 and radius.is_integer() for radius in radii)
+    sound = all(1.0 <= radius <= MAX_RADIUS_M and radius.is_integer() for radius in radii)
     if not radii or not sound or len(set(radii)) < len(radii):
         raise InputError(
-            f"radii_m is {tuple(radii_m)}; expected different whole numbers of metres, each once, "
-            "such as (500, 2000, 10000)"
+            f"radii_m is {tuple(radii_m)}; expected different whole numbers of metres up to "
+            f"{MAX_RADIUS_M:.0f}, each once, such as (500, 2000, 10000)"
         )
     return radii
 
@@ -135,6 +140,18 @@ def is_target(table: gpd.GeoDataFrame, naming: frozenset[str]) -> BoolArray:
     found = np.array(table[TARGET].notna(), dtype=np.bool_)
     for name in sorted(naming.intersection(table.columns)):
         found |= np.asarray(table[name].notna(), dtype=np.bool_)
+    return found
+
+
+def target_values(table: gpd.GeoDataFrame, naming: frozenset[str]) -> "pd.Series[str]":
+    """Say what about each feature names the target, as `is_target` finds it: ``landuse=quarry``.
+
+    The column ``target`` goes first, then layers that name the target; missing where nothing does.
+    """
+    found = pd.Series(table[TARGET].astype("str"))
+    for name in sorted(naming.intersection(table.columns)):
+        value = table[name].astype("str")
+        found = found.fillna((name + "=" + value).where(value.notna()))
     return found
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import shapely
 from shapely.geometry.base import BaseGeometry
 
 from minewatch._progress import Progress, silent
 from minewatch._store import digest_file
+from minewatch.context._covered import cover
 from minewatch.context._features import Features, attribution_of, used_versions
 from minewatch.context._gather import Clip, Found
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
@@ -43,7 +43,9 @@ def extract_features(
     layers, and said in the column `target`.
 
     What has no shape, because nodes or ways are not in the file, is dropped and listed, and so are
-    areas that cannot be repaired without guessing. Relations of other kinds (routes, sites) are not
+    areas that cannot be repaired without guessing. What lies beyond the bounding box of the file's
+    header is not known, rather than empty: ``info["area"]`` is the part of the area that the file
+    holds, None where its header has no box. Relations of other kinds (routes, sites) are not
     features. Names and ids of mappers are not kept.
 
     Parameters
@@ -69,9 +71,15 @@ def extract_features(
     NotThereError
         If there is no such file.
     InputError
-        If the file cannot be read as OpenStreetMap data, or holds its history; if the area is none.
+        If the file cannot be read as OpenStreetMap data, or holds its history; if the area is none,
+        or the file holds nothing of it.
     SettingsError
         If no layer is named, or two have one name.
+
+    Warns
+    -----
+    CoverageWarning
+        If the file holds only a part of the area.
 
     Notes
     -----
@@ -101,11 +109,26 @@ def extract_features(
     >>> dict(found.table.loc["way/7", "tags"])
     {'width': '3'}
     """
-    path = Path(pbf)
+    return extract(Path(pbf), area, layers, progress=progress)
+
+
+def extract(
+    path: Path,
+    area: BaseGeometry | None,
+    layers: Sequence[Layer],
+    *,
+    is_whole: bool = False,
+    progress: Progress = silent,
+) -> Features:
+    """Extract features as `extract_features` does.
+
+    With `is_whole` the file is known to hold all of the area, whatever its header says.
+    """
     check_file(path)
     wanted = wanted_layers(check_layers(layers))
     found = Found(tuple(layers), Clip(area))
     header = read_header(path)
+    covered = cover(path, area, area if is_whole else header.box)
     progress(_STEP, 0, 3)
     relations = found.relevant(read_relations(path, wanted))
     members = frozenset(number for relation in relations for number in relation.ways)
@@ -118,14 +141,12 @@ def extract_features(
     progress(_STEP, 2, 3)
     found.add_relations(relations, scan)
     table, dropped, counts = found.result()
-    info = {**_describe(path, header, scan, area, layers), "counts": counts}
+    info = {**_describe(path, header, scan, layers), **covered, "counts": counts}
     progress(_STEP, 3, 3)
     return Features(table, dropped, info)
 
 
-def _describe(
-    path: Path, header: Header, scan: Scan, area: BaseGeometry | None, layers: Sequence[Layer]
-) -> dict[str, Any]:
+def _describe(path: Path, header: Header, scan: Scan, layers: Sequence[Layer]) -> dict[str, Any]:
     """Say where features come from."""
     is_said = scan.newest is not None and scan.newest.year > 1970
     newest = f"{scan.newest:%Y-%m-%dT%H:%M:%SZ}" if is_said else None
@@ -138,7 +159,6 @@ def _describe(
             "digest": digest_file(path),
             "generator": header.generator,
         },
-        "area": None if area is None else shapely.to_wkt(area, rounding_precision=7),
         "layers": [layer.model_dump(mode="json") for layer in layers],
         "versions": used_versions(),
     }

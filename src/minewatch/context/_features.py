@@ -1,11 +1,11 @@
 """Features: what OpenStreetMap knows of an area, and its files."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import geopandas as gpd
 import pandas as pd
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pyogrio
 import shapely
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pyogrio.errors import DataSourceError
 from shapely.geometry.base import BaseGeometry
 
@@ -38,7 +39,26 @@ MADE_UP: Final = "made-up"
 _KEY: Final = "minewatch"
 _FORMAT: Final = "features 1"
 _LAYER: Final = "features"
+_COLUMNS: Final = (FEATURE_ID, TARGET, "kind", "tags", "geometry")
+_UNREADABLE: Final = (
+    pa.ArrowException,
+    DataSourceError,
+    shapely.GEOSException,
+    UnicodeDecodeError,
+    json.JSONDecodeError,
+    OSError,
+)
 _SUFFIXES: Final = (".parquet", ".geojson", ".json", ".gpkg")
+
+
+class _Header(BaseModel):
+    """What `write_features` says of a file, in the file."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal["features 1"]
+    info: dict[str, Any]
+    dropped: list[tuple[str, str, bool]]
 
 
 @dataclass(frozen=True)
@@ -57,8 +77,9 @@ class Features:
     true if it is in the table with a mended geometry, false if it is not in the table."""
     info: Mapping[str, Any]
     """Where it comes from, JSON values: ``attribution``; ``osm_timestamp`` (ISO 8601, UTC; None if
-    nothing says it) and ``osm_timestamp_from``; ``source``; ``area`` (WKT, None: all of it);
-    ``layers``; ``counts``; ``versions``."""
+    nothing says it) and ``osm_timestamp_from``; ``source``; ``area`` (WKT of what the source
+    is known to hold of what was asked for, None where nothing says it), ``asked`` (WKT, None: all
+    of the source), ``covered_share``; ``layers``; ``counts``; ``versions``."""
 
     @property
     def layer_names(self) -> list[str]:
@@ -72,7 +93,7 @@ class Features:
 
     @property
     def area(self) -> BaseGeometry | None:
-        """The area that was asked for, EPSG:4326; None: all of the source."""
+        """What the source is known to hold of what was asked for, EPSG:4326; None: not known."""
         text = self.info.get("area")
         return None if text is None else shapely.from_wkt(text)
 
@@ -243,7 +264,7 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
             return _read_gpkg(file)
         if suffix in (".geojson", ".json"):
             return _read_geojson(file, wanted)
-    except (pa.ArrowInvalid, DataSourceError, UnicodeDecodeError, OSError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     if suffix == ".shp":
         return _foreign(file, wanted, *read_geofabrik_lines(file, wanted))
@@ -257,6 +278,7 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
 def _read_parquet(path: Path) -> Features:
     read = pa.parquet.read_table(path)
     header = _check_header((read.schema.metadata or {}).get(_KEY.encode()), path)
+    _check_columns(read.column_names, path)
     names = [name for name in read.column_names if name not in (FEATURE_ID, "tags", "geometry")]
     columns = {name: as_text(read[name].to_pylist()) for name in names}
     tags = read["tags"].cast(TAGS_TYPE).combine_chunks()
@@ -268,6 +290,7 @@ def _read_gpkg(path: Path) -> Features:
     metadata = pyogrio.read_info(path).get("layer_metadata") or {}
     header = _check_header(metadata.get(_KEY), path)
     read = pyogrio.read_dataframe(path, layer=_LAYER)
+    _check_columns(read.columns, path)
     names = [name for name in read.columns if name not in (FEATURE_ID, "tags", "geometry")]
     columns = {name: as_text(read[name].where(read[name].notna(), None)) for name in names}
     tags = pa.array([list(json.loads(text).items()) for text in read["tags"]], TAGS_TYPE)
@@ -281,22 +304,37 @@ def _read_geojson(path: Path, layers: Sequence[Layer]) -> Features:
         return _foreign(path, layers, *gather_geojson(collection, path, layers))
     header = _check_header(json.dumps(collection.members[_KEY]), path)
     rows = collection.properties
-    names = [*(layer["name"] for layer in header["info"]["layers"]), TARGET, "kind"]
+    for row in rows:
+        # GeoJSON leaves out what is missing: a feature that names no target has no such member.
+        _check_columns([*row, TARGET, "geometry"], path)
+    layer_names = [str(layer["name"]) for layer in header.info.get("layers", [])]
+    names = [*layer_names, TARGET, "kind"]
     columns = {name: as_text([row.get(name) for row in rows]) for name in names}
     tags = pa.array([list(row["tags"].items()) for row in rows], TAGS_TYPE)
     ids = [row[FEATURE_ID] for row in rows]
     return _assemble(ids, columns, tags, collection.shapes, header)
 
 
-def _check_header(text: str | bytes | None, path: Path) -> dict[str, Any]:
+def _check_header(text: str | bytes | None, path: Path) -> _Header:
     """Read what `write_features` says of a file, or refuse the file."""
-    header = json.loads(text or "{}")
-    if header.get("format") != _FORMAT:
+    try:
+        return _Header.model_validate_json(text or "{}")
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "it"
         raise InputError(
-            f"{path} holds no features that minewatch wrote; expected a file of write_features or "
-            "`minewatch context fetch`, or GeoJSON of osmnx"
+            f"{path} holds no features that minewatch wrote ({where}: {fault['msg']}); expected a "
+            "file of write_features or `minewatch context fetch`, or GeoJSON of osmnx"
+        ) from error
+
+
+def _check_columns(there: Iterable[str], path: Path) -> None:
+    missing = [name for name in _COLUMNS if name not in set(there)]
+    if missing:
+        raise InputError(
+            f"{path} lacks {', '.join(missing)} of the columns that write_features writes; "
+            "it was changed since: fetch the features again"
         )
-    return dict(header)
 
 
 def _assemble(
@@ -304,7 +342,7 @@ def _assemble(
     columns: Mapping[str, Any],
     tags: pa.Array,
     shapes: AnyArray,
-    header: Mapping[str, Any],
+    header: _Header,
 ) -> Features:
     index = pd.Index(ids, dtype="str", name=FEATURE_ID)
     table = gpd.GeoDataFrame(
@@ -313,8 +351,7 @@ def _assemble(
         geometry=shapes,
         crs=FEATURES_CRS,
     )
-    drops = [(str(one), str(why), bool(mended)) for one, why, mended in header["dropped"]]
-    return Features(validate_features(table), make_drops(drops), header["info"])
+    return Features(validate_features(table), make_drops(header.dropped), header.info)
 
 
 def _foreign(

@@ -4,15 +4,16 @@ import dataclasses
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from shapely.geometry.base import BaseGeometry
 
 from minewatch._progress import Progress, silent
-from minewatch._store import locked, refuse_existing, write_json
+from minewatch._store import digest_file, locked, refuse_existing, write_json, writing_file
 from minewatch.context._area import Area, read_area
-from minewatch.context._extract import extract_features
+from minewatch.context._extract import extract
 from minewatch.context._features import Features, write_features
 from minewatch.context._geofabrik import RegionSource, fetch_region
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
@@ -72,6 +73,11 @@ def fetch_features(
     pathlib.Path
         The file ``features.parquet``.
 
+    Warns
+    -----
+    CoverageWarning
+        If a file or region holds only a part of the area; the rest counts as not known.
+
     Raises
     ------
     AlreadyThereError
@@ -79,7 +85,7 @@ def fetch_features(
     ContextError
         If the network did not give what was asked; what came is kept.
     InputError
-        If the area, the source or the layers cannot be used.
+        If the area, the source or the layers cannot be used; if the source holds nothing of it.
     NotThereError
         If there is no such file.
     LockedError
@@ -107,14 +113,12 @@ def fetch_features(
     with locked(final):
         refuse_existing(final, overwrite=overwrite)
         file, how, traffic = _obtain(settings, ground, taken, folder, progress)
-        features = extract_features(file, ground, taken, progress=progress)
+        is_whole = isinstance(settings, OverpassSource)
+        features = extract(file, ground, taken, is_whole=is_whole, progress=progress)
         features = dataclasses.replace(
             features, info={**features.info, "source": {**features.info["source"], **how}}
         )
-        for suffix in also:
-            write_features(features, final.with_suffix(f".{suffix}"), overwrite=True)
-        write_json(folder / RECORD_FILE, _record(features, traffic))
-        write_features(features, final, overwrite=True)
+        _write(features, traffic, folder, also)
         shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
     return final
 
@@ -152,6 +156,23 @@ def _obtain(
     settings = source.model_dump(mode="json", exclude={"retry", "pause_s"})
     overpass = {"kind": "overpass", "settings": settings, "fetched": fetched.record()}
     return file, overpass, fetched.traffic()
+
+
+def _write(
+    features: Features, traffic: Mapping[str, Any], folder: Path, also: Sequence[Format]
+) -> None:
+    """Write features in all formats, and give them their names once all are whole, the table last.
+
+    The record comes first and holds the digests of all: a file that it does not fit is of another
+    fetch.
+    """
+    with ExitStack() as asides:
+        paths = [folder / FEATURES_FILE, *(folder / f"features.{suffix}" for suffix in also)]
+        written = {path.name: asides.enter_context(writing_file(path)) for path in paths}
+        for aside in written.values():
+            write_features(features, aside, overwrite=True)
+        digests = {name: digest_file(aside) for name, aside in written.items()}
+        write_json(folder / RECORD_FILE, _record(features, traffic) | {"digests": digests})
 
 
 def _record(features: Features, traffic: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,13 +91,19 @@ class _Request:
     radii_m: tuple[float, ...]
     grid: PatchGrid
     geoboxes: Mapping[str, GeoBox]
-    """Grids of the patches; none if channels are not wanted."""
+    """Grids of the patches, drawn on or not: what lies in a patch is measured in any case."""
     own_geoboxes: Mapping[str, GeoBox] | None
     """Those that were given, and not cut by `grid`."""
+    with_channels: bool
     all_touched: bool
     max_distance_m: float | None
     digest: str
     """Digest of the file of features."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether there are channels to draw."""
+        return self.with_channels and bool(self.geoboxes)
 
     def settings(self) -> dict[str, Any]:
         """Give the settings as JSON values."""
@@ -107,7 +113,7 @@ class _Request:
             "grid": self.grid.model_dump(mode="json"),
             "all_touched": self.all_touched,
             "max_distance_m": self.max_distance_m,
-            "channels": bool(self.geoboxes),
+            "channels": self.draws,
         }
 
     def key(self) -> str:
@@ -220,8 +226,9 @@ def write_context(  # noqa: PLR0913 - keyword-only facts, none of them derivable
             layers=choose_layers(layers, table, info),
             radii_m=check_radii(radii_m),
             grid=grid,
-            geoboxes=_grids(sites, grid, geoboxes) if with_channels else {},
+            geoboxes=_grids(sites, grid, geoboxes),
             own_geoboxes=geoboxes,
+            with_channels=with_channels,
             all_touched=all_touched,
             max_distance_m=max_distance_m,
             digest=_store.digest_file(final / FEATURES_NAME),
@@ -360,7 +367,7 @@ def _read_measures(path: Path) -> pd.DataFrame:
 
 
 def _write_channels(path: Path, request: _Request, key: str, progress: Progress) -> None:
-    if not request.geoboxes or request_key(path) == key:
+    if not request.draws or request_key(path) == key:
         return
     site_ids = list(request.geoboxes)
 
@@ -389,7 +396,7 @@ def _write_header(folder: Path, request: _Request, key: str) -> None:
             "key": key,
             "settings": request.settings(),
             "sites": len(request.sites),
-            "patches": len(request.geoboxes),
+            "patches": len(request.geoboxes) if request.draws else 0,
             "versions": versions(),
             "digests": {name: _store.digest_file(folder / name) for name in names},
             "osm_timestamp": info.get("osm_timestamp"),

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
@@ -241,7 +242,13 @@ def _look_up(session: HttpSession, source: RegionSource) -> str:
     if source.region not in regions:
         near = ", ".join(difflib.get_close_matches(source.region, regions)) or "none is similar"
         raise InputError(f"{address} lists no region {source.region!r} ({near}); {advice}")
-    return regions[source.region]
+    found = regions[source.region]
+    if urlsplit(found)[:2] != urlsplit(source.url)[:2]:
+        raise InputError(
+            f"{address} sends {source.region} to {found}, which is not on that server; give the "
+            "region's path, or download the file by hand (--extract)"
+        )
+    return found
 
 
 def _read_index(answer: Answer) -> dict[str, str]:

@@ -161,6 +161,20 @@ def zone_of(longitude: FloatArray, latitude: FloatArray) -> IntArray:
     return zone + np.where(latitude >= 0, 32600, 32700)
 
 
+def join_area(area: shapely.Geometry) -> shapely.Geometry:
+    """Join an area that was cut in two at 180°, so that the cut is no border of it.
+
+    What is joined goes on beyond 180° east. An area with a part that is wider than half a turn is
+    given back as it is.
+    """
+    parts = shapely.get_parts(area)
+    west, _, east, _ = _bounds(parts)
+    if east.max() - west.min() <= _TURN / 2.0 or (east - west).max() > _TURN / 2.0:
+        return area
+    joined: shapely.Geometry = shapely.union_all(_join_at_180(parts))
+    return joined
+
+
 def usable(geometry: pd.Series) -> BoolArray:
     """Say which geometry is there and holds something."""
     values = geometry.to_numpy()

@@ -18,10 +18,11 @@ from minewatch.context._columns import (
     choose_layers,
     is_target,
     naming_layers,
+    target_values,
 )
 from minewatch.context._features import Features
-from minewatch.context._ground import Ground, to_plane, zone_of
-from minewatch.context._layers import Layer
+from minewatch.context._ground import Ground, join_area, to_plane, zone_of
+from minewatch.context._layers import TARGET, Layer
 from minewatch.context._outline import diagonal_m, outline
 from minewatch.context._sheet import Sheet
 from minewatch.context._table import layer_columns
@@ -143,7 +144,8 @@ def measure_context(
         sheet.mark_outside(placed[~_inside(area, places[placed])])
     if done < len(sites):
         progress(_STEP, len(sites), len(sites))
-    return sheet.table(table, placed)
+    values = {name: table[name] for name in named} | {TARGET: target_values(table, naming)}
+    return sheet.table(values, placed)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ class _Mapped:
         border[:, -1] = True
         geometry = np.empty(len(table) + len(border), dtype=object)
         geometry[: len(table)] = table.geometry.to_numpy()
-        geometry[len(table) :] = None if area is None else shapely.boundary(area)
+        geometry[len(table) :] = None if area is None else shapely.boundary(join_area(area))
         return cls(Ground.of(geometry), np.concatenate([member, border]))
 
 
@@ -242,7 +244,7 @@ def _lonlat(sites: gpd.GeoDataFrame) -> FloatArray:
 
 
 def _inside(area: shapely.Geometry, places: FloatArray) -> BoolArray:
-    joined = Ground.of(np.array([area])).geometry[0]
+    joined = join_area(area)
     shapely.prepare(joined)
     inside = np.zeros(len(places), dtype=np.bool_)
     for turn in (-360.0, 0.0, 360.0):

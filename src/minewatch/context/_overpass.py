@@ -12,6 +12,7 @@ https://dev.overpass-api.de/overpass-doc/en/preface/commons.html.
 
 import json
 import logging
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +90,8 @@ class OverpassSource(Settings):
         longest_wait_s=120.0,
     )
     """How often to ask again, and how long to wait. A silent server is waited for as long as its
-    own time-out, whatever is said here."""
+    own time-out, whatever is said here. One that asks for a longer wait than
+    ``longest_asked_wait_s`` is not asked earlier: the fetch ends, and says when to go on."""
 
     @field_validator("url")
     @classmethod
@@ -106,6 +108,14 @@ class OverpassSource(Settings):
         return date
 
 
+_MAY_LACK: Final = (
+    "relations without a name that lie around a whole part that was asked for, with no side or "
+    "member in it"
+)
+_OF_TODAY: Final = (
+    "areas that lay around a whole part on the day that was asked for, and do so no more: the "
+    "server knows today's alone"
+)
 _TRAFFIC: Final = ("n_parts", "requests", "received_bytes", "duplicates")
 """What depends on how the server felt, and not on what it holds."""
 
@@ -123,11 +133,23 @@ class Fetched:
     """Requests of this run; 0 if all answers were there."""
     received_bytes: int
     counts: Counts
+    is_of_past: bool
+    """Whether a state was asked for that may not be the server's newest."""
+
+    @property
+    def may_lack(self) -> list[str]:
+        """What a file of the same day would hold, and no server can be asked for."""
+        return [_MAY_LACK, *([_OF_TODAY] if self.is_of_past else [])]
 
     def record(self) -> dict[str, Any]:
         """Give what the data are, as a JSON value: the same whatever happened on the way."""
         counts = {key: n for key, n in asdict(self.counts).items() if key not in _TRAFFIC}
-        return {"date": self.date, "states": list(self.states), "counts": counts}
+        return {
+            "date": self.date,
+            "states": list(self.states),
+            "counts": counts,
+            "may_lack": self.may_lack,
+        }
 
     def traffic(self) -> dict[str, int]:
         """Give what this run asked and joined, as a JSON value."""
@@ -179,7 +201,13 @@ def fetch_overpass(
         counts, states = join_answers(answers, aside)
     traffic = server.session.traffic
     return Fetched(
-        date, tuple(states), len(files), traffic.requests, traffic.received_bytes, counts
+        date,
+        tuple(states),
+        len(files),
+        traffic.requests,
+        traffic.received_bytes,
+        counts,
+        is_of_past=source.date not in (None, "newest"),
     )
 
 
@@ -189,8 +217,10 @@ class _Server:
     def __init__(self, source: OverpassSource) -> None:
         self.source = source
         silence_s = max(source.retry.read_timeout_s, source.timeout_s + 30.0)
+        self._longest_wait_s = max(source.retry.longest_wait_s, source.retry.longest_asked_wait_s)
+        patient = {"read_timeout_s": silence_s, "longest_asked_wait_s": math.inf}
         self.session = HttpSession(
-            source.retry.model_copy(update={"read_timeout_s": silence_s}), connections=1
+            source.retry.model_copy(update=patient), connections=1, pause=self._wait_as_asked
         )
         self._status = HttpSession(
             source.retry.model_copy(update={"attempts": 1, "read_timeout_s": 10.0}), connections=1
@@ -236,11 +266,19 @@ class _Server:
                 raise
             return f"{self.source.url}/interpreter"
         wait_s = seconds_until_free(text.decode("utf-8", "replace"))
-        wait_s = min(wait_s, self.source.retry.longest_wait_s)
         if wait_s > 0:
             logger.info("waiting %.0f s for a place at %s", wait_s, self.source.url)
-            self._wait(wait_s)
+            self._wait_as_asked(wait_s)
         return f"{self.source.url}/interpreter"
+
+    def _wait_as_asked(self, wait_s: float) -> None:
+        """Wait, or end where it would take too long; never ask before the server wants it."""
+        if wait_s > self._longest_wait_s:
+            raise HttpError(
+                f"the server asks to wait {wait_s:.0f} s, and a fetch waits no longer than "
+                f"{self._longest_wait_s:.0f} s"
+            )
+        self._wait(wait_s)
 
 
 @dataclass

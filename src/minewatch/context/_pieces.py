@@ -206,15 +206,19 @@ def _sound(polygons: AnyArray) -> AnyArray:
 
 
 def _subdivide(polygons: AnyArray, owner: IntArray) -> tuple[AnyArray, IntArray]:
-    """Halve polygons of many vertices across their longer side until none is left."""
+    """Halve polygons of many vertices across their longer side until none is left.
+
+    What still has many after the last halving is kept as it is.
+    """
     done: list[AnyArray] = []
     owners: list[IntArray] = []
-    for _ in range(_MOST_HALVINGS):
+    for halving in range(_MOST_HALVINGS + 1):
         polygons, position = simple_parts(polygons)
         owner = owner[position]
         kept = shapely.get_dimensions(polygons) == 2
         polygons, owner = polygons[kept], owner[kept]
-        small = shapely.get_num_coordinates(polygons) <= _PART_VERTICES
+        is_last = halving == _MOST_HALVINGS
+        small = (shapely.get_num_coordinates(polygons) <= _PART_VERTICES) | is_last
         done.append(polygons[small])
         owners.append(owner[small])
         polygons, owner = _halves(polygons[~small]), np.repeat(owner[~small], 2)

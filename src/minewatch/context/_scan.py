@@ -9,7 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import osmium
 import osmium.filter
+import shapely
 from osmium.osm import NODE, RELATION, WAY
+from shapely.geometry import Polygon
 
 from minewatch.context._layers import Kind, Layer
 from minewatch.errors import InputError, NotThereError
@@ -28,6 +30,8 @@ class Header:
     timestamp: str | None
     """The state of OpenStreetMap that it shows, ISO 8601, UTC. None: it does not say."""
     generator: str | None
+    box: Polygon | None
+    """What the file says that it holds, EPSG:4326. None: it does not say."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,16 @@ def read_header(path: Path) -> Header:
                 "state at one time (osmium time-filter makes one)"
             )
         timestamp = header.get("osmosis_replication_timestamp") or header.get("timestamp")
-        return Header(timestamp or None, header.get("generator") or None)
+        return Header(timestamp or None, header.get("generator") or None, _box(header.box()))
+
+
+def _box(box: Any) -> Polygon | None:
+    """Draw the bounding box of a header, if it has one."""
+    if not box.valid() or box.size() == 0.0:
+        return None
+    low, high = box.bottom_left, box.top_right
+    drawn: Polygon = shapely.box(low.lon, low.lat, high.lon, high.lat)
+    return drawn
 
 
 def read_relations(path: Path, layers: Sequence[Layer]) -> list[Relation]:

@@ -1,9 +1,8 @@
 """The sheet that measures are written on, lot by lot, and the table that it becomes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 
@@ -110,14 +109,17 @@ class Sheet:
         """Say that sites lie outside the extract's area."""
         self.columns[EDGE_M][rows] = 0.0
 
-    def table(self, features: gpd.GeoDataFrame, placed: IntArray) -> pd.DataFrame:
-        """Give the columns in their order, what is not known as missing."""
+    def table(self, values: "Mapping[str, pd.Series[str]]", placed: IntArray) -> pd.DataFrame:
+        """Give the columns in their order, what is not known as missing.
+
+        `values` are those of all features by layer, and of the target: what names it.
+        """
         unplaced = np.ones(len(self.index), dtype=np.bool_)
         unplaced[placed] = False
         ordered: dict[str, object] = {}
         for layer in self.layers:
             ordered |= self._nearest_columns(layer.name, unplaced)
-            ordered[f"{layer.name}_nearest_class"] = self._classes(layer.name, features)
+            ordered[f"{layer.name}_nearest_class"] = self._classes(layer.name, values[layer.name])
             for radius in self.radii:
                 for amount in amounts_of(layer):
                     name = amount_column(layer.name, radius, amount)
@@ -145,10 +147,10 @@ class Sheet:
             f"{name}_in_patch": _masked(self.columns[f"{name}_in_patch"], unplaced),
         }
 
-    def _classes(self, name: str, features: gpd.GeoDataFrame) -> "pd.Series[str]":
+    def _classes(self, name: str, of_features: "pd.Series[str]") -> "pd.Series[str]":
         """Give the tag's value of the nearest feature; missing where there is none."""
         nearest = self.nearest[name]
-        codes, values = pd.factorize(features[name]) if name in features else ([], [])
+        codes, values = pd.factorize(of_features)
         known = pd.Series([*values, None], dtype="str")
         of_feature = np.append(np.asarray(codes, dtype=np.int64), len(known) - 1)
         picked = np.where(nearest == NO_FEATURE, len(known) - 1, of_feature[nearest])

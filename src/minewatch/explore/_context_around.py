@@ -44,7 +44,8 @@ def describe_surroundings(around: Surroundings, settings: ExploreSettings) -> Se
         nothing; medians of the others, metres; ``is_telling``, whether it differs from chance when
         the interval is widened for the number of layers. ``distance_curves``: share of all sites
         of a class with a feature within ``distance_m``. ``completeness``: features of any kind
-        within each radius, by class; ``completeness_auc``. ``apart``: quantiles of the geodesic
+        within each radius, by class; ``completeness_auc``, with ``is_telling`` for the number of
+        radii. ``apart``: quantiles of the geodesic
         distance to the nearest (other) mining site, metres, by class; ``apart_curves``. ``edge``:
         sites by class for which the search reaches beyond the border of what was fetched.
     """
@@ -194,10 +195,13 @@ def _completeness(
 ) -> dict[str, pd.DataFrame]:
     is_mining = around.is_mining()[labelled]
     rows, areas = [], []
-    for radius_m, column in sorted(around.completeness().items()):
+    columns = around.completeness()
+    for radius_m, column in sorted(columns.items()):
         counts = np.asarray(around.measures[column], dtype=np.float64)[labelled]
         sides = ("more mapped", "less mapped")
-        areas.append({"radius_m": radius_m, **_auc_row(counts, is_mining, blocks, settings, sides)})
+        area = _auc_row(counts, is_mining, blocks, settings, sides)
+        is_telling = _tells(counts, is_mining, blocks, settings, n_looked_at=len(columns))
+        areas.append({"radius_m": radius_m, **area, "is_telling": is_telling})
         for name, own in ((MINING, is_mining), (NO_MINING, ~is_mining)):
             quantiles = np.quantile(counts[own], [0.05, 0.25, 0.5, 0.75, 0.95])
             names = ("n_p05", "n_p25", "n_median", "n_p75", "n_p95")
@@ -233,12 +237,17 @@ def _apart(around: Surroundings, labelled: BoolArray) -> dict[str, pd.DataFrame]
 
 def _edge(around: Surroundings, labelled: BoolArray) -> pd.DataFrame:
     """Count by class the sites around which the map was cut off within the search."""
-    is_limited, is_mining = around.is_edge_limited()[labelled], around.is_mining()[labelled]
+    limited, is_mining = around.edge_limited()[labelled], around.is_mining()[labelled]
     rows = []
     for name, own in ((MINING, is_mining), (NO_MINING, ~is_mining)):
-        n_limited = int(is_limited[own].sum())
-        counts = {"n_sites": int(own.sum()), "n_edge_limited": n_limited}
-        rows.append({"class": name, **counts, "share": n_limited / int(own.sum())})
+        known = limited[own & np.isfinite(limited)]
+        counts = {
+            "n_sites": int(own.sum()),
+            "n_edge_unknown": int(own.sum()) - len(known),
+            "n_edge_limited": int(known.sum()),
+        }
+        share = float(known.mean()) if len(known) else float("nan")
+        rows.append({"class": name, **counts, "share": share})
     return pd.DataFrame(rows)
 
 
@@ -327,7 +336,7 @@ def _bias(tables: dict[str, pd.DataFrame]) -> str:
             "learn who mapped and not what is there; give it completeness as a number of its "
             "own, and test it where mapping is thin."
         )
-    telling = areas[areas["auc_low"] > 0.5] if len(areas) else areas
+    telling = areas[areas["is_telling"].astype(bool)] if len(areas) else areas
     if telling.empty:
         return ""
     first = telling.sort_values("auc", ascending=False, kind="stable").iloc[0]
@@ -369,7 +378,12 @@ def _far(apart: pd.DataFrame) -> str:
 
 def _cut_off(edge: pd.DataFrame) -> str:
     """Warn where the map ends within the search."""
-    n_limited = int(edge["n_edge_limited"].sum())
+    n_limited, n_unknown = (int(edge[f"n_edge_{what}"].sum()) for what in ("limited", "unknown"))
+    if n_unknown:
+        return (
+            f"Around {number_of(n_unknown, 'site')} it is not known where the extract ends: "
+            "nothing mapped may be nothing fetched; take a file whose header has a bounding box."
+        )
     if not n_limited:
         return ""
     return (

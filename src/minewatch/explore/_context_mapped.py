@@ -165,7 +165,8 @@ def _seen(around: Surroundings, layers: pd.DataFrame, targets: pd.DataFrame) -> 
         else "none names the target"
     )
     left_out = (
-        f"; {number_of(around.n_unmeasured, 'patch')} without coordinates or measures left out"
+        f"; {number_of(around.n_unmeasured, 'patch')} left out: without coordinates or measures, "
+        "or outside of the extract"
         if around.n_unmeasured
         else ""
     )

@@ -44,7 +44,8 @@ class Surroundings:
     info: Mapping[str, Any]
     """Where the map is from: ``osm_timestamp``, ``attribution`` and settings."""
     n_unmeasured: int
-    """Sites of the dataset that lack coordinates or measures, and are left out."""
+    """Sites of the dataset that are left out: they lack coordinates or measures, or lie outside of
+    the extract, where nothing is known."""
     first_day: str | None
     """ISO date of the first image that any patch may be made of; None if not known."""
     last_day: str | None
@@ -159,11 +160,15 @@ class Surroundings:
         nothing = np.zeros(len(self.sites), dtype=np.bool_)
         return np.asarray(np.any([nothing, *there], axis=0), dtype=np.bool_)
 
-    def is_edge_limited(self) -> BoolArray:
-        """``(site,)`` whether the extract's border is nearer than the search reaches."""
+    def edge_limited(self) -> FloatArray:
+        """``(site,)`` 1 where the extract's border is nearer than the search reaches, else 0.
+
+        NaN where it is not known where the extract ends.
+        """
         if "is_edge_limited" not in self.measures:
-            return np.zeros(len(self.sites), dtype=np.bool_)
-        return np.asarray(self.measures["is_edge_limited"].fillna(value=False), dtype=np.bool_)
+            return np.full(len(self.sites), np.nan)
+        limited = self.measures["is_edge_limited"].astype("Float64")
+        return np.asarray(limited.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
     def labelled(self) -> BoolArray:
         """``(site,)`` whether a site has a label."""
@@ -193,9 +198,15 @@ def check_context(context: object) -> None:
 
 
 def gather_surroundings(statistics: PatchStatistics, context: "Context") -> Surroundings:
-    """Bring a dataset and its context together by site_id; sites that one of them lacks go."""
+    """Bring a dataset and its context together by site_id; sites that one of them lacks go.
+
+    So do sites outside of the extract: that nothing is mapped there is not known.
+    """
     sites = statistics.sites
     there = is_placed(sites) & np.asarray(sites.index.isin(context.table.index), dtype=np.bool_)
+    if "edge_m" in context.table:
+        outside = context.table.index[context.table["edge_m"] == 0.0]
+        there &= ~np.asarray(sites.index.isin(outside), dtype=np.bool_)
     kept = in_order(sites[there])
     header, periods = statistics.header, known_periods(sites)
     own = (None, None) if periods.empty else (periods["start"].min(), periods["end"].max())

@@ -1,12 +1,22 @@
 """The stage `context`: what OpenStreetMap knows around the sites of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
 from minewatch import __version__, context, sites
 from minewatch._progress import Progress
-from minewatch.context import Context, Features, OverpassSource, open_context, write_context
+from minewatch.context import (
+    Context,
+    Features,
+    OverpassSource,
+    RegionSource,
+    open_context,
+    write_context,
+)
+from minewatch.context._channels import MAX_DISTANCE_M
+from minewatch.context._outline import diagonal_m
 from minewatch.errors import SettingsError
 from minewatch.patches import PatchDataset
 from minewatch.study._records import Record, decide, read_record, write_record
@@ -48,6 +58,14 @@ def _file(study: Path, section: ContextSection) -> list[Path]:
     return required(study, (Path(section.source),), "context.source")
 
 
+def _downloads(settings: StudySettings) -> tuple[str, ...]:
+    """Give the extract of a region: without it, or with another edition, features are not of it."""
+    section = _section(settings)
+    if section.names_a_file or section.asks_a_server:
+        return ()
+    return (f"{FOLDER}/{RegionSource(region=section.source).file_name}",)
+
+
 def _inputs(study: Path, settings: StudySettings) -> list[Path]:
     dataset = study / DATASET
     places = [study / SITES, dataset / "dataset.json", dataset / "sites.parquet"]
@@ -56,15 +74,18 @@ def _inputs(study: Path, settings: StudySettings) -> list[Path]:
 
 def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
     section = _section(settings)
-    features = _fetch(study, section, progress)
     dataset = PatchDataset.open(study / DATASET)
     placed = dataset.sites[dataset.sites["crs"].notna()]
     geoboxes = {str(name): dataset.geobox(str(name)) for name in placed.index}
+    reach_m = max([diagonal_m(geobox) / 2.0 for geobox in geoboxes.values()], default=0.0)
+    kept, radius_m = _downloads(settings), max(section.radii_m) + ceil(reach_m)
+    features = _fetch(study, section, kept, radius_m, progress)
     made = write_context(
         study / FOLDER,
         sites.read_sites(study / SITES),
         geoboxes=geoboxes,
         radii_m=section.radii_m,
+        max_distance_m=min(MAX_DISTANCE_M, max(section.radii_m)),
         with_channels=section.channels,
         overwrite=True,
         progress=progress,
@@ -72,21 +93,29 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
     return _describe(features, made)
 
 
-def _fetch(study: Path, section: ContextSection, progress: Progress) -> Features:
-    """Fetch the features, unless those that are there are of the same request."""
+def _fetch(
+    study: Path,
+    section: ContextSection,
+    kept: Sequence[str],
+    radius_m: int,
+    progress: Progress,
+) -> Features:
+    """Fetch the features, unless those that are there are of the same request.
+
+    `radius_m` is from the sites: what is near the edge of a patch is farther than what is near its
+    site.
+    """
     files = [study / SITES, *_file(study, section)]
     values = {
         "source": section.source,
         "date": section.date,
-        "radius_m": max(section.radii_m),
+        "radius_m": radius_m,
         "layers": [layer.model_dump(mode="json") for layer in section.wanted],
     }
     inputs = {name_in(study, path): digest_path(path) for path in files}
-    now = Record(values, inputs, {FEATURES: digest_path(study / FEATURES)}, __version__)
+    now = Record(values, inputs, _fetched(study, kept), __version__)
     if decide(now, read_record(study, FETCH)) is not None:
-        around = context.site_neighbourhoods(
-            sites.read_sites(study / SITES), radius_m=max(section.radii_m)
-        )
+        around = context.site_neighbourhoods(sites.read_sites(study / SITES), radius_m=radius_m)
         context.fetch_features(
             around,
             section.wanted,
@@ -95,9 +124,12 @@ def _fetch(study: Path, section: ContextSection, progress: Progress) -> Features
             overwrite=True,
             progress=progress,
         )
-        outputs = {FEATURES: digest_path(study / FEATURES)}
-        write_record(study, FETCH, Record(values, inputs, outputs, __version__))
+        write_record(study, FETCH, Record(values, inputs, _fetched(study, kept), __version__))
     return context.read_features(study / FEATURES)
+
+
+def _fetched(study: Path, kept: Sequence[str]) -> dict[str, str]:
+    return {name: digest_path(study / name) for name in (FEATURES, *kept)}
 
 
 def _source(study: Path, section: ContextSection) -> OverpassSource | Path | str:
@@ -133,5 +165,6 @@ CONTEXT_STAGE: Final = Stage(
     inputs=_inputs,
     run=_make,
     wanted=lambda settings: settings.context is not None,
+    downloads=_downloads,
 )
 """Between the patches and the report."""

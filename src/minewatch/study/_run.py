@@ -151,6 +151,5 @@ def _run_stage(
     began = time.monotonic()
     summary = stage.run(study, settings, progress)
     seconds = time.monotonic() - began
-    outputs = {name: stage.digest(study, name) for name in stage.outputs}
-    write_record(study, stage.name, replace(before, outputs=outputs))
+    write_record(study, stage.name, replace(before, outputs=stage.results(study, settings)))
     return StageResult(stage.name, "ran", reason, summary, seconds)

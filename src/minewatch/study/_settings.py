@@ -163,7 +163,7 @@ class ContextSection(Settings):
     it; or a region whose extract is downloaded: ``venezuela``, ``south-america/brazil/norte``."""
     layers: tuple[str | Layer, ...] = tuple(layer.name for layer in DEFAULT_LAYERS)
     """Names of the layers that are known, or layers of your own."""
-    radii_m: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    radii_m: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(
         default=(500, 2_000, 10_000), min_length=1
     )
     """Radii that is measured within, metres; the largest is how far the nearest is looked for."""

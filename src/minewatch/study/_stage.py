@@ -36,6 +36,8 @@ class Stage:
     """What makes it."""
     wanted: Callable[[StudySettings], bool] = lambda _settings: True
     """Whether a study has it."""
+    downloads: Callable[[StudySettings], tuple[str, ...]] = lambda _settings: ()
+    """What it keeps of the network as it came, as paths in the study's folder: results too."""
 
     def fingerprint(self, study: Path, settings: StudySettings, *, version: str) -> Record:
         """Describe what the stage would be made from now, and what lies there."""
@@ -44,9 +46,14 @@ class Stage:
             inputs={
                 name_in(study, path): digest_path(path) for path in self.inputs(study, settings)
             },
-            outputs={name: self.digest(study, name) for name in self.outputs},
+            outputs=self.results(study, settings),
             version=version,
         )
+
+    def results(self, study: Path, settings: StudySettings) -> dict[str, str]:
+        """Give the digest of each result as it lies there."""
+        names = (*self.outputs, *self.downloads(settings))
+        return {name: self.digest(study, name) for name in names}
 
     def digest(self, study: Path, output: str) -> str:
         """Give the digest of one result as it lies there; ``""`` if it does not.

@@ -1,0 +1,86 @@
+"""What of an area a file of OpenStreetMap holds: beyond it nothing is known, not even that."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import shapely
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from minewatch.errors import CoverageWarning, InputError
+from minewatch.sites._distance import GEOD
+
+_WHOLE: Final = 0.9999
+"""From this share on an area counts as held: corners are rounded."""
+_DECIMALS: Final = 7
+
+
+def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> dict[str, Any]:
+    """Say what of the area that was asked for is known to be held.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    asked
+        What was asked for, EPSG:4326. None: all of the file.
+    held
+        What the file says that it holds. None: it does not say.
+
+    Returns
+    -------
+    dict
+        ``area``: WKT of what is known to be held, None where nothing says it; ``asked``: WKT, None
+        for all of the file; ``covered_share``: 0 to 1 of what was asked for, by its true area, None
+        where it is not known.
+
+    Raises
+    ------
+    InputError
+        If the file holds nothing of what was asked for.
+
+    Warns
+    -----
+    CoverageWarning
+        If it holds a part only.
+    """
+    told = {"asked": _write(asked)}
+    if held is None:
+        return {"area": None, **told, "covered_share": None}
+    if asked is None:
+        return {"area": _write(held), **told, "covered_share": 1.0}
+    common = shapely.intersection(asked, held)
+    if not isinstance(common, Polygon | MultiPolygon):
+        common = shapely.union_all([part for part in shapely.get_parts(common) if part.area > 0.0])
+    share = _square_metres(common) / _square_metres(asked)
+    if share == 0.0:
+        raise InputError(
+            f"{path} holds {_edges(held.bounds)} and the area that is asked for lies outside, "
+            f"within {_edges(asked.bounds)} (west, south, east, north, degrees); take the file of "
+            "another region"
+        )
+    if share >= _WHOLE:
+        return {"area": _write(asked), **told, "covered_share": 1.0}
+    warnings.warn(
+        f"{path} holds {share:.0%} of the area that is asked for, which reaches beyond "
+        f"{_edges(held.bounds)} (west, south, east, north, degrees); what is farther is not known, "
+        "and is_edge_limited says of which sites; a larger file would show it",
+        CoverageWarning,
+        stacklevel=4,
+    )
+    return {"area": _write(common), **told, "covered_share": round(share, 6)}
+
+
+def _write(area: BaseGeometry | None) -> str | None:
+    return None if area is None else shapely.to_wkt(area, rounding_precision=_DECIMALS)
+
+
+def _square_metres(area: BaseGeometry) -> float:
+    parts = shapely.get_parts(shapely.orient_polygons(area))
+    return sum(GEOD.geometry_area_perimeter(part)[0] for part in parts)
+
+
+def _edges(bounds: Sequence[float]) -> str:
+    return ", ".join(f"{edge:.5g}" for edge in bounds)
