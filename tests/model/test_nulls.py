@@ -105,6 +105,18 @@ def test_the_model_of_context_does_not_see_what_names_the_target(patches):
         NullDetector("context").fit(pixels, labels)
 
 
+def test_context_of_one_value_or_none_tells_nothing(patches):
+    pixels, labels, context = patches
+    dull = context.assign(bare_m=np.nan, one_m=7.0)
+    fitted = NullDetector("context").fit(pixels, labels, dull)
+    plain = NullDetector("context").fit(pixels, labels, context)
+    np.testing.assert_array_equal(
+        fitted.predict_proba(pixels, dull), plain.predict_proba(pixels, context)
+    )
+    nothing = NullDetector("context").fit(pixels, labels, dull[["bare_m", "one_m"]])
+    assert nothing.predict_proba(pixels, dull)[:, 1].tolist() == [0.5] * 40
+
+
 def test_mean_colour_leaves_missing_pixels_out(pixels):
     values = np.full((2, 1, 2, 2), 0.4)
     values[0, 0, 0] = np.nan

@@ -109,7 +109,9 @@ class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             self.tree_ = KDTree(features[known]) if known.any() else None
             self.near_labels_ = is_mining[known]
         elif self.kind == "context":
-            self.model_ = _boost(features, is_mining, self.random_state)
+            self.told_ = _varies(features)
+            if self.told_.any():
+                self.model_ = _boost(features[:, self.told_], is_mining, self.random_state)
         elif self.kind == "mean colour":
             if len(np.unique(is_mining[known])) < 2:
                 raise InputError("no colour is known of one of the classes; nothing can be fitted")
@@ -129,12 +131,12 @@ class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         features = self._features(summary, context)
         mining = np.full(len(features), np.nan)
         known = np.isfinite(features).all(axis=1)
-        if self.kind == "majority":
+        if self.kind == "majority" or (self.kind == "context" and not self.told_.any()):
             mining[:] = self.share_
         elif self.kind == "coordinates":
             mining = self._score_by_neighbours(features)
         elif self.kind == "context":
-            mining = np.asarray(self.model_.predict_proba(features)[:, 1], dtype=np.float64)
+            mining = self.model_.predict_proba(features[:, self.told_])[:, 1].astype(np.float64)
         elif known.any():
             mining[known] = self.model_.predict_proba(features[known])[:, 1]
         return np.column_stack([1.0 - mining, mining])
@@ -242,6 +244,14 @@ def _regress(features: FloatArray, is_mining: BoolArray) -> Any:
     with threadpool_limits(limits=1, user_api="blas"):  # with so few columns, more threads wait
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
         return model.fit(features, is_mining)
+
+
+def _varies(features: FloatArray) -> BoolArray:
+    """Say which columns hold at least two values: the others tell nothing."""
+    low = np.where(np.isnan(features), np.inf, features).min(axis=0)
+    high = np.where(np.isnan(features), -np.inf, features).max(axis=0)
+    varying: BoolArray = low < high
+    return varying
 
 
 def _boost(features: FloatArray, is_mining: BoolArray, random_state: int) -> Any:
