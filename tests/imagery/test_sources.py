@@ -6,6 +6,7 @@ import shutil
 import threading
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from minewatch.imagery._items import BandAsset
 from minewatch.imagery._offsets import settle_offset
 from minewatch.imagery._reader import ReadError
 from minewatch.imagery._reader_rasterio import RasterioReader
+from minewatch.imagery._source import SearchResult
 from minewatch.imagery._stac import StacSource
 from minewatch.types import Failure
 
@@ -358,12 +360,31 @@ def test_search_lists_scenes_of_the_place(
     stac.close()
 
 
-def test_scenes_of_another_level_are_left_out_and_named(
+def test_a_source_all_of_whose_scenes_are_of_another_level_is_refused(
     toy_archive: Path, toy_area: GeoBox
 ) -> None:
-    found = FolderSource(toy_archive, level="L1C").search(one_place(toy_area), QUERY)
-    assert not found.scenes
-    assert "it is L2A, the source gives L1C" in found.unusable[0].reason
+    source, place = FolderSource(toy_archive, level="L1C"), one_place(toy_area)
+    says = r"all \d+ scenes found of folder .* are L2A, and L1C is asked for"
+    with pytest.raises(LevelError, match=says):
+        source.search(place, QUERY)
+    with pytest.raises(LevelError, match=says):
+        source.load(place, QUERY)
+    ((_, outcome),) = source.load_many({"a": place}, QUERY)
+    assert isinstance(outcome, Failure)
+    assert "are L2A, and L1C is asked for" in outcome.reason
+
+
+def test_single_scenes_of_another_level_are_left_out_and_named(
+    toy_archive: Path, toy_area: GeoBox
+) -> None:
+    whole = FolderSource(toy_archive).search(one_place(toy_area), QUERY).scenes
+    mixed = (replace(whole[0], level="L1C"), *whole[1:])
+    source = FolderSource(toy_archive)
+    loader = replace(source._loader, search=lambda bounds, query: SearchResult(mixed))
+    found = loader.find(one_place(toy_area), QUERY)
+    assert {scene.id for scene in found.scenes} == {scene.id for scene in whole[1:]}
+    assert [one.key for one in found.unusable] == [whole[0].id]
+    assert found.unusable[0].reason == "it is L1C, the source gives L2A"
 
 
 def test_item_that_lacks_something_is_named_and_the_others_are_used(

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from minewatch import __version__
 from minewatch._progress import Progress, silent
-from minewatch.errors import ImageryError, MinewatchError
+from minewatch.errors import ImageryError, LevelError, MinewatchError
 from minewatch.imagery._choose import choose_scenes
 from minewatch.imagery._compose import composite_dataset
 from minewatch.imagery._footprints import place_polygon
@@ -64,7 +64,13 @@ class BatchLoader:
     memory_mb: int = DEFAULT_MEMORY_MB
 
     def find(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
-        """List the scenes that may touch a place."""
+        """List the scenes that may touch a place.
+
+        Raises
+        ------
+        LevelError
+            If there are scenes, and every one is of another level.
+        """
         return self._search_all(_bounds([place_polygon(geobox)]), query)
 
     def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
@@ -158,6 +164,7 @@ class BatchLoader:
     def _search_all(self, bounds: Iterable[Bounds], query: SceneQuery) -> SearchResult:
         scenes: dict[tuple[str, str], Scene] = {}
         unusable: dict[str, Failure] = {}
+        others: set[str] = set()
         for rectangle in bounds:
             found = self.search(rectangle, query)
             unusable.update((failure.key, failure) for failure in found.unusable)
@@ -167,6 +174,13 @@ class BatchLoader:
                 else:
                     why = f"it is {scene.level}, the source gives {self.level}"
                     unusable[scene.id] = Failure(scene.id, STAGE, why)
+                    others.add(scene.id)
+        if others and not scenes:
+            other = "L1C" if self.level == "L2A" else "L2A"
+            raise LevelError(
+                f"all {len(others)} scenes found of {self.source} are {other}, and {self.level} is "
+                f"asked for; ask for level {other}, or another source"
+            )
         return SearchResult(
             tuple(scenes[key] for key in sorted(scenes)),
             tuple(unusable[key] for key in sorted(unusable)),

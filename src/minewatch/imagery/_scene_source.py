@@ -34,6 +34,8 @@ class SceneSource:
         ------
         ImageryError
             If a catalogue does not answer, after every retry.
+        LevelError
+            If there are scenes, and every one is of another level than the source.
         NotThereError
             If a folder holds no STAC items.
         """
@@ -60,6 +62,8 @@ class SceneSource:
         ------
         BandError
             If no scene has a band.
+        LevelError
+            If there are scenes, and every one is of another level than the source.
         ImageryError
             If a catalogue or a file could not be read, after every retry.
         NotThereError
