@@ -190,6 +190,31 @@ def test_a_pond_of_tailings_and_a_quarry_among_other_uses_are_not_ordinary(file)
     }
 
 
+@pytest.mark.parametrize(
+    ("role", "side"), [("inner", 0.5), ("outer", 0.5), ("", 0.5), ("inner", 0.01)]
+)
+def test_an_open_hole_or_island_drops_its_relation_unless_it_is_tiny(file, role, side):
+    west = 6.0 if role == "outer" else 1.0
+    write_osm(
+        file,
+        square(1, 0, 0, 4) | square(11, west, 1, side),
+        {1: (ring(1), {}), 2: ([11, 12, 13, 14], {})},
+        {
+            7: (
+                [("w", 1, "outer"), ("w", 2, role)],
+                {"type": "multipolygon", "natural": "water"},
+            )
+        },
+    )
+    found = extract_features(file)
+    if side < 0.1:
+        assert found.dropped["repaired"].tolist() == [True]
+        assert found.table.loc["relation/7", "geometry"].area == 16.0
+    else:
+        assert len(found.table) == 0
+        assert "of a hole or an island of 1.6% of its area" in found.dropped["reason"].iloc[0]
+
+
 # What the file holds
 
 
@@ -401,7 +426,7 @@ def test_the_order_and_the_direction_of_members_do_not_matter(order, turned):
         for line, flip in zip(outer + inner, turned, strict=True)
     ]
     roles = ["outer"] * 4 + ["inner"] * 2
-    area, share_open = relation_area([roles[i] for i in order], [lines[i] for i in order])
+    area, share_open, _ = relation_area([roles[i] for i in order], [lines[i] for i in order])
     assert share_open == 0.0
     assert area.equals(box(0, 0, 9, 9).difference(box(2, 2, 4, 4)))
 
@@ -410,7 +435,7 @@ def test_outer_rings_that_touch_twice_do_not_fill_the_gap_between_them():
     left = [(0, 0), (3, 0), (1, 2), (3, 4), (0, 4), (0, 0)]
     right = [(3, 0), (6, 0), (6, 4), (3, 4), (5, 2), (3, 0)]
     pieces = [left[:2], left[1:4], left[3:], right[:3], right[2:4], right[3:]]
-    area, share_open = relation_area(["outer"] * 6, [LineString(piece) for piece in pieces])
+    area, share_open, _ = relation_area(["outer"] * 6, [LineString(piece) for piece in pieces])
     assert share_open == 0.0
     assert area.equals(shapely.union_all([Polygon(left), Polygon(right)]))
     assert not area.contains(Point(3, 2))
@@ -419,13 +444,13 @@ def test_outer_rings_that_touch_twice_do_not_fill_the_gap_between_them():
 def test_holes_that_share_an_edge_are_both_cut_out():
     holes = [box(1, 1, 2, 2).exterior, box(2, 1, 3, 2).exterior]
     lines = [box(0, 0, 4, 4).exterior, *holes]
-    area, _ = relation_area(["outer", "inner", "inner"], [LineString(line) for line in lines])
+    area, _, _ = relation_area(["outer", "inner", "inner"], [LineString(line) for line in lines])
     assert area.equals(box(0, 0, 4, 4).difference(box(1, 1, 3, 2)))
 
 
 def test_rings_without_roles_count_by_parity_and_other_roles_for_nothing():
     rings = [LineString(box(edge, edge, 9 - edge, 9 - edge).exterior) for edge in (0, 1, 2, 3)]
-    area, _ = relation_area(["", "", "", "label"], rings)
+    area, _, _ = relation_area(["", "", "", "label"], rings)
     assert area.area == 81 - 49 + 25
 
 

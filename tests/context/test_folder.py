@@ -107,7 +107,7 @@ def test_the_context_of_other_inputs_is_replaced_only_when_allowed(tmp_path, sit
     folder = tmp_path / "context"
     write_context(folder, sites, features, grid=GRID)
     before = contents(folder)
-    with pytest.raises(AlreadyThereError, match="other sites, features or settings"):
+    with pytest.raises(AlreadyThereError, match="holds the context of other"):
         write_context(folder, sites, features, grid=GRID, radii_m=(700,))
     other = tables.as_features(features.table.iloc[:5])
     with pytest.raises(AlreadyThereError):
@@ -152,6 +152,25 @@ def test_damage_is_seen(tmp_path, sites, features, name):
     (folder / name).write_bytes(b"not what it was")
     with pytest.raises(DatasetError):
         open_context(folder)
+
+
+def test_what_differs_is_named(tmp_path, sites, features, monkeypatch):
+    write_context(tmp_path, sites, features, grid=GRID)
+    with pytest.raises(AlreadyThereError, match="context of other radii_m;"):
+        write_context(tmp_path, sites, grid=GRID, radii_m=(700,))
+    with pytest.raises(AlreadyThereError, match="context of other sites or patches;"):
+        write_context(tmp_path, sites.iloc[1:], grid=GRID)
+    versions = _folder.versions()
+    monkeypatch.setattr(_folder, "versions", lambda: {**versions, "shapely": "9.9"})
+    with pytest.raises(AlreadyThereError, match=r"context of shapely .+ \(now 9\.9\);"):
+        write_context(tmp_path, sites, grid=GRID)
+
+
+def test_where_sites_lay_is_kept_apart_from_what_was_measured(tmp_path, sites, features):
+    made = write_context(tmp_path, sites, features, grid=GRID)
+    assert list(made.places.index) == list(made.table.index)
+    assert np.array_equal(made.places, sites.get_coordinates(), equal_nan=True)
+    assert not set(made.places.columns) & set(made.table.columns)
 
 
 def test_another_version_is_refused(tmp_path, sites, features):

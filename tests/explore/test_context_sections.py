@@ -323,6 +323,17 @@ def test_sites_that_were_not_measured_are_left_out_and_counted(statistics_of, si
     assert "20 patches left out: without coordinates or measures" in describe_mapped(around).seen
 
 
+def test_sites_that_moved_since_they_were_measured_are_left_out(statistics_of, sites):
+    measures = measures_of(sites, nearest_m=np.full(300, 500.0))
+    places = sites.get_coordinates().set_axis(["longitude", "latitude"], axis=1)
+    places["longitude"] += 360.0  # the same meridian
+    places.iloc[:5, 1] += 1.5 / 111_320
+    context = Context(Path("context"), features_of([]), measures, None, {}, places)
+    around = gather_surroundings(statistics_of(sites), context)
+    assert around.n_unmeasured == 5
+    assert set(around.sites.index) == set(sites.index[5:])
+
+
 def test_context_of_other_sites_is_left_out_in_words(statistics_of, sites):
     other = measures_of(sites, nearest_m=np.full(300, 500.0)).add_prefix("x", axis=0)
     around = gathered(statistics_of, sites, other)

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import shapely
-from shapely.geometry import LineString, MultiPolygon, Polygon
+from shapely.geometry import LineString, MultiLineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from minewatch.types import AnyArray, BoolArray
@@ -16,7 +16,8 @@ SAFE_CHANGE: Final = 0.01
 """Two ways to repair an area may differ by this share of it; if they differ by more, nobody can
 tell what was meant."""
 SAFE_GAP: Final = 0.1
-"""This share of a relation's boundary may fail to close before the relation is dropped."""
+"""This share of a relation's boundary may fail to close before the relation is dropped, if what it
+may have enclosed, a hole or an island, is less than `SAFE_CHANGE` of its area."""
 
 
 def _only(*values: str) -> Rule:
@@ -158,7 +159,9 @@ def _polygons_in(geometry: BaseGeometry) -> BaseGeometry:
     return shapely.union_all(polygons) if polygons else Polygon()
 
 
-def relation_area(roles: Sequence[str], lines: Iterable[LineString]) -> tuple[BaseGeometry, float]:
+def relation_area(
+    roles: Sequence[str], lines: Iterable[LineString]
+) -> tuple[BaseGeometry, float, float]:
     """Put the area of a multipolygon or boundary together from the lines of its members.
 
     Lines with the role ``outer`` are joined to rings, lines with the role ``inner`` too; from each
@@ -174,8 +177,9 @@ def relation_area(roles: Sequence[str], lines: Iterable[LineString]) -> tuple[Ba
     Returns
     -------
     tuple
-        A Polygon or MultiPolygon, empty where no ring closes, perhaps invalid; and the share of the
-        boundary's length that closes no ring.
+        A Polygon or MultiPolygon, empty where no ring closes, perhaps invalid; the share of the
+        boundary's length that closes no ring; and the most ground that it may have enclosed (the
+        convex hulls of those lines), as a share of the area.
 
     References
     ----------
@@ -185,40 +189,49 @@ def relation_area(roles: Sequence[str], lines: Iterable[LineString]) -> tuple[Ba
     --------
     >>> lake = [LineString([(0, 0), (4, 0), (4, 4)]), LineString([(4, 4), (0, 4), (0, 0)])]
     >>> island = LineString([(1, 1), (2, 1), (2, 2), (1, 2), (1, 1)])
-    >>> area, share_open = relation_area(["outer", "outer", "inner"], [*lake, island])
-    >>> area.area, share_open
-    (15.0, 0.0)
+    >>> area, *open_shares = relation_area(["outer", "outer", "inner"], [*lake, island])
+    >>> area.area, open_shares
+    (15.0, [0.0, 0.0])
     """
     by_role: dict[str, list[LineString]] = {"outer": [], "inner": [], "": []}
     for role, line in zip(roles, lines, strict=True):
         if role in by_role:
             by_role[role].append(line)
-    rings, lost, total = {}, 0.0, 0.0
+    rings, lost, total, unsure = {}, 0.0, 0.0, 0.0
     for role, members in by_role.items():
         rings[role], unclosed = _rings(members)
-        lost += unclosed
+        lost += unclosed.length
+        unsure += sum(line.convex_hull.area for line in _joined(unclosed))
         total += sum(line.length for line in members)
     area = _cut_out(rings["outer"], rings["inner"])
     for ring in rings[""]:
         area = shapely.symmetric_difference(area, ring)
-    return _polygons_in(area), lost / total if total > 0.0 else 1.0
+    drawn = _polygons_in(area)
+    share = lost / total if total > 0.0 else 1.0
+    return drawn, share, unsure / drawn.area if drawn.area > 0.0 else 1.0
 
 
-def _rings(lines: Sequence[LineString]) -> tuple[list[BaseGeometry], float]:
-    """Join lines to areas, one per ring; give them and the length of what closes no ring."""
+def _joined(lines: BaseGeometry) -> list[BaseGeometry]:
+    """Join lines that touch."""
+    return list(shapely.get_parts(shapely.line_merge(shapely.union_all(lines))))
+
+
+def _rings(lines: Sequence[LineString]) -> tuple[list[BaseGeometry], BaseGeometry]:
+    """Join lines to areas, one per ring; give them and the lines that close no ring."""
     closed = [line for line in lines if line.is_closed]
     pieces = [line for line in lines if not line.is_closed]
     whole = close_rings(np.array(closed, dtype=np.object_))
     rings = [_valid(ring) for ring in whole if ring is not None]
     if not pieces:
-        return rings, 0.0
+        return rings, MultiLineString()
     faces, cuts, dangles, invalid = shapely.polygonize_full(pieces)
+    unclosed = shapely.union_all([cuts, dangles, invalid])
     lost = float(cuts.length + dangles.length + invalid.length)
     found = list(shapely.get_parts(faces))
     used = sum(line.length for line in pieces) - lost
     if sum(face.length for face in found) > used * (1.0 + 1e-9):
         found = _odd_faces(found, pieces)
-    return rings + found, lost
+    return rings + found, unclosed
 
 
 def _valid(ring: BaseGeometry) -> BaseGeometry:

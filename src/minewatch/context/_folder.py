@@ -35,6 +35,8 @@ CHANNELS_NAME: Final = "channels.zarr"
 HEADER_NAME: Final = "context.json"
 _FORMAT: Final = "context 1"
 _KEY: Final = b"minewatch_request"
+_PLACE: Final = ("longitude", "latitude")
+"""Columns of the measures' file that no number of context is: where each site lay."""
 _STEP: Final = "write channels"
 _LIBRARIES: Final = ("numpy", "pandas", "pyarrow", "shapely", "pyproj", "rasterio", "zarr")
 
@@ -57,6 +59,9 @@ class Context:
     info: Mapping[str, Any] = field(repr=False)
     """How it was made: ``settings``, ``versions``, ``digests``; the date and attribution of the
     map: ``osm_timestamp``, ``attribution``."""
+    places: pd.DataFrame | None = field(default=None, repr=False)
+    """Where the sites lay that were measured: ``longitude`` and ``latitude``, degrees, NaN where a
+    site has none; index ``site_id``. None if that was not kept."""
 
     @property
     def target_columns(self) -> list[str]:
@@ -234,7 +239,7 @@ def write_context(  # noqa: PLR0913 - keyword-only facts, none of them derivable
             digest=_store.digest_file(final / FEATURES_NAME),
         )
         key = request.key()
-        _refuse_other(final, key, overwrite=overwrite)
+        _refuse_other(final, request, key, overwrite=overwrite)
         _write_measures(final / MEASURES_NAME, request, key, progress)
         _write_channels(final / CHANNELS_NAME, request, key, progress)
         _write_header(final, request, key)
@@ -264,13 +269,15 @@ def open_context(folder: StrPath) -> Context:
                 f"{path / name} is missing or not what the context was made of; measure the "
                 "context again"
             )
+    table, places = _read_measures(path / MEASURES_NAME)
     drawn = header["settings"]["channels"]
     if drawn and request_key(path / CHANNELS_NAME) != header["key"]:
         raise DatasetError(f"{path / CHANNELS_NAME} is missing; measure the context again")
     return Context(
         path=path,
         features=read_features(path / FEATURES_NAME),
-        table=_read_measures(path / MEASURES_NAME),
+        table=table,
+        places=places,
         channels=open_channels(path / CHANNELS_NAME) if drawn else None,
         info=header,
     )
@@ -319,20 +326,36 @@ def _grids(
     return {str(key): grid.geobox(*place) for key, place in places if np.isfinite(place).all()}
 
 
-def _refuse_other(folder: Path, key: str, *, overwrite: bool) -> None:
+def _refuse_other(folder: Path, request: _Request, key: str, *, overwrite: bool) -> None:
     """Refuse to replace the context of other inputs; take it away if it may be replaced."""
     try:
-        other = _read_header(folder)["key"]
+        header = _read_header(folder)
     except (NotThereError, DatasetError):
         return
-    if other == key:
+    if header["key"] == key:
         return
     if not overwrite:
         raise AlreadyThereError(
-            f"{folder} holds the context of other sites, features or settings; choose another "
-            "folder, or allow it to be replaced (overwrite=True, --overwrite)"
+            f"{folder} holds the context of {_difference(header, request)}; choose another folder, "
+            "or allow it to be replaced (overwrite=True, --overwrite)"
         )
     (folder / HEADER_NAME).unlink()
+
+
+def _difference(header: Mapping[str, Any], request: _Request) -> str:
+    """Say in what a context that is there differs from the one that is asked for."""
+    settings, made_with = header.get("settings", {}), header.get("versions", {})
+    differing = [
+        f"other {name}" for name, now in request.settings().items() if settings.get(name) != now
+    ]
+    if header.get("digests", {}).get(FEATURES_NAME) != request.digest:
+        differing.append("other features")
+    differing += [
+        f"{name} {made_with.get(name)} (now {now})"
+        for name, now in versions().items()
+        if made_with.get(name) != now
+    ]
+    return ", ".join(differing) or "other sites or patches"
 
 
 def _write_measures(path: Path, request: _Request, key: str, progress: Progress) -> None:
@@ -347,7 +370,8 @@ def _write_measures(path: Path, request: _Request, key: str, progress: Progress)
         geoboxes=request.own_geoboxes,
         progress=progress,
     )
-    written = pa.Table.from_pandas(table)
+    placed = pd.DataFrame(lonlat(request.sites), request.sites.index, list(_PLACE))
+    written = pa.Table.from_pandas(table.join(placed))
     metadata = {**(written.schema.metadata or {}), _KEY: key.encode()}
     with _store.writing_file(path) as aside:
         pa.parquet.write_table(written.replace_schema_metadata(metadata), aside, compression="zstd")
@@ -361,9 +385,12 @@ def _measures_key(path: Path) -> str | None:
     return metadata[_KEY].decode() if _KEY in metadata else None
 
 
-def _read_measures(path: Path) -> pd.DataFrame:
+def _read_measures(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Give what was measured, and where."""
     table: pd.DataFrame = pd.read_parquet(path)
-    return table
+    if not set(_PLACE) <= set(table.columns):
+        return table, None
+    return table.drop(columns=list(_PLACE)), table[list(_PLACE)]
 
 
 def _write_channels(path: Path, request: _Request, key: str, progress: Progress) -> None:

@@ -162,10 +162,17 @@ class Found:
             why = scan.broken_members.get(missing[0], "it is not in the file") if missing else ""
             self.rows.append((feature_id, _missing(relation, missing, why), False))
             return None
-        area, share_open = relation_area(list(relation.ways.values()), lines)
+        area, share_open, unsure = relation_area(list(relation.ways.values()), lines)
         if area.is_empty or share_open > SAFE_GAP:
             reason = f"{share_open:.0%} of its boundary closes no ring"
             self.rows.append((feature_id, reason if share_open else "it has no outer ring", False))
+            return None
+        if unsure > SAFE_CHANGE:
+            reason = (
+                f"{share_open:.2%} of its boundary closes no ring, and may be that of a hole or an "
+                f"island of {unsure:.1%} of its area"
+            )
+            self.rows.append((feature_id, reason, False))
             return None
         if share_open > 0.0:
             reason = f"{share_open:.2%} of its boundary closes no ring; left out of it"

@@ -13,6 +13,7 @@ from minewatch.errors import InputError
 from minewatch.explore._periods import known_periods
 from minewatch.explore._places import class_words, in_order, is_placed, labels_as_float
 from minewatch.explore._statistics import PatchStatistics
+from minewatch.sites._distance import lonlat
 from minewatch.types import BoolArray, FloatArray, Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ TARGET: Final = "target"
 _ANYTHING: Final = "osm"
 """Pseudo-layer of every feature that does not name the target."""
 ATTRIBUTION: Final = "© OpenStreetMap contributors, ODbL 1.0"
+_MOVED_M: Final = 1.0
+"""How far a site may lie from where it was measured, metres."""
+_DEGREE_M: Final = 111_320.0
 _TOLD: Final = ("osm_timestamp", "source", "digests")
 _NOT_LAYERS: Final = frozenset({TARGET, "kind", "tags", "geometry"})
 _AMOUNT: Final = re.compile(r"^(?P<layer>.+)_(?P<radius>\d+)m_(?P<what>length_m|count|area_ha)$")
@@ -200,13 +204,16 @@ def check_context(context: object) -> None:
 def gather_surroundings(statistics: PatchStatistics, context: "Context") -> Surroundings:
     """Bring a dataset and its context together by site_id; sites that one of them lacks go.
 
-    So do sites outside of the extract: that nothing is mapped there is not known.
+    So do sites outside of the extract, for that nothing is mapped there is not known, and sites
+    that have moved since they were measured.
     """
     sites = statistics.sites
     there = is_placed(sites) & np.asarray(sites.index.isin(context.table.index), dtype=np.bool_)
     if "edge_m" in context.table:
         outside = context.table.index[context.table["edge_m"] == 0.0]
         there &= ~np.asarray(sites.index.isin(outside), dtype=np.bool_)
+    if context.places is not None:
+        there &= ~_have_moved(sites, context.places)
     kept = in_order(sites[there])
     header, periods = statistics.header, known_periods(sites)
     own = (None, None) if periods.empty else (periods["start"].min(), periods["end"].max())
@@ -220,3 +227,12 @@ def gather_surroundings(statistics: PatchStatistics, context: "Context") -> Surr
         first_day=header.period_start or own[0],
         last_day=header.period_end or own[1],
     )
+
+
+def _have_moved(sites: gpd.GeoDataFrame, places: pd.DataFrame) -> BoolArray:
+    """``(site,)`` whether a site lies elsewhere than it was measured."""
+    before = places.reindex(sites.index).to_numpy(dtype=np.float64)
+    east = (lonlat(sites)[:, 0] - before[:, 0] + 180.0) % 360.0 - 180.0
+    north = lonlat(sites)[:, 1] - before[:, 1]
+    away_m = np.hypot(east * np.cos(np.radians(before[:, 1])), north) * _DEGREE_M
+    return np.asarray(away_m > _MOVED_M, dtype=np.bool_)
