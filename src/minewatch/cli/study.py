@@ -88,16 +88,19 @@ def _tell(told: "StageResult | str") -> None:
 
 
 def _print_results(study: Path, results: "list[StageResult]", *, as_json: bool) -> None:
-    from minewatch.study import report_path
+    from minewatch.study import model_report_path, report_path
 
-    report = report_path(study)
+    pages = {"report": report_path(study), "model report": model_report_path(study)}
+    made = {name: page for name, page in pages.items() if page.is_file()}
     values = {
         "study": study,
         "stages": [vars(result) for result in results],
-        "report": report if report.is_file() else None,
+        "report": made.get("report"),
+        "model_report": made.get("model report"),
     }
+    lines = [f"{name}: {page}" for name, page in made.items()]
     _common.print_result(
         values,
         as_json=as_json,
-        describe=lambda: f"report: {report}" if report.is_file() else "no report was made yet",
+        describe=lambda: "\n".join(lines) or "no report was made yet",
     )

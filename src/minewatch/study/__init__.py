@@ -9,7 +9,7 @@ from minewatch.study._demo import make_demo
 from minewatch.study._read import read_build, read_study
 from minewatch.study._run import StageResult, run_study
 from minewatch.study._settings import StudySettings
-from minewatch.study._stages import report_path
+from minewatch.study._stages import model_report_path, report_path
 from minewatch.study._template import new_study
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "StudySettings",
     "build_dataset",
     "make_demo",
+    "model_report_path",
     "new_study",
     "read_build",
     "read_study",

@@ -18,6 +18,7 @@ from minewatch.study._build import (
 )
 from minewatch.study._context import CONTEXT_STAGE, context_results, open_results
 from minewatch.study._model import MODEL_STAGE
+from minewatch.study._model import REPORT as MODEL_REPORT
 from minewatch.study._settings import BuildSection, ImportSection, StudySettings
 from minewatch.study._stage import DATASET, SITES, Stage, required
 from minewatch.types import Settings
@@ -31,6 +32,11 @@ REPORT: Final = "explore"
 def report_path(study: Path) -> Path:
     """Say where a study's report is, or will be."""
     return study / REPORT / "report.html"
+
+
+def model_report_path(study: Path) -> Path:
+    """Say where the report on a study's detector is, or will be."""
+    return study / MODEL_REPORT / "report.html"
 
 
 def _section(settings: Settings) -> dict[str, Any]:
