@@ -320,19 +320,21 @@ def format_length(metres: float) -> str:
 
 
 def format_interval(value: float, low: float, high: float, *, decimals: int = 2) -> str:
-    """Write a number with its interval.
+    """Write a number with its interval; an end that is nothing beside the number is zero.
 
     Examples
     --------
-    >>> format_interval(0.654, 0.581, 0.712)
-    '0.65 (0.58–0.71)'
+    >>> format_interval(0.654, 0.581, 0.712), format_interval(0.98, 0.00003, 1.0)
+    ('0.65 (0.58–0.71)', '0.98 (0.00–1.00)')
     """
     if not _known(value):
         return MISSING
     middle = format_number(value, decimals=decimals)
     if not (_known(low) and _known(high)):
         return middle
-    ends = (format_number(end, decimals=decimals) for end in (low, high))
+    least = 0.5 * 10.0**-decimals
+    near = [0.0 if abs(end) < least <= abs(value) else end for end in (low, high)]
+    ends = (format_number(end, decimals=decimals) for end in near)
     return f"{middle} ({'–'.join(ends)})"
 
 
