@@ -184,8 +184,15 @@ def _from(source: dict[str, Any], traffic: dict[str, Any]) -> str:
 
 def _notes(result: dict[str, Any]) -> list[str]:
     """Say what was kept apart, repaired or dropped, if anything was."""
+    import shapely
+
+    from minewatch.context._area import crosses_180
+
     target = result["names_the_target"]
     notes = []
+    asked = result["info"]["asked"]
+    if asked is not None and crosses_180(shapely.from_wkt(asked)):
+        notes.append("The area crosses 180°")
     share = result["info"]["covered_share"]
     if share is None:
         notes.append("Where the file ends is not known: its header has no bounding box")
