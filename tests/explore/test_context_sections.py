@@ -107,7 +107,7 @@ def test_features_are_counted_by_layer_without_those_that_name_the_target(statis
 
 def test_a_layer_that_names_the_target_is_no_ordinary_layer(statistics_of, sites):
     roads = [("highway", "track", None, shapely.Point(-63, 4))]
-    layers = [{"name": "highway", "names_the_target": True}]
+    layers = [{"name": "highway", "key": "highway", "names_the_target": True}]
     around = gathered(
         statistics_of,
         sites,
