@@ -119,7 +119,7 @@ def _describe(summary: "Mapping[str, Any]", context: "Context") -> str:
     head = ["", "in patch", *(f"≤ {_metres(radius)}" for radius in radii), "nearest"]
     rows = [head] + [
         [
-            {"osm": "anything", "target": "(the target)"}.get(name, name),
+            {"osm": "by hand", "target": "(the target)"}.get(name, name),
             _percent(layer["in_patch_percent"]),
             *(_percent(layer["within_percent"].get(radius)) for radius in radii),
             _metres(layer["median_nearest_m"]),
@@ -153,7 +153,8 @@ def _notes(summary: "Mapping[str, Any]", context: "Context") -> list[str]:
     credit = f"{date or 'unknown date'}, {attribution or 'of unknown source'}"
     return [
         f"Shares of {placed:,} sites{unplaced}; nearest: median where there is one that near",
-        f"Nothing is mapped around: {nothing}",
+        "By hand: what people draw, so neither waters nor boundaries",
+        f"Nothing is drawn by hand around: {nothing}",
         edge,
         *([] if context.channels is None else [_drawn(context.channels.sizes)]),
         f"Map data of {credit}",
