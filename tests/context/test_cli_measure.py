@@ -7,8 +7,7 @@ import pytest
 import shapely
 
 from minewatch.cli._app import run
-from minewatch.context import write_features
-from minewatch.context._folder import open_context
+from minewatch.context import open_context, write_features
 from minewatch.patches import PatchDataset, write_patches
 from minewatch.sites import write_sites
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Proj
 
-from minewatch.context import Layer, site_neighbourhoods
+from minewatch.context import Layer, measure_context, site_neighbourhoods
 from minewatch.context._columns import target_columns
-from minewatch.context._measure import measure_context
 from minewatch.context._pieces import _subdivide
 from minewatch.errors import InputError
 from minewatch.grid import PatchGrid, utm_epsg
