@@ -52,6 +52,7 @@ bench: .venv/installed-bench  ## measure what is promised about speed and memory
 	$(BIN)/python benchmarks/explore_maps.py
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/imagery.py --points 10
+	$(BIN)/python benchmarks/context.py
 
 clean:  ## remove what was made, but not the virtual environment
 	rm -rf site demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -117,7 +117,7 @@ class RoundedWarning(MinewatchWarning):
 
 
 class CoverageWarning(MinewatchWarning):
-    """A map file holds only a part of the area that was asked for; the message says how much."""
+    """A map file holds a part of the area that was asked for, or no feature in it."""
 
 
 class OffsetWarning(MinewatchWarning):

@@ -102,6 +102,12 @@ def test_a_box_that_is_none_is_refused(bounds):
         read_area(bounds)
 
 
+def test_a_box_whose_west_lies_beyond_its_east_may_cross_180_but_not_go_round_the_world():
+    assert read_area((100.0, 5.0, -80.0, 6.0)).area == pytest.approx(180.0)
+    with pytest.raises(InputError, match=r"359\.94° wide.*swapped"):
+        read_area((9.56, 47.1, 9.5, 47.2))
+
+
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d"])
 def test_text_that_is_no_box_is_refused_with_an_example(text):
     with pytest.raises(InputError, match=r"-63,5,-62.5,5.5"):

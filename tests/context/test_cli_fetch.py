@@ -3,8 +3,10 @@
 import json
 
 import geopandas as gpd
+import osmium
 import pytest
 import shapely
+from osmium.osm.mutable import Node
 
 from minewatch.cli._app import run
 
@@ -21,6 +23,30 @@ def test_a_box_of_a_file_is_fetched_and_summed_up(made_map, tmp_path, capsys):
     assert said.endswith(f"Saved: {out / 'features.parquet'}\n")
     assert run([*words, "--out", str(out)]) == 6
     assert run([*words, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_an_area_on_both_sides_of_180_is_said_to_be(tmp_path, capsys):
+    file = tmp_path / "fiji.osm.pbf"
+    with osmium.SimpleWriter(str(file)) as writer:
+        writer.add_node(Node(id=1, location=(179.9, -16.5), tags={"place": "hamlet"}))
+    words = ["context", "fetch", "--extract", str(file), "--out"]
+    assert run([*words, str(tmp_path / "a"), "--bbox", "179.5,-17,-179.5,-16"]) == 0
+    assert "The area crosses 180°" in capsys.readouterr().out
+    assert run([*words, str(tmp_path / "b"), "--bbox", "179.5,-17,180,-16"]) == 0
+    assert "crosses" not in capsys.readouterr().out
+
+
+def test_an_area_with_swapped_axes_is_told_what_comes_first(tmp_path, capsys):
+    file = tmp_path / "vaduz.osm.pbf"
+    header = osmium.io.Header()
+    header.add_box(osmium.osm.Box(9.4, 47.0, 9.7, 47.3))
+    with osmium.SimpleWriter(str(file), header=header) as writer:
+        writer.add_node(Node(id=1, location=(9.53, 47.13), tags={"place": "town"}))
+    words = ["context", "fetch", "--extract", str(file), "--out", str(tmp_path / "c"), "--bbox"]
+    assert run([*words, "47.1,9.5,47.2,9.56"]) == 3
+    assert "longitude comes first" in " ".join(capsys.readouterr().err.split())
+    assert run([*words, "-63,6,-62,7"]) == 3
+    assert "longitude comes first" not in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_summary_for_programs_is_the_record(made_map, tmp_path, capsys):

@@ -7,8 +7,7 @@ import pytest
 import shapely
 
 from minewatch.cli._app import run
-from minewatch.context import write_features
-from minewatch.context._folder import open_context
+from minewatch.context import open_context, write_features
 from minewatch.patches import PatchDataset, write_patches
 from minewatch.sites import write_sites
 
@@ -42,7 +41,7 @@ def test_the_summary_says_shares_and_what_limits_them(study, capsys):
     out = capsys.readouterr().out
     assert "highway         33.3 %   33.3 %  33.3 %   66.7 %" in out
     assert "(the target)" in out
-    assert "Nothing is mapped around: 2 within 500 m, 2 within 2 km, 1 within 10 km" in out
+    assert "Nothing is drawn by hand around: 2 within 500 m, 2 within 2 km, 1 within 10 km" in out
     assert "to where the extract ends: 2 sites" in out
     assert "© OpenStreetMap contributors" in out
     assert "Channels: 3 patches × 3 layers of 8 × 8 pixels" in out

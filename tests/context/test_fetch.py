@@ -54,6 +54,15 @@ def test_a_region_is_downloaded_and_read(servers, made_map, tmp_path):
     assert found.info["source"]["region"] == "south-america/venezuela"
 
 
+def test_an_area_in_which_nothing_is_mapped_is_warned_of(tmp_path):
+    source = tmp_path / "small.osm.pbf"
+    with osmium.SimpleWriter(str(source)) as writer:
+        writer.add_node(Node(id=1, location=(9.53, 47.13), tags={"place": "town"}))
+    with pytest.warns(CoverageWarning, match=r"holds no feature of highway, .* in the area"):
+        file = fetch_features((-62.7, 5.2, -62.6, 5.3), source=source, out=tmp_path)
+    assert read_features(file).table.empty
+
+
 def test_without_an_area_all_of_a_file_is_taken(made_map, tmp_path):
     file = fetch_features(None, source=made_map, out=tmp_path)
     assert len(read_features(file).table) == len(extract_features(made_map).table)

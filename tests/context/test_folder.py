@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from minewatch.context import _folder, write_features
-from minewatch.context._channels import draw_channels
-from minewatch.context._folder import open_context, write_context
-from minewatch.context._measure import measure_context
+from minewatch.context import (
+    _folder,
+    draw_channels,
+    measure_context,
+    open_context,
+    write_context,
+    write_features,
+)
 from minewatch.errors import AlreadyThereError, DatasetError, NotThereError
 from minewatch.grid import PatchGrid
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Proj
 
-from minewatch.context import Layer, site_neighbourhoods
+from minewatch.context import Layer, measure_context, site_neighbourhoods
 from minewatch.context._columns import target_columns
-from minewatch.context._measure import measure_context
 from minewatch.context._pieces import _subdivide
 from minewatch.errors import InputError
 from minewatch.grid import PatchGrid, utm_epsg
@@ -153,18 +152,38 @@ def test_an_island_is_not_in_its_lake():
 
 def test_what_names_the_target_is_measured_apart():
     shapes = [shapely.Point(-62.6, 5.4), shapely.Point(-62.6, 5.41)]
-    features = tables.feature_table(shapes, ["natural", "natural"], target=["landuse=quarry", None])
+    features = tables.feature_table(shapes, ["building"] * 2, target=["landuse=quarry", None])
     table = measure_context(tables.site_table([(-62.6, 5.4)]), features)
     row = table.iloc[0]
     assert row["target_nearest_m"] == 0.0
     assert row["target_nearest_class"] == "landuse=quarry"
-    assert row["natural_nearest_m"] == row["osm_nearest_m"] == pytest.approx(1_105.8, abs=0.1)
-    assert row["osm_features_10000m"] == row["natural_10000m_count"] == 1
+    assert row["building_nearest_m"] == row["osm_nearest_m"] == pytest.approx(1_105.8, abs=0.1)
+    assert row["osm_features_10000m"] == row["building_10000m_count"] == 1
     naming = target_columns(table.columns)
     without = measure_context(tables.site_table([(-62.6, 5.4)]), features.iloc[1:])
     pd.testing.assert_frame_equal(
         table.drop(columns=naming), without.drop(columns=target_columns(without.columns))
     )
+
+
+def test_waters_and_boundaries_do_not_say_that_somebody_drew_here():
+    names = ("highway", "waterway", "boundary", "natural")
+    reserve, river = shapely.Point(-62.6, 5.4).buffer(1.0), shapely.Point(-62.6, 5.401)
+    shapes = [reserve, river, reserve, shapely.Point(-62.6, 5.41)]
+    layers = ["boundary", "waterway", "natural", "highway"]
+    features = tables.feature_table(shapes, layers, names=names)
+    row = measure_context(tables.site_table([(-62.6, 5.4)]), features).iloc[0]
+    assert row["boundary_in_patch"]
+    assert not row["osm_in_patch"]
+    assert row["osm_nearest_m"] == row["highway_nearest_m"] > 1_000
+    assert (row["osm_features_500m"], row["osm_features_2000m"]) == (0, 1)
+    assert (row["osm_layers_500m"], row["osm_layers_2000m"]) == (0, 1)
+
+
+def test_where_only_waters_were_asked_for_they_say_how_much_is_mapped():
+    features = tables.feature_table([shapely.Point(-62.6, 5.4)], ["waterway"], names=("waterway",))
+    row = measure_context(tables.site_table([(-62.6, 5.4)]), features).iloc[0]
+    assert row["osm_features_500m"] == row["osm_layers_500m"] == 1
 
 
 def test_a_layer_that_names_the_target_is_no_layer_of_its_own():

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from minewatch._http import Answer, BadAnswerError
-from minewatch.context._layers import Layer
+from minewatch.context import Layer
 from minewatch.context._overpass_answer import (
     OsmAnswer,
     TooLargeError,

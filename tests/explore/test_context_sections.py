@@ -1,6 +1,7 @@
 """Sections on context: what is mapped, what lies around, and what a map alone scores."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_features_are_counted_by_layer_without_those_that_name_the_target(statis
 
 def test_a_layer_that_names_the_target_is_no_ordinary_layer(statistics_of, sites):
     roads = [("highway", "track", None, shapely.Point(-63, 4))]
-    layers = [{"name": "highway", "names_the_target": True}]
+    layers = [{"name": "highway", "key": "highway", "names_the_target": True}]
     around = gathered(
         statistics_of,
         sites,
@@ -174,8 +175,8 @@ def test_mapping_that_follows_mining_is_warned_of(statistics_of, sites, is_minin
     mapped = random.random(300) < np.where(is_mining, 0.75, 0.4)
     measures = measures_of(sites, nearest_m=np.full(300, 500.0), in_patch=mapped)
     section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
-    assert "Mapping itself goes with the class (odds ratio" in section.advice
-    assert "mappers draw more where there is mining" in section.advice
+    assert "How much people have drawn goes with the class" in section.advice
+    assert "patches of mining more often hold anything drawn by hand (odds" in section.advice
     odds = section.tables["odds"].iloc[0]
     assert odds["odds_ratio_low"] > 1.0
 
@@ -186,7 +187,7 @@ def test_mapping_that_does_not_is_not(statistics_of, sites):
         sites, nearest_m=random.uniform(1, 5000, 300), in_patch=random.random(300) < 0.5
     )
     section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
-    assert "Mapping" not in section.advice
+    assert "goes with the class" not in section.advice
     assert "none tells the classes apart by its distance beyond chance" in section.seen
 
 
@@ -201,6 +202,33 @@ def test_more_mapped_around_mining_is_warned_of_where_patches_are_alike(
     assert "more mapped" in advice
 
 
+def test_patches_that_hold_more_amid_ground_with_less_are_not_called_more_mapped(
+    statistics_of, sites, is_mining
+):
+    random = np.random.default_rng(1)
+    mapped = random.random(300) < np.where(is_mining, 0.75, 0.4)
+    counts = random.poisson(np.where(is_mining, 12, 30))
+    measures = measures_of(sites, nearest_m=np.full(300, 500.0), in_patch=mapped, counts=counts)
+    advice = describe_surroundings(gathered(statistics_of, sites, measures), QUICK).advice
+    assert "patches of mining more often hold" in advice
+    assert "but around mining the ground within 2" in advice
+    assert "is less mapped by numbers of features" in advice
+    assert "may learn who mapped" not in advice
+    assert "in patches of mining more often highway" in advice
+
+
+def test_nobody_is_sent_to_look_at_patches_that_are_not_there(statistics_of, sites, is_mining):
+    told = {}
+    for name, there in (("mining", is_mining), ("both", np.ones(300, dtype=bool))):
+        measures = measures_of(sites, nearest_m=np.full(300, 500.0))
+        measures["target_nearest_m"] = np.where(there, 10.0, np.nan)
+        measures["target_in_patch"] = pd.array(there, dtype="boolean")
+        around = gathered(statistics_of, sites, measures)
+        told[name] = describe_surroundings(around, QUICK).advice
+    assert "a label may be wrong" not in told["mining"]
+    assert "a label may be wrong" in told["both"]
+
+
 def test_the_best_of_many_radii_is_not_taken_for_a_finding(statistics_of, sites, is_mining):
     counts = np.random.default_rng(24).poisson(np.where(is_mining, 13, 12))
     measures = measures_of(sites, nearest_m=np.full(300, 500.0), counts=counts)
@@ -210,7 +238,7 @@ def test_the_best_of_many_radii_is_not_taken_for_a_finding(statistics_of, sites,
     best = section.tables["completeness_auc"].set_index("radius_m").loc[2_000]
     assert best["auc_low"] > 0.5  # by itself it differs from chance
     assert not best["is_telling"]
-    assert "Around mining" not in section.advice
+    assert "round mining" not in section.advice
 
 
 def test_far_negatives_are_advised_to_be_matched(statistics_of, sites_of, towns):
@@ -285,6 +313,8 @@ def test_context_that_tells_the_class_adds_to_place(statistics_of, sites, is_min
     added = section.tables["added"].query("folds == 'clusters'")
     assert (added["auc_difference_low"] > 0.0).all()
     assert "beyond place" in section.advice
+    assert "there context adds" in section.seen
+    assert re.search(r"must beat \d\.\d\d \(\d\.\d\d–\d\.\d\d\) where", section.advice)
 
 
 def test_context_that_tells_nothing_adds_nothing(statistics_of, towns):
@@ -299,6 +329,8 @@ def test_context_that_tells_nothing_adds_nothing(statistics_of, towns):
     added = section.tables["added"].query("difference.str.startswith('context and')")
     assert (added["auc_difference_low"] <= 0.0).all()
     assert "do not expect it to help" in section.advice
+    assert "no gain over coordinates alone can be shown" in section.seen
+    assert "adds" not in section.seen
 
 
 def test_no_result_depends_on_the_order_of_sites(statistics_of, sites):

@@ -16,15 +16,28 @@ if TYPE_CHECKING:
     from minewatch.context import Context
 
 
+_Places = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATASET|SITES]",
+        help="A patch dataset or a file of sites; else the study's patches, or its sites.",
+    ),
+]
+_Radii = Annotated[
+    list[float] | None,
+    typer.Option("--radius-m", metavar="M", help="A radius; may be given again. 500, 2000, 10000."),
+]
+_AllTouched = Annotated[
+    bool,
+    typer.Option(
+        "--all-touched/--centers", help="Mark pixels that are touched, or centres within."
+    ),
+]
+
+
 def measure(
     *,
-    places: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[DATASET|SITES]",
-            help="A patch dataset or a file of sites; else the study's patches, or its sites.",
-        ),
-    ] = None,
+    places: _Places = None,
     features: Annotated[
         Path | None,
         typer.Option("--features", metavar="FILE", help="What is mapped; else as fetched."),
@@ -32,21 +45,11 @@ def measure(
     layers: Annotated[
         str | None, typer.Option("--layers", help="Layers, by name: highway,waterway,…; else all.")
     ] = None,
-    radii_m: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--radius-m", metavar="M", help="A radius; may be given again. 500, 2000, 10000."
-        ),
-    ] = None,
+    radii_m: _Radii = None,
     channels: Annotated[
         bool, typer.Option("--channels/--no-channels", help="Draw channels on the patches' pixels.")
     ] = True,
-    all_touched: Annotated[
-        bool,
-        typer.Option(
-            "--all-touched/--centers", help="Mark pixels that are touched, or centres within."
-        ),
-    ] = True,
+    all_touched: _AllTouched = True,
     max_distance_m: Annotated[
         float, typer.Option("--max-distance-m", help="How far channels of distance look, metres.")
     ] = 10_000.0,
@@ -119,7 +122,7 @@ def _describe(summary: "Mapping[str, Any]", context: "Context") -> str:
     head = ["", "in patch", *(f"≤ {_metres(radius)}" for radius in radii), "nearest"]
     rows = [head] + [
         [
-            {"osm": "anything", "target": "(the target)"}.get(name, name),
+            {"osm": "by hand", "target": "(the target)"}.get(name, name),
             _percent(layer["in_patch_percent"]),
             *(_percent(layer["within_percent"].get(radius)) for radius in radii),
             _metres(layer["median_nearest_m"]),
@@ -153,7 +156,8 @@ def _notes(summary: "Mapping[str, Any]", context: "Context") -> list[str]:
     credit = f"{date or 'unknown date'}, {attribution or 'of unknown source'}"
     return [
         f"Shares of {placed:,} sites{unplaced}; nearest: median where there is one that near",
-        f"Nothing is mapped around: {nothing}",
+        "By hand: what people draw, so neither waters nor boundaries",
+        f"Nothing is drawn by hand around: {nothing}",
         edge,
         *([] if context.channels is None else [_drawn(context.channels.sizes)]),
         f"Map data of {credit}",

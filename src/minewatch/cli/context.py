@@ -25,6 +25,20 @@ class FormatName(StrEnum):
     gpkg = "gpkg"
 
 
+_Extract = Annotated[
+    Path | None, typer.Option("--extract", metavar="FILE", help="Source: a file of OpenStreetMap.")
+]
+_Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="NAME", help="Source: a country's extract, from Geofabrik."),
+]
+_Date = Annotated[
+    str | None,
+    typer.Option(
+        "--date", metavar="2023-12-31T00:00:00Z", help="State of the data, from Overpass."
+    ),
+]
+
 app.command()(_context_measure.measure)
 
 
@@ -51,28 +65,15 @@ def fetch(
     radius_m: Annotated[
         float, typer.Option("--radius-m", help="How near to a site, metres.")
     ] = 10_000.0,
-    extract: Annotated[
-        Path | None,
-        typer.Option("--extract", metavar="FILE", help="Source: a file of OpenStreetMap."),
-    ] = None,
-    region: Annotated[
-        str | None,
-        typer.Option(
-            "--region", metavar="NAME", help="Source: a country's extract, from Geofabrik."
-        ),
-    ] = None,
+    extract: _Extract = None,
+    region: _Region = None,
     overpass: Annotated[
         bool, typer.Option("--overpass", help="Source: an Overpass server. Small areas only.")
     ] = False,
     url: Annotated[
         str | None, typer.Option("--url", help="Another server of extracts, or of Overpass.")
     ] = None,
-    date: Annotated[
-        str | None,
-        typer.Option(
-            "--date", metavar="2023-12-31T00:00:00Z", help="State of the data, from Overpass."
-        ),
-    ] = None,
+    date: _Date = None,
     layers: Annotated[
         str | None, typer.Option("--layers", help="Layers, by name: highway,waterway,…")
     ] = None,
@@ -184,8 +185,15 @@ def _from(source: dict[str, Any], traffic: dict[str, Any]) -> str:
 
 def _notes(result: dict[str, Any]) -> list[str]:
     """Say what was kept apart, repaired or dropped, if anything was."""
+    import shapely
+
+    from minewatch.context._area import crosses_180
+
     target = result["names_the_target"]
     notes = []
+    asked = result["info"]["asked"]
+    if asked is not None and crosses_180(shapely.from_wkt(asked)):
+        notes.append("The area crosses 180°")
     share = result["info"]["covered_share"]
     if share is None:
         notes.append("Where the file ends is not known: its header has no bounding box")

@@ -31,7 +31,8 @@ def read_area(area: Area) -> BaseGeometry:
     area
         A file of polygons in any coordinate reference system that it names (GeoJSON, GeoPackage,
         Shapefile, GeoParquet, …), a GeoDataFrame or GeoSeries, a geometry in EPSG:4326, or west,
-        south, east and north in degrees. Bounds whose west is greater than their east cross 180°.
+        south, east and north in degrees. Bounds whose west is greater than their east cross 180°,
+        and may be 180° wide at most.
 
     Returns
     -------
@@ -160,6 +161,19 @@ def _within_the_world(ground: BaseGeometry) -> BaseGeometry:
     return shapely.union_all([shapely.intersection(part, _WORLD) for part in shifted])
 
 
+def crosses_180(area: BaseGeometry) -> bool:
+    """Say whether an area, -180 to 180°, lies on both sides of 180°.
+
+    Examples
+    --------
+    >>> crosses_180(read_area((179.5, -17.0, -179.5, -16.0)))
+    True
+    """
+    west, _, east, _ = area.bounds
+    is_in_parts = shapely.get_num_geometries(area) > 1
+    return bool(is_in_parts and west <= -180.0 and east >= 180.0)
+
+
 def _box(bounds: tuple[float, float, float, float]) -> BaseGeometry:
     west, south, east, north = bounds
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
@@ -171,6 +185,13 @@ def _box(bounds: tuple[float, float, float, float]) -> BaseGeometry:
         return shapely.box(west, south, east, north)
     if west == east:
         raise InputError(f"the box has no width: west and east are both {west:g}")
+    width = east - west + 360.0
+    if width > 180.0:
+        raise InputError(
+            f"the box is {west:g},{south:g},{east:g},{north:g}: from {west:g} east across 180° to "
+            f"{east:g} it is {width:g}° wide; expected at most 180° where west is greater than "
+            "east; were they swapped?"
+        )
     halves = [
         shapely.box(*half)
         for half in ((west, south, 180.0, north), (-180.0, south, east, north))

@@ -10,13 +10,14 @@ import shapely
 import shapely.geometry
 
 from minewatch.context._features import Features
-from minewatch.context._layers import DEFAULT_LAYERS, TARGET, Layer
+from minewatch.context._layers import DEFAULT_LAYERS, GIVEN_KEYS, TARGET, Layer
 from minewatch.context._table import layer_columns
 from minewatch.errors import InputError
 from minewatch.types import BoolArray
 
 ANYTHING: Final = "osm"
-"""Pseudo-layer of every feature that does not name the target."""
+"""Pseudo-layer of what people draw by hand: every feature of `drawn_layers` that does not name the
+target."""
 EDGE_M: Final = "edge_m"
 IS_EDGE_LIMITED: Final = "is_edge_limited"
 MAX_RADIUS_M: Final = 100_000.0
@@ -127,6 +128,20 @@ def choose_layers(
             f"{', '.join(there) or 'none'}"
         )
     return tuple(layer for layer in found if not layer.names_the_target)
+
+
+def drawn_layers(named: Sequence[str], info: Mapping[str, Any]) -> list[str]:
+    """Give the layers that tell how much people have drawn by hand, of those that are named.
+
+    They are all but waters and boundaries (`GIVEN_KEYS`); all where there are no others.
+
+    Examples
+    --------
+    >>> drawn_layers(["highway", "waterway", "boundary"], {}), drawn_layers(["waterway"], {})
+    (['highway'], ['waterway'])
+    """
+    keys = {layer.name: layer.key for layer in (*DEFAULT_LAYERS, *_told(info))}
+    return [name for name in named if keys.get(name, name) not in GIVEN_KEYS] or list(named)
 
 
 def naming_layers(layers: Sequence[Layer | str] | None, info: Mapping[str, Any]) -> frozenset[str]:

@@ -58,8 +58,8 @@ def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> 
     if share == 0.0:
         raise InputError(
             f"{path} holds {_edges(held.bounds)} and the area that is asked for lies outside, "
-            f"within {_edges(asked.bounds)} (west, south, east, north, degrees); take the file of "
-            "another region"
+            f"within {_edges(asked.bounds)} (west, south, east, north, degrees); "
+            f"{_advise(asked, held)}"
         )
     if share >= _WHOLE:
         return {"area": _write(asked), **told, "covered_share": 1.0}
@@ -71,6 +71,13 @@ def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> 
         stacklevel=4,
     )
     return {"area": _write(common), **told, "covered_share": round(share, 6)}
+
+
+def _advise(asked: BaseGeometry, held: BaseGeometry) -> str:
+    """Say what to do about an area that lies outside: it may have its axes swapped."""
+    if shapely.intersects(shapely.transform(asked, lambda corners: corners[:, ::-1]), held):
+        return "longitude comes first: with latitude and longitude swapped it would lie within"
+    return "take the file of another region"
 
 
 def _write(area: BaseGeometry | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from minewatch.context._features import Features, write_features
 from minewatch.context._geofabrik import RegionSource, fetch_region
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
 from minewatch.context._overpass import OverpassSource, fetch_overpass
-from minewatch.errors import InputError
+from minewatch.errors import CoverageWarning, InputError
 from minewatch.types import StrPath
 
 Source: TypeAlias = StrPath | OverpassSource | RegionSource
@@ -76,7 +77,8 @@ def fetch_features(
     Warns
     -----
     CoverageWarning
-        If a file or region holds only a part of the area; the rest counts as not known.
+        If a file or region holds only a part of the area; the rest counts as not known. If the
+        source holds no feature of the layers there.
 
     Raises
     ------
@@ -118,9 +120,21 @@ def fetch_features(
         features = dataclasses.replace(
             features, info={**features.info, "source": {**features.info["source"], **how}}
         )
+        _warn_if_empty(features, file)
         _write(features, traffic, folder, also)
         shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
     return final
+
+
+def _warn_if_empty(features: Features, file: Path) -> None:
+    """Say that nothing was found: an empty table looks like empty country."""
+    if features.table.empty:
+        warnings.warn(
+            f"{file} holds no feature of {', '.join(features.layer_names)} in the area that is "
+            "asked for; is it the right place, longitude first?",
+            CoverageWarning,
+            stacklevel=3,
+        )
 
 
 def _settings(source: Source) -> Path | OverpassSource | RegionSource:

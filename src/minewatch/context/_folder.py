@@ -33,7 +33,7 @@ FEATURES_NAME: Final = "features.parquet"
 MEASURES_NAME: Final = "measures.parquet"
 CHANNELS_NAME: Final = "channels.zarr"
 HEADER_NAME: Final = "context.json"
-_FORMAT: Final = "context 1"
+_FORMAT: Final = "context 2"
 _KEY: Final = b"minewatch_request"
 _PLACE: Final = ("longitude", "latitude")
 """Columns of the measures' file that no number of context is: where each site lay."""

@@ -17,6 +17,9 @@ TARGET: Final = "target"
 """The column of what names the target: a tag, or a word in a name."""
 OWN_COLUMNS: Final = frozenset({"feature_id", TARGET, "kind", "tags", "geometry"})
 """Columns of a table of features that no layer may be called."""
+GIVEN_KEYS: Final = frozenset({"boundary", "natural", "waterway"})
+"""Keys of what is often imported whole, or is there whether people come or not: waters, wetlands
+and protected areas. How much of it is mapped says little of how much people have drawn."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -16,6 +16,7 @@ from minewatch.context._columns import (
     check_features,
     check_radii,
     choose_layers,
+    drawn_layers,
     is_target,
     naming_layers,
     target_values,
@@ -74,7 +75,10 @@ def measure_context(
     -------
     DataFrame
         One row per site, index ``site_id`` in the order of `sites`. For each layer, for ``target``
-        and for ``osm`` (all features that do not name the target):
+        and for ``osm`` (what people draw by hand: all features of all layers that the features
+        have but those of the keys boundary, natural and waterway, for these are imported whole or
+        are there without people; of all layers where there are no others; never what names the
+        target):
 
         - ``{layer}_nearest_m`` (float64): metres to the nearest feature; 0 on or inside one; NaN
           where nothing lies within the largest radius;
@@ -90,7 +94,7 @@ def measure_context(
         areas, as the layer's kinds have it. Where features overlap, each counts.
 
         Completeness: ``osm_features_500m``, ``osm_layers_500m`` (Int32), how many features and how
-        many different layers there are within each radius.
+        many different layers of ``osm`` there are within each radius.
 
         ``edge_m`` (float64): metres to the border of the extract's area; 0 outside of it, NaN where
         the border is farther than the largest radius, or not known. ``is_edge_limited`` (boolean):
@@ -130,8 +134,9 @@ def measure_context(
     named = [name for name in layer_columns(table) if name not in naming]
     area = area_of(info)
     places = _lonlat(sites)
-    sheet = Sheet.empty(sites.index, chosen, named, radii, knows_area=area is not None)
-    mapped = _Mapped.of(table, named, is_target(table, naming), area)
+    drawn = [named.index(name) for name in drawn_layers(named, info)]
+    sheet = Sheet.empty(sites.index, chosen, named, drawn, radii, knows_area=area is not None)
+    mapped = _Mapped.of(table, named, drawn, is_target(table, naming), area)
     cut = _Cut.of(sites.index, grid, geoboxes or {})
     done = 0
     progress(_STEP, 0, len(sites))
@@ -154,19 +159,22 @@ class _Mapped:
 
     ground: Ground
     member: BoolArray
-    """Dims (feature, layer): the features' layers, then anything, target and edge."""
+    """Dims (feature, layer): the features' layers, then what is drawn by hand, target and edge."""
 
     @classmethod
     def of(
         cls,
         table: gpd.GeoDataFrame,
         named: Sequence[str],
+        drawn: Sequence[int],
         target: BoolArray,
         area: shapely.Geometry | None,
     ) -> "_Mapped":
         """Put features in layers; the border of the area becomes a feature of its own."""
         layers = [table[name].notna().to_numpy() & ~target for name in named]
-        member = np.column_stack([*layers, ~target, target, np.zeros(len(table), dtype=np.bool_)])
+        nothing = np.zeros(len(table), dtype=np.bool_)
+        by_hand = np.any([nothing, *(layers[place] for place in drawn)], axis=0)
+        member = np.column_stack([*layers, by_hand, target, nothing])
         border = np.zeros((0 if area is None else 1, member.shape[1]), dtype=np.bool_)
         border[:, -1] = True
         geometry = np.empty(len(table) + len(border), dtype=object)

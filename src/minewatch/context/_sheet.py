@@ -30,14 +30,17 @@ class Sheet:
     layers
         Layers that get columns; the target is the last.
     positions
-        Where each stands among the layers of an `Around`, whose last three are anything, the
-        target and the edge of the extract.
+        Where each stands among the layers of an `Around`, whose last three are what is
+        drawn by hand, the target and the edge of the extract.
+    drawn
+        Where the layers stand there that are drawn by hand.
     """
 
     index: pd.Index
     layers: tuple[Layer, ...]
     positions: tuple[int, ...]
     n_named: int
+    drawn: tuple[int, ...]
     radii: tuple[float, ...]
     knows_area: bool
     columns: dict[str, AnyArray]
@@ -49,6 +52,7 @@ class Sheet:
         index: pd.Index,
         layers: Sequence[Layer],
         named: Sequence[str],
+        drawn: Sequence[int],
         radii: tuple[float, ...],
         *,
         knows_area: bool,
@@ -56,7 +60,7 @@ class Sheet:
         """Make room for the measures of sites."""
         measured = (*layers, Layer.model_construct(name=TARGET, key=TARGET))
         positions = (*(list(named).index(layer.name) for layer in layers), len(named) + 1)
-        sheet = cls(index, measured, positions, len(named), radii, knows_area, {}, {})
+        sheet = cls(index, measured, positions, len(named), tuple(drawn), radii, knows_area, {}, {})
         n_sites = len(index)
         for layer in measured:
             sheet._make_room(layer.name)
@@ -97,7 +101,7 @@ class Sheet:
         for place, radius in enumerate(self.radii):
             name = radius_name(radius)
             columns[f"{ANYTHING}_features_{name}"][rows] = around.count[:, self.n_named, place]
-            present = around.count[:, : self.n_named, place] > 0
+            present = around.count[:, list(self.drawn), place] > 0
             columns[f"{ANYTHING}_layers_{name}"][rows] = present.sum(axis=1)
         columns[EDGE_M][rows] = around.nearest_m[:, -1]
 

@@ -66,9 +66,10 @@ def presence(table: pd.DataFrame, odds: pd.DataFrame) -> str:
     return (
         "Share of patches of each class with anything of a layer in them, and the odds of mining "
         "with it over those without it. Whiskers: Wilson’s interval over "
-        f"{number_of(n_blocks, 'square block')}, not over patches; odds ratios likewise. “Any "
-        "layer” says how much mappers have drawn at all: where it differs between the classes, "
-        "mapping itself follows mining, or what mining needs."
+        f"{number_of(n_blocks, 'square block')}, not over patches; odds ratios likewise, "
+        "not widened for the number of layers. “Drawn by hand” is any layer but waters and "
+        "boundaries: where it differs between the classes, mapping itself may follow mining, or "
+        "what mining needs."
         + (" Shaded: layers that name mining." if table["names_target"].any() else "")
     )
 
@@ -116,8 +117,9 @@ def completeness(_table: pd.DataFrame, areas: pd.DataFrame) -> str:
         for row in areas.to_dict("records")
     ]
     return (
-        "Features of any kind around sites, as a measure of how much is mapped at all: median "
-        "(marker), 25th to 75th percentile (bar), 5th to 95th (line). AUC of that count alone, "
+        "Features drawn by hand around sites (no waters, no boundaries), as a measure of how "
+        "much is mapped at all: median (marker), 25th to 75th percentile (bar), "
+        "5th to 95th (line). AUC of that count alone, "
         f"over {number_of(areas['n_blocks'].max(), 'square block')}: {'; '.join(parts)}."
     )
 

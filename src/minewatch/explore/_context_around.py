@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_length, format_number, format_percent
+from minewatch.explore._context_bias import ANY, describe_bias
 from minewatch.explore._context_rates import odds_ratio, ratio_words, share_interval
 from minewatch.explore._context_values import Surroundings
 from minewatch.explore._roc import Auc, auc_words, measure_auc
@@ -16,8 +17,6 @@ from minewatch.sites import CLASS_NAMES, nearest_distance_m, spatial_blocks
 from minewatch.types import AnyArray, BoolArray, FloatArray
 
 KEY, TITLE = "surroundings", "Surroundings"
-ANY: Final = "any layer"
-"""Row of what has anything of any layer in its patch."""
 MINING, NO_MINING = CLASS_NAMES[1], CLASS_NAMES[0]
 _FAR_RATIO: Final = 5.0
 """How many times as far negatives lie from mining as mining sites do, from which they are far."""
@@ -37,8 +36,9 @@ def describe_surroundings(around: Surroundings, settings: ExploreSettings) -> Se
     -------
     Section
         ``presence``: for each layer and class the share of sites with anything of it in the patch.
-        ``odds``: odds ratio of mining for sites with it. Both also for ``any layer``, and for
-        layers that name the target (``names_target``), which ``any layer`` leaves out.
+        ``odds``: odds ratio of mining for sites with it. Both also for ``drawn by hand``
+        (any layer but waters and boundaries), and for layers that name the target
+        (``names_target``), which that leaves out.
         ``distances``: AUC of the distance to the nearest feature, turned so that it is at least
         0.5, with nothing within the search taken as farther than anything; the share of sites with
         nothing; medians of the others, metres; ``is_telling``, whether it differs from chance when
@@ -269,8 +269,8 @@ def _presence_seen(tables: dict[str, pd.DataFrame]) -> str:
         else ""
     )
     return (
-        f"{shares[0]} of the mining patches and {shares[1]} of the others hold anything that is "
-        f"mapped{ratio}"
+        f"{shares[0]} of the mining patches and {shares[1]} of the others hold anything drawn "
+        f"by hand, which waters and boundaries are not{ratio}"
     )
 
 
@@ -311,7 +311,7 @@ def _apart_seen(tables: dict[str, pd.DataFrame]) -> str:
 
 def _advice(tables: dict[str, pd.DataFrame]) -> list[str]:
     told = [
-        _bias(tables),
+        describe_bias(tables["odds"], tables["completeness_auc"]),
         _named(tables["presence"]),
         _far(tables["apart"]),
         _cut_off(tables["edge"]),
@@ -321,31 +321,6 @@ def _advice(tables: dict[str, pd.DataFrame]) -> list[str]:
         "for near sites share their surroundings."
     )
     return [text for text in told if text] or [nothing]
-
-
-def _bias(tables: dict[str, pd.DataFrame]) -> str:
-    """Warn where how much is mapped goes with the class."""
-    odds, areas = tables["odds"], tables["completeness_auc"]
-    anything = odds[odds["layer"] == ANY] if len(odds) else odds
-    row = anything.iloc[0] if len(anything) else None
-    if row is not None and (row["odds_ratio_low"] > 1.0 or row["odds_ratio_high"] < 1.0):
-        which = "more" if row["odds_ratio"] > 1.0 else "less"
-        return (
-            f"Mapping itself goes with the class (odds ratio {_ratio_words(row)} for “anything "
-            f"mapped”): mappers draw {which} where there is mining, so a model of context may "
-            "learn who mapped and not what is there; give it completeness as a number of its "
-            "own, and test it where mapping is thin."
-        )
-    telling = areas[areas["is_telling"].astype(bool)] if len(areas) else areas
-    if telling.empty:
-        return ""
-    first = telling.sort_values("auc", ascending=False, kind="stable").iloc[0]
-    return (
-        f"Around mining, the ground within {format_length(first['radius_m'])} is "
-        f"{first['in_mining']} (AUC {auc_words(first['auc'], first['auc_low'], first['auc_high'])}"
-        "): mapping follows the class, so a model of context may learn who mapped and not what is "
-        "there."
-    )
 
 
 def _named(presence: pd.DataFrame) -> str:
@@ -358,7 +333,8 @@ def _named(presence: pd.DataFrame) -> str:
     return (
         f"{number_of(mining, 'mining patch')} and {format_number(other, decimals=0)} without "
         f"{verb_of(mining + other, 'hold')} features that name mining: they give the answer away "
-        "and are in no model here; look at those without mining first, for a label may be wrong."
+        "and are in no model here"
+        + ("; look at those without mining first, for a label may be wrong." if other else ".")
     )
 
 

@@ -38,6 +38,8 @@ class Frame:
 def frame_sites(sites: gpd.GeoDataFrame, *, margin: float = 0.06, least_m: float = 2_000) -> Frame:
     """Lay a frame around sites, with a margin as a share of their extent but at least so wide.
 
+    It is not turned: around sites on both sides of 180° it reaches around the whole world.
+
     Parameters
     ----------
     sites

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from minewatch._figures import format_interval, format_length, format_number
+from minewatch._figures import format_interval, format_length
 from minewatch.explore._context_values import Surroundings
 from minewatch.explore._folds import draw_folds, why_not_folds
 from minewatch.explore._held_out import (
@@ -287,7 +287,12 @@ def _seen(models: pd.DataFrame, added: pd.DataFrame, n_numbers: int) -> str:
     )
     gain = _gain(added)
     if gain is not None:
-        text += f"; there context adds {_signed(gain)} to the AUC of coordinates alone"
+        text += (
+            f"; there context adds {_signed(gain)} to the AUC of coordinates alone"
+            if gain["auc_difference_low"] > 0.0
+            else "; there no gain over coordinates alone can be shown (difference in AUC "
+            f"{_signed(gain)})"
+        )
     return f"{text} ({number_of(n_numbers, 'number')} of context)."
 
 
@@ -314,10 +319,10 @@ def _advice(models: pd.DataFrame, added: pd.DataFrame) -> str:
     if gain is None:
         return "Gather sites from more places, until whole places can be held out."
     rows = _same_folds(models, gain).set_index("model")
-    best = rows["auc"].max()
+    best = rows.sort_values("auc", kind="stable").iloc[-1]
     beat = (
-        f"A detector must beat {format_number(best, decimals=2)} {_how(gain)}, which is to be had "
-        "without a pixel"
+        f"A detector must beat {auc_words(best['auc'], best['auc_low'], best['auc_high'])} "
+        f"{_how(gain)}, which is to be had without a pixel"
     )
     if gain["auc_difference_low"] > 0.0:
         return (

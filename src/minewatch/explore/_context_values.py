@@ -9,26 +9,23 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from minewatch.context._layers import TARGET
 from minewatch.errors import InputError
 from minewatch.explore._periods import known_periods
 from minewatch.explore._places import class_words, in_order, is_placed, labels_as_float
 from minewatch.explore._statistics import PatchStatistics
 from minewatch.sites._distance import lonlat
-from minewatch.types import BoolArray, FloatArray, Settings
+from minewatch.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from minewatch.context import Context
 
-TARGET: Final = "target"
-"""Pseudo-layer of what names the target."""
 _ANYTHING: Final = "osm"
 """Pseudo-layer of every feature that does not name the target."""
-ATTRIBUTION: Final = "© OpenStreetMap contributors, ODbL 1.0"
 _MOVED_M: Final = 1.0
 """How far a site may lie from where it was measured, metres."""
 _DEGREE_M: Final = 111_320.0
 _TOLD: Final = ("osm_timestamp", "source", "digests")
-_NOT_LAYERS: Final = frozenset({TARGET, "kind", "tags", "geometry"})
 _AMOUNT: Final = re.compile(r"^(?P<layer>.+)_(?P<radius>\d+)m_(?P<what>length_m|count|area_ha)$")
 _COMPLETENESS: Final = re.compile(r"^osm_features_(?P<radius>\d+)m$")
 
@@ -63,27 +60,23 @@ class Surroundings:
     @property
     def naming_layers(self) -> frozenset[str]:
         """Layers that name the target; `TARGET` is always among them."""
-        layers = [
-            layer.model_dump() if isinstance(layer, Settings) else layer
-            for layer in self.info.get("layers") or ()
-        ]
-        marked = [x for x in layers if isinstance(x, Mapping) and x.get("names_the_target")]
-        return frozenset({TARGET, *(str(layer["name"]) for layer in marked)})
+        from minewatch.context._columns import naming_layers
+
+        return naming_layers(None, self.info) | {TARGET}
 
     @property
     def target_tags(self) -> "pd.Series[str]":
         """What about each feature names the target; missing where nothing does. By feature_id."""
-        found = self.features[TARGET].astype("str")
-        for layer in sorted(self.naming_layers.intersection(self.features.columns) - {TARGET}):
-            value = self.features[layer].astype("str")
-            found = found.fillna((layer + "=" + value).where(value.notna()))
-        return pd.Series(found)
+        from minewatch.context._columns import target_values
+
+        return target_values(self.features, self.naming_layers - {TARGET})
 
     @property
     def mapped_layers(self) -> list[str]:
         """Layers of the features that do not name the target, in their order."""
-        apart = _NOT_LAYERS | self.naming_layers
-        return [str(name) for name in self.features.columns if name not in apart]
+        from minewatch.context._table import layer_columns
+
+        return [name for name in layer_columns(self.features) if name not in self.naming_layers]
 
     @property
     def measured_layers(self) -> list[str]:
@@ -109,6 +102,8 @@ class Surroundings:
     @property
     def attribution(self) -> str:
         """Whom to name beside every map."""
+        from minewatch.context._features import ATTRIBUTION
+
         return str(self.info.get("attribution") or ATTRIBUTION)
 
     @property

@@ -20,7 +20,7 @@ from minewatch._figures import (
     new_figure,
     quiet_axes,
 )
-from minewatch.explore._context_values import TARGET
+from minewatch.context._layers import TARGET
 from minewatch.explore._figures_context import CLASSES_DRAWN, NAMES_TARGET
 from minewatch.explore._figures_space import add_scale_bar, degrees
 from minewatch.types import FloatArray

@@ -106,12 +106,13 @@ CONTEXT_VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ),
     ("surroundings", "distances"): TableView(
         20,
-        note="AUC of the distance alone, at least 0.5; nothing: share of sites with none within "
-        f"the search; medians are of the others. {_BLOCKS}",
+        note="AUC of the distance alone, at least 0.5, with the interval of that layer alone; "
+        "telling: whether the interval leaves out 0.5 when it is widened for the number of layers; "
+        f"nothing: share of sites with none within the search; medians: the others. {_BLOCKS}",
     ),
     ("surroundings", "distance_curves"): _ONLY_NAMED,
     ("surroundings", "completeness"): TableView(
-        note="Features of any kind within the radius: quantiles over sites; nothing: share of "
+        note="Features drawn by hand within the radius: quantiles over sites; nothing: share of "
         "sites with none."
     ),
     ("surroundings", "completeness_auc"): TableView(note=_BLOCKS),
