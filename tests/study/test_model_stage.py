@@ -70,6 +70,7 @@ def test_detectors_with_and_without_context_are_saved_and_score_patches(study):
     wider = load_detector(study / "models" / "trees-context")
     assert "highway_nearest_m" in wider.card.context_columns
     assert not any(name.startswith("target") for name in wider.card.context_columns)
+    assert not {"longitude", "latitude"} & set(wider.card.context_columns)
 
 
 def test_null_models_stand_beside_the_detector(study):

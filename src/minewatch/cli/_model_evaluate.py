@@ -212,12 +212,11 @@ def _detector(name: str, seed: int) -> "Detector":
 
 def _context(path: Path | None) -> "pd.DataFrame | None":
     """Read a context table; columns that name the target are left out."""
-    from minewatch.cli.model import _read_context
-    from minewatch.model._nulls import TARGET_PREFIX
+    from minewatch.model._context_table import TARGET_PREFIX, read_context_table
 
     if path is None:
         return None
-    table: pd.DataFrame = _read_context(path / "measures.parquet" if path.is_dir() else path)
+    table = read_context_table(path)
     telling = [name for name in table.columns if str(name).startswith(TARGET_PREFIX)]
     if telling:
         _common.say(f"left out, for they name the target itself: {', '.join(telling)}")

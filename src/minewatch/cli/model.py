@@ -147,7 +147,7 @@ def predict(
     ],
     context: Annotated[
         Path | None,
-        typer.Option("--context", metavar="FILE", help="Context table, Parquet, by site_id."),
+        typer.Option("--context", metavar="PATH", help="Context table, or the folder of context."),
     ] = None,
     centre_crop: Annotated[
         bool,
@@ -162,6 +162,7 @@ def predict(
     """Score patches, labelled or not: a table by site_id."""
     from minewatch.model import load_detector
     from minewatch.model import predict as predict_patches
+    from minewatch.model._context_table import read_context_table
     from minewatch.model._onnx import RunOptions
     from minewatch.model._predict import check_out, describe_run, write_scores
     from minewatch.patches import PatchDataset
@@ -170,8 +171,9 @@ def predict(
     options = RunOptions(threads=threads, centre_crop=centre_crop)
     loaded = load_detector(detector, options=options)
     patches = PatchDataset.open(dataset)
+    around = None if context is None else read_context_table(context)
     with _common.progress_bars() as progress:
-        table = predict_patches(patches, loaded, context=_read_context(context), progress=progress)
+        table = predict_patches(patches, loaded, context=around, progress=progress)
     made = describe_run(patches, loaded, table)
     write_scores(table, out, made, overwrite=overwrite)
     result = {**made, "out": str(out)}
@@ -182,21 +184,6 @@ def _folder(study: Path, name: str) -> Path:
     from minewatch._store import file_name
 
     return study / "models" / file_name(name)
-
-
-def _read_context(file: Path | None) -> Any:
-    if file is None:
-        return None
-    import pandas as pd
-
-    from minewatch.errors import InputError, NotThereError
-
-    if not file.is_file():
-        raise NotThereError(f"{file} does not exist; expected a context table")
-    table = pd.read_parquet(file)
-    if table.index.name != "site_id" and "site_id" not in table.columns:
-        raise InputError(f"{file} has no site_id; tables are joined by it")
-    return table if table.index.name == "site_id" else table.set_index("site_id")
 
 
 def _own_generation(

@@ -2,17 +2,55 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from minewatch.errors import InputError
+from minewatch.context import open_context
+from minewatch.errors import InputError, NotThereError
+from minewatch.types import StrPath
 
 TARGET_PREFIX: Final = "target_"
 """Columns that begin so name the target itself: who learns from them looks the answer up."""
+PLACE_COLUMNS: Final = ("longitude", "latitude")
+"""Columns that say where a site is: no context, but what a null model of coordinates sees."""
 _MOST_CLASSES: Final = 50
+
+
+def read_context_table(path: StrPath) -> pd.DataFrame:
+    """Read what was measured around sites, without where they are.
+
+    Parameters
+    ----------
+    path
+        A folder that `minewatch.context.write_context` wrote, or a Parquet table with a site_id.
+
+    Returns
+    -------
+    DataFrame
+        Index site_id; columns that name the target (``target_…``) are there too, and coordinates,
+        in degrees, are not.
+
+    Raises
+    ------
+    NotThereError
+        If there is nothing at the path.
+    InputError
+        If a table has no site_id.
+    """
+    place = Path(path)
+    if place.is_dir():
+        return open_context(place).table
+    if not place.is_file():
+        raise NotThereError(f"{place} does not exist; expected a folder of context or its table")
+    table = pd.read_parquet(place)
+    if table.index.name != "site_id" and "site_id" not in table.columns:
+        raise InputError(f"{place} has no site_id; tables are joined by it")
+    keyed = table if table.index.name == "site_id" else table.set_index("site_id")
+    return keyed.drop(columns=[name for name in PLACE_COLUMNS if name in keyed])
 
 
 @dataclass(frozen=True)

@@ -98,12 +98,11 @@ def _splitter(study: Path, section: ModelSection, dataset: PatchDataset) -> "Spl
 
 def _read_context(study: Path) -> pd.DataFrame | None:
     """Read what was measured of context; columns that name the target are left out."""
-    from minewatch.model._context_table import TARGET_PREFIX
+    from minewatch.model._context_table import TARGET_PREFIX, read_context_table
 
     if not (study / MEASURES).is_file():
         return None
-    table = pd.read_parquet(study / MEASURES)
-    table = table if table.index.name == "site_id" else table.set_index("site_id")
+    table = read_context_table((study / MEASURES).parent)
     return table[[name for name in table if not str(name).startswith(TARGET_PREFIX)]]
 
 
