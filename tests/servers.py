@@ -287,9 +287,10 @@ class _Handler(BaseHTTPRequestHandler):
             body = hashlib.shake_128(f"{path.name} {first}".encode()).digest(length)
         elif fault in ("truncated", "stalled"):
             body = body[: length // 2]
+        # Counted first: who has read the last byte may ask for the counts at once.
+        self.server.owner.count(bytes_sent=len(body))
         self.wfile.write(body)
         self.wfile.flush()
-        self.server.owner.count(bytes_sent=len(body))
         if fault == "stalled":
             self.server.owner.stopping.wait(self.server.owner.settings.stall_s)
         if fault in ("truncated", "stalled"):
