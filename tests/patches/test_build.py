@@ -17,6 +17,7 @@ from minewatch.errors import (
     DatasetError,
     ImageryError,
     IncompleteError,
+    InputError,
     LevelError,
     SitesError,
 )
@@ -31,6 +32,7 @@ made = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(made)
 
 ArraySource, ManySource, DownSource = made.ArraySource, made.ManySource, made.DownSource
+EmptySource = made.EmptySource
 QUERY, GRID = made.QUERY, made.GRID
 
 
@@ -94,25 +96,45 @@ def test_few_clear_views_are_kept_and_marked(tmp_path, whole):
     assert 0 < len(few) == summary.n_few_clear_views < len(sites)
     assert (few["clear_views"] < 3).all()
     assert (sites.drop(few.index)["clear_views"] >= 3).all()
-    assert few["reason"].str.contains("3 are wanted").all()
+    assert set(few["reason"]) <= {
+        f"{found} in over a tenth of its pixels; at least 3 are wanted"
+        for found in ("no clear view", "1 clear view or none", "2 clear views or fewer")
+    }
     pixels = PatchDataset.open(tmp_path / "patches").pixels()
     np.testing.assert_array_equal(pixels, PatchDataset.open(whole).pixels())
     summary.raise_failures()
 
 
 def test_a_place_that_no_scene_covers_is_marked_so(tmp_path):
-    class Empty(ArraySource):
-        def load(self, geobox, query):
-            composite = super().load(geobox, query)
-            composite["reflectance"][:] = np.nan
-            composite["clear_count"][:] = 0
-            return composite.assign_attrs(scenes=[])
-
-    build(tmp_path / "patches", Empty())
+    summary = build(tmp_path / "patches", EmptySource(after=30), workers=1)
     dataset = PatchDataset.open(tmp_path / "patches")
-    assert set(dataset.sites["reason"]) == {"no scene of the period covers the place"}
-    assert dataset.sites["first_scene"].isna().all()
-    assert not dataset.digital_numbers().any()
+    empty = dataset.sites[dataset.sites["status"] == "no data"]
+    assert len(empty) == summary.n_no_data == 10
+    assert summary.n_ok == 30
+    assert "10 without any pixel" in summary.describe()
+    assert set(empty["reason"]) == {"no scene of the period covers the place"}
+    assert empty["first_scene"].isna().all()
+    assert not dataset.digital_numbers(empty.index).any()
+    assert build(tmp_path / "patches", retry_failed=True).n_loaded == 0
+    assert dataset.summary()["status"] == {"ok": 30, "no data": 10}
+
+
+def test_a_place_where_nothing_is_clear_is_told_from_one_that_no_scene_covers(tmp_path):
+    build(tmp_path / "patches", EmptySource(after=30, views_chosen=4), workers=1)
+    sites = PatchDataset.open(tmp_path / "patches").sites
+    reasons = set(sites["reason"][sites["status"] == "no data"])
+    assert reasons == {"nothing is clear in any scene of the period"}
+
+
+def test_a_build_without_a_pixel_is_refused_and_in_nobody_s_way(tmp_path):
+    out = tmp_path / "patches"
+    with pytest.raises(InputError, match=r"no scene of 2023-01-01 to .* any of 40 places.* 3 days"):
+        build(out, EmptySource(holdings="3 days"))
+    with pytest.raises(InputError, match=r"show nothing clear at any of 40 places"):
+        build(out, EmptySource(views_chosen=2))
+    assert visible(tmp_path) == []
+    query = SceneQuery(start="2022-01-01", end="2022-12-31", bands=QUERY.bands)
+    assert build(out, query=query).n_ok == 40
 
 
 def test_another_dataset_s_sites_can_be_built_for_another_period(tmp_path, whole):

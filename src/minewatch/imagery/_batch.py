@@ -195,6 +195,7 @@ class BatchLoader:
             "source": self.source,
             "scenes": [_describe(scene, float(mask.mean())) for scene, mask in parts],
             "views": len(made.place.views),
+            "views_chosen": made.place.n_views,
             "mask": _mask_words(query),
             "method": query.method,
             "resampling": query.resampling,
@@ -217,7 +218,7 @@ def _place(key: str, geobox: GeoBox, scenes: Sequence[Scene], query: SceneQuery)
         views = choose_scenes(scenes, geobox, query)
     except MinewatchError as error:
         return Place(key, geobox, [], error=error)
-    return Place(key, geobox, [View(chosen) for chosen in views])
+    return Place(key, geobox, [View(chosen) for chosen in views], n_views=len(views))
 
 
 def _without_broken(place: Place, scenes: Sequence[Scene], query: SceneQuery) -> Place:

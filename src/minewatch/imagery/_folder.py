@@ -95,6 +95,17 @@ class FolderSource(SceneSource):
         collection = "" if self._collection is None else f", collection {self._collection}"
         return f"{self._loader.source}{collection}, items {digest}"
 
+    @property
+    def holdings(self) -> str | None:
+        """How many scenes the folder holds, of which days, and where.
+
+        Raises
+        ------
+        NotThereError
+            If the folder holds no STAC items.
+        """
+        return self._open()[0].holdings
+
     def _search(self, bounds: Bounds, query: SceneQuery) -> SearchResult:
         shelf, _ = self._open()
         return shelf.search(bounds, query)

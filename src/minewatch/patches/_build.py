@@ -22,7 +22,7 @@ from minewatch.patches._build_assemble import Build, assemble
 from minewatch.patches._build_before import Before, look_before, open_finished
 from minewatch.patches._build_journal import Journal, open_journal
 from minewatch.patches._build_load import STAGE, load_places
-from minewatch.patches._build_place import FAILED, FEW, OK
+from minewatch.patches._build_place import FAILED, FEW, NO_DATA_AT_ALL, NOT_COVERED, OK
 from minewatch.patches._build_request import (
     Request,
     describe_source,
@@ -50,6 +50,8 @@ class BuildSummary:
     """Places with enough clear views."""
     n_few_clear_views: int
     """Places that are kept, and marked for their few clear views."""
+    n_no_data: int
+    """Places of which no pixel has data."""
     n_loaded: int
     """Places that were loaded in this run, not in one before it."""
     failures: tuple[Failure, ...]
@@ -73,6 +75,7 @@ class BuildSummary:
             "patches": self.n_sites,
             "ok": self.n_ok,
             "few_clear_views": self.n_few_clear_views,
+            "no_data": self.n_no_data,
             "failed": self.n_failed,
             "loaded_now": self.n_loaded,
             "failures": [vars(failure) for failure in self.failures],
@@ -84,8 +87,9 @@ class BuildSummary:
     def describe(self) -> str:
         """Write the counts in one line."""
         few = f", {self.n_few_clear_views} with few clear views" if self.n_few_clear_views else ""
+        empty = f", {self.n_no_data} without any pixel" if self.n_no_data else ""
         failed = f", {self.n_failed} failed" if self.failures else ""
-        return f"{self.n_sites} patches, {self.n_loaded} loaded now{few}{failed}"
+        return f"{self.n_sites} patches, {self.n_loaded} loaded now{few}{empty}{failed}"
 
     def describe_failures(self) -> str:
         """Write in one line how many places failed, the commonest reasons, where the list is."""
@@ -126,7 +130,8 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
     """Build a dataset: load the composite of every site and write them all.
 
     Every site becomes a row, in the order of `sites`. A place that fails after the source's own
-    retries is a row too: status ``failed``, the reason, and no data in every pixel.
+    retries is a row too: status ``failed``, the reason, and no data in every pixel. So is one that
+    no scene covers, or where nothing is clear: status ``no data``.
 
     Whatever is loaded is kept at once, in ``<out>.building``. If the build is stopped, or killed,
     the same call goes on with the places that are missing; if it was finished, nothing is done.
@@ -182,6 +187,9 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
         If what is there, or what the source gives, is of another level than the source's.
     IncompleteError
         If not one place could be loaded; then no dataset is written.
+    InputError
+        If there is no pixel of any place, as if the period or the source were not those that were
+        meant; then no dataset is written.
     CredentialsError, MissingExtraError
         If the source cannot be used at all; what was loaded before is kept.
     LockedError
@@ -237,9 +245,11 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
             missing = {key: geoboxes[key] for key in build.missing()}
             _load(build, source, missing, workers=workers, progress=progress)
             _save_failures(build, final)
-            dataset = None
-            if len(build.failures) < len(table):
+            dataset, nothing = None, _nothing_seen(build, source)
+            if len(build.failures) < len(table) and nothing is None:
                 dataset = assemble(build, final, overwrite=overwrite, progress=progress)
+    if nothing is not None:
+        raise InputError(nothing)
     if dataset is None:
         raise IncompleteError(
             f"not one of {len(table)} places could be loaded, so no dataset is written: "
@@ -320,6 +330,25 @@ def _load(
         progress(_STEP + failed, done, total)
 
 
+def _nothing_seen(build: Build, source: ImagerySource) -> str | None:
+    """Say why no place has a pixel; None if one has, or if all of them failed."""
+    loaded = [facts for facts, _ in build.loaded().values()]
+    facts = [*build.before.facts.values(), *loaded]
+    if not facts or not all(one.no_data for one in facts):
+        return None
+    period = f"of {build.request.query.start} to {build.request.query.end}"
+    n_places = len(build.sites)
+    if all(one.no_data == NOT_COVERED for one in facts):
+        words = f"no scene {period} covers any of {n_places} places"
+    else:
+        words = f"the scenes {period} show nothing clear at any of {n_places} places"
+    if build.failures:
+        words += f", {len(build.failures)} of which failed: {_reasons(build.failures.values())}"
+    holdings = getattr(source, "holdings", None)
+    holds = f"; the source holds {holdings}" if holdings else ""
+    return f"{words}, so no dataset is written{holds}"
+
+
 def _failures_file(final: Path) -> Path:
     return final.with_name(final.name + ".failures.csv")
 
@@ -361,6 +390,7 @@ def _summarize(dataset: PatchDataset, n_loaded: int, seconds: float) -> BuildSum
         n_sites=len(dataset),
         n_ok=int((status == OK).sum()),
         n_few_clear_views=int((status == FEW).sum()),
+        n_no_data=int((status == NO_DATA_AT_ALL).sum()),
         n_loaded=n_loaded,
         failures=failures,
         failures_file=_failures_file(dataset.path) if failures else None,
