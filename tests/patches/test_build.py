@@ -112,6 +112,10 @@ def test_a_place_that_no_scene_covers_is_marked_so(tmp_path):
     assert len(empty) == summary.n_no_data == 10
     assert summary.n_ok == 30
     assert "10 without any pixel" in summary.describe()
+    assert [one.describe(2) for one in summary.marked] == [
+        "10 no data: no scene of the period covers the place (s30, s31, …)"
+    ]
+    assert dataset.summary()["reasons"] == {"no scene of the period covers the place": 10}
     assert set(empty["reason"]) == {"no scene of the period covers the place"}
     assert empty["first_scene"].isna().all()
     assert not dataset.digital_numbers(empty.index).any()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from minewatch.patches import BuildSummary
 
-MOST_SHOWN = 20
+MOST_SHOWN = 10
 
 
 def build(
@@ -146,13 +146,13 @@ def _from_here(source: str | None) -> str | None:
 
 
 def _describe(summary: "BuildSummary") -> str:
-    shown = [f"  {failure.key}: {failure.reason}" for failure in summary.failures[:MOST_SHOWN]]
-    more = summary.n_failed - len(shown)
+    shown = [f"  {one.describe()}" for one in summary.marked[:MOST_SHOWN]]
+    more = len(summary.marked) - len(shown)
     return "\n".join(
         [
             f"{summary.describe()} ({summary.seconds:.1f} s)",
             *shown,
-            *([f"  … and {more} more, in {summary.failures_file}"] if more else []),
+            *([f"  … and {more} other reasons, in sites.parquet"] if more else []),
             f"Saved: {summary.path}",
         ]
     )

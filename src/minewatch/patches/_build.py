@@ -39,6 +39,23 @@ MIN_CLEAR_VIEWS: Final = {"median": 3, "least_cloudy": 1}
 
 
 @dataclass(frozen=True)
+class Marked:
+    """Places that are not ``ok`` for one and the same reason."""
+
+    status: str
+    """``few clear views``, ``no data`` or ``failed``."""
+    reason: str
+    site_ids: tuple[str, ...]
+    """In the order of the dataset."""
+
+    def describe(self, most: int = 5) -> str:
+        """Write in one line how many they are, why, and the first of them."""
+        more = ", …" if len(self.site_ids) > most else ""
+        first = ", ".join(self.site_ids[:most])
+        return f"{len(self.site_ids)} {self.status}: {self.reason} ({first}{more})"
+
+
+@dataclass(frozen=True)
 class BuildSummary:
     """What became of the places of one build."""
 
@@ -58,6 +75,8 @@ class BuildSummary:
     """Places that failed, with the reason; their pixels are all no data."""
     failures_file: Path | None
     """The table of the failures, CSV; None if there are none."""
+    marked: tuple[Marked, ...]
+    """Places that are not ``ok``, by reason, the commonest first."""
     digest: str
     """Digest of the dataset's pixels."""
     seconds: float
@@ -78,6 +97,7 @@ class BuildSummary:
             "no_data": self.n_no_data,
             "failed": self.n_failed,
             "loaded_now": self.n_loaded,
+            "marked": [vars(one) for one in self.marked],
             "failures": [vars(failure) for failure in self.failures],
             "failures_file": None if self.failures_file is None else str(self.failures_file),
             "digest": self.digest,
@@ -394,6 +414,16 @@ def _summarize(dataset: PatchDataset, n_loaded: int, seconds: float) -> BuildSum
         n_loaded=n_loaded,
         failures=failures,
         failures_file=_failures_file(dataset.path) if failures else None,
+        marked=_marked(dataset.sites),
         digest=dataset.header.digest,
         seconds=seconds,
     )
+
+
+def _marked(sites: gpd.GeoDataFrame) -> tuple[Marked, ...]:
+    found = sites[sites["status"] != OK].groupby(["status", "reason"], sort=True)
+    marked = [
+        Marked(str(status), str(reason), tuple(map(str, rows.index)))
+        for (status, reason), rows in found
+    ]
+    return tuple(sorted(marked, key=lambda one: -len(one.site_ids)))
