@@ -130,6 +130,19 @@ def test_a_place_where_nothing_is_clear_is_told_from_one_that_no_scene_covers(tm
     assert reasons == {"nothing is clear in any scene of the period"}
 
 
+def test_scenes_that_were_left_out_are_told_at_the_end_and_by_the_dataset(tmp_path):
+    class Broken(ArraySource):
+        def load(self, geobox, query):
+            left_out = [{"id": "may", "reason": "B04.tif is gone"}] if len(self.asked) < 3 else []
+            return super().load(geobox, query).assign_attrs(left_out=left_out)
+
+    summary = build(tmp_path / "patches", Broken(), workers=1)
+    told = [one.describe() for one in summary.left_out]
+    assert told == ["3 made without: may (B04.tif is gone) (s0, s1, s2)"]
+    assert summary.marked == ()
+    assert PatchDataset.open(summary.path).summary()["made_without"] == 3
+
+
 def test_a_build_without_a_pixel_is_refused_and_in_nobody_s_way(tmp_path):
     out = tmp_path / "patches"
     with pytest.raises(InputError, match=r"no scene of 2023-01-01 to .* any of 40 places.* 3 days"):
@@ -198,7 +211,8 @@ def test_failed_places_are_rows_and_come_back_with_the_bytes_of_a_build_without_
     assert set(failed["reason"]) == {"the source did not answer (503)"}
     assert not PatchDataset.open(out).digital_numbers(failed.index).any()
     assert list(pd.read_csv(first.failures_file)["site_id"]) == list(failed.index)
-    with pytest.raises(IncompleteError, match=rf"{len(failed)} of 200 places failed: the source"):
+    says = rf"{len(failed)} of 200 places failed: the source.*--broken-scenes leave_out"
+    with pytest.raises(IncompleteError, match=says):
         first.raise_failures()
 
     source = kind(failing=0.3, seed=5)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from minewatch.patches import BuildSummary
+    from minewatch.patches._build import Marked
 
 MOST_SHOWN = 10
 
@@ -146,8 +147,8 @@ def _from_here(source: str | None) -> str | None:
 
 
 def _describe(summary: "BuildSummary") -> str:
-    shown = [f"  {one.describe()}" for one in summary.marked[:MOST_SHOWN]]
-    more = len(summary.marked) - len(shown)
+    shown = [f"  {one.describe()}" for one in _notes(summary)[:MOST_SHOWN]]
+    more = len(_notes(summary)) - len(shown)
     return "\n".join(
         [
             f"{summary.describe()} ({summary.seconds:.1f} s)",
@@ -156,3 +157,7 @@ def _describe(summary: "BuildSummary") -> str:
             f"Saved: {summary.path}",
         ]
     )
+
+
+def _notes(summary: "BuildSummary") -> "tuple[Marked, ...]":
+    return *summary.left_out, *summary.marked

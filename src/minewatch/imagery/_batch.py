@@ -62,6 +62,8 @@ class BatchLoader:
     """What the composites say that they come from."""
     workers: int = DEFAULT_WORKERS
     memory_mb: int = DEFAULT_MEMORY_MB
+    root: str = ""
+    """Where its files lie, as far as that is nobody's concern: left out of what composites say."""
 
     def find(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
         """List the scenes that may touch a place.
@@ -204,7 +206,7 @@ class BatchLoader:
         }
         if made.place.left_out:
             attrs["left_out"] = [
-                {"id": scene_id, "reason": why}
+                {"id": scene_id, "reason": why.replace(self.root, "") if self.root else why}
                 for (_, scene_id), why in sorted(made.place.left_out.items())
             ]
         if zones:

@@ -78,6 +78,7 @@ class FolderSource(SceneSource):
             source=f"folder {self._folder.name}",
             workers=workers,
             memory_mb=memory_mb,
+            root=f"{self._folder}/",
         )
         self._opened: tuple[SceneShelf, str] | None = None
         self._lock = Lock()

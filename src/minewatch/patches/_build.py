@@ -77,6 +77,8 @@ class BuildSummary:
     """The table of the failures, CSV; None if there are none."""
     marked: tuple[Marked, ...]
     """Places that are not ``ok``, by reason, the commonest first."""
+    left_out: tuple[Marked, ...]
+    """Places made without scenes that are broken, by what was left out, the commonest first."""
     digest: str
     """Digest of the dataset's pixels."""
     seconds: float
@@ -98,6 +100,7 @@ class BuildSummary:
             "failed": self.n_failed,
             "loaded_now": self.n_loaded,
             "marked": [vars(one) for one in self.marked],
+            "left_out": [vars(one) for one in self.left_out],
             "failures": [vars(failure) for failure in self.failures],
             "failures_file": None if self.failures_file is None else str(self.failures_file),
             "digest": self.digest,
@@ -129,7 +132,8 @@ class BuildSummary:
         if self.failures:
             raise IncompleteError(
                 f"{self.describe_failures()}; load them again with --retry-failed "
-                "(retry_failed=True)"
+                "(retry_failed=True). Where a file stays gone or damaged, build with "
+                "--broken-scenes leave_out and --overwrite: places then do without its scene"
             )
 
 
@@ -414,16 +418,24 @@ def _summarize(dataset: PatchDataset, n_loaded: int, seconds: float) -> BuildSum
         n_loaded=n_loaded,
         failures=failures,
         failures_file=_failures_file(dataset.path) if failures else None,
-        marked=_marked(dataset.sites),
+        marked=_marked(dataset.sites[status != OK], "reason"),
+        left_out=_left_out(dataset.sites),
         digest=dataset.header.digest,
         seconds=seconds,
     )
 
 
-def _marked(sites: gpd.GeoDataFrame) -> tuple[Marked, ...]:
-    found = sites[sites["status"] != OK].groupby(["status", "reason"], sort=True)
+def _left_out(sites: gpd.GeoDataFrame) -> tuple[Marked, ...]:
+    if "left_out" not in sites:  # in datasets from before it was kept
+        return ()
+    without = sites[sites["left_out"] != ""]
+    return _marked(without.assign(status="made without"), "left_out")
+
+
+def _marked(sites: gpd.GeoDataFrame, reason: str) -> tuple[Marked, ...]:
+    """Group places by status and reason, the commonest first."""
     marked = [
-        Marked(str(status), str(reason), tuple(map(str, rows.index)))
-        for (status, reason), rows in found
+        Marked(str(status), str(why), tuple(map(str, rows.index)))
+        for (status, why), rows in sites.groupby(["status", reason], sort=True)
     ]
     return tuple(sorted(marked, key=lambda one: -len(one.site_ids)))

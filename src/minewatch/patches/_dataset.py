@@ -112,6 +112,7 @@ class PatchDataset:
                 str(key): int(n)
                 for key, n in sites["reason"][sites["reason"] != ""].value_counts().items()
             },
+            "made_without": int((sites["left_out"] != "").sum()) if "left_out" in sites else 0,
             "first_day": header.period_start or (None if starts.empty else str(starts.min())),
             "last_day": header.period_end or (None if ends.empty else str(ends.max())),
             "source": header.source,
