@@ -147,3 +147,26 @@ def test_the_same_seed_gives_the_same_doubts(towns, statistics_of):
     )
     assert first.tables["doubts"].equals(second.tables["doubts"])
     assert first.seen == second.seen
+
+
+def emptied(statistics, site_ids):
+    """Take all that is known of some patches."""
+    tables = (statistics.mean, statistics.std, statistics.p10, statistics.p90, statistics.indices)
+    for table in tables:
+        table.loc[site_ids] = np.nan
+    return statistics
+
+
+def test_labels_of_patches_without_data_are_not_judged_but_counted(towns, statistics_of):
+    sites = towns(by_town=False)
+    section = doubt_labels(emptied(statistics_of(sites, signal=2.0), sites.index[:40]), CHOICES)
+    assert set(section.tables["doubts"]["site_id"]) == set(sites.index[40:])
+    assert "of 200 labels (40 without data left out)" in section.seen
+
+
+def test_a_dataset_without_any_data_contradicts_no_label(towns, statistics_of):
+    sites = towns(by_town=False)
+    section = doubt_labels(emptied(statistics_of(sites), sites.index), CHOICES)
+    assert section.missing is not None
+    assert "240 patches without data" in section.missing
+    assert "Label more" not in section.advice

@@ -211,3 +211,23 @@ def test_one_place_is_not_called_chance(sites_of, statistics_of):
     assert "interval rests on" not in section.seen
     assert "A class lies in one place, so nothing tells whether" in section.advice
     assert "differs from chance" not in section.advice
+
+
+def test_patches_without_data_are_left_out_and_counted(towns, statistics_of):
+    statistics = statistics_of(towns(by_town=False), signal=4.0)
+    empty = statistics.mean.index[:40]
+    for table in (statistics.mean, statistics.indices):
+        table.loc[empty] = np.nan
+    section = rank_separability(statistics)
+    assert "40 patches without data left out." in section.seen
+    assert section.tables["sample"].set_index("class").loc["both", "n_patches"] == 200
+
+
+def test_a_dataset_without_any_data_has_no_separability(towns, statistics_of):
+    statistics = statistics_of(towns(by_town=False))
+    for table in (statistics.mean, statistics.indices):
+        table.loc[:] = np.nan
+    section = rank_separability(statistics)
+    assert section.missing is not None
+    assert "240 patches without data" in section.missing
+    assert "Label more" not in section.advice

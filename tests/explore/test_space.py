@@ -443,3 +443,26 @@ def test_site_order_does_not_change_the_section(towns, statistics_of):
     assert (first.seen, first.advice) == (second.seen, second.advice)
     for name, table in first.tables.items():
         pd.testing.assert_frame_equal(table, second.tables[name])
+
+
+def _emptied(statistics, site_ids):
+    """Take all that is known of some patches."""
+    tables = (statistics.mean, statistics.std, statistics.p10, statistics.p90, statistics.indices)
+    for table in tables:
+        table.loc[site_ids] = np.nan
+    return statistics
+
+
+def test_patches_without_data_are_in_neither_model_and_counted(towns, statistics_of):
+    sites = towns(by_town=False)
+    section = describe_space(_emptied(statistics_of(sites, signal=2.0), sites.index[:40]))
+    assert set(section.tables["leakage"]["n_sites"]) == {200}
+    assert "40 labelled patches without data are in neither model" in section.seen
+
+
+def test_a_dataset_without_any_data_scores_no_spectral_model(towns, statistics_of):
+    sites = towns(by_town=False)
+    section = describe_space(_emptied(statistics_of(sites), sites.index))
+    assert set(section.tables["leakage"]["model"]) == {"coordinates only"}
+    assert "for 240 labelled patches without data no spectral model was scored" in section.seen
+    assert "spectral model cannot be told" not in section.advice

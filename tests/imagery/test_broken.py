@@ -102,6 +102,7 @@ def test_broken_scene_is_left_out_as_if_it_were_not_listed(
         (said,) = found[key].attrs["left_out"]
         assert said["id"] == item.stem
         assert file in said["reason"]
+        assert str(archive.resolve()) not in said["reason"]
 
 
 def test_only_places_that_need_the_damaged_part_leave_the_scene_out(

@@ -1,6 +1,7 @@
 """The commands of imagery, on the toy archive."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,46 @@ def test_search_prints_a_line_per_scene(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["date", "tile", "sat"]
     assert any("exceeds 0 %" in line for line in lines)
-    assert "views from" in lines[-1]
+    assert any("views from" in line for line in lines[-3:])
+    assert (
+        lines[-1] == "The place: 48 × 48 pixels of 10 m, 0.48 × 0.48 km, 2023-01-01 to 2023-12-31"
+    )
+
+
+def test_a_search_that_finds_nothing_says_what_the_folder_holds(
+    place: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["imagery", "search", *place, "--start", "2019-01-01", "--end", "2019-12-31"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.search(r"No scene .* the source holds \d+ scenes, 202\d-.* longitude −6", last)
+
+
+def test_a_preview_without_a_pixel_is_refused_and_leaves_no_file(
+    place: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "preview.png"
+    period = ["--start", "2019-01-01", "--end", "2019-12-31"]
+    assert run(["imagery", "preview", str(file), *place, *period]) == 3
+    assert "no scene of 2019-01-01 to 2019-12-31 covers the place" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_preview_is_a_png_by_its_name_too(
+    place: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["imagery", "preview", str(tmp_path / "place.jpg"), *place]) == 3
+    assert "ends .png" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_preview_says_how_many_views_show_something(
+    place: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "preview.png"
+    assert run(["imagery", "preview", str(file), *place, "--size-px", "60"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"\d of 8 views show something clear; \d to \d clear views a pixel", printed)
+    assert "0.6 × 0.6 km" in printed
 
 
 def test_preview_draws_the_composite_with_its_credit(

@@ -68,6 +68,14 @@ def test_what_is_not_used_says_why(table: pd.DataFrame) -> None:
     assert table.loc["may", "decisions"].startswith("offset 0: the item says")
 
 
+def test_a_doubtful_offset_is_marked_in_the_list(table: pd.DataFrame) -> None:
+    table["offset_doubtful"] = table.index == "may"
+    table["offset_dn"] = -1000
+    marked = _describe_scenes(table).splitlines()
+    assert [("-1000?" in line) for line in marked[1:4]] == [False, False, True]
+    assert marked[-1].startswith("? The catalogue's word")
+
+
 def test_a_person_reads_a_line_per_scene_and_the_counts(table: pd.DataFrame) -> None:
     lines = _describe_scenes(table).splitlines()
     assert lines[-1] == "2 views from 2 scenes; 2 not used"

@@ -17,6 +17,7 @@ from minewatch.errors import (
     DatasetError,
     ImageryError,
     IncompleteError,
+    InputError,
     LevelError,
     SitesError,
 )
@@ -31,6 +32,7 @@ made = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(made)
 
 ArraySource, ManySource, DownSource = made.ArraySource, made.ManySource, made.DownSource
+EmptySource = made.EmptySource
 QUERY, GRID = made.QUERY, made.GRID
 
 
@@ -94,25 +96,62 @@ def test_few_clear_views_are_kept_and_marked(tmp_path, whole):
     assert 0 < len(few) == summary.n_few_clear_views < len(sites)
     assert (few["clear_views"] < 3).all()
     assert (sites.drop(few.index)["clear_views"] >= 3).all()
-    assert few["reason"].str.contains("3 are wanted").all()
+    assert set(few["reason"]) <= {
+        f"{found} in over a tenth of its pixels; at least 3 are wanted"
+        for found in ("no clear view", "1 clear view or none", "2 clear views or fewer")
+    }
     pixels = PatchDataset.open(tmp_path / "patches").pixels()
     np.testing.assert_array_equal(pixels, PatchDataset.open(whole).pixels())
     summary.raise_failures()
 
 
 def test_a_place_that_no_scene_covers_is_marked_so(tmp_path):
-    class Empty(ArraySource):
-        def load(self, geobox, query):
-            composite = super().load(geobox, query)
-            composite["reflectance"][:] = np.nan
-            composite["clear_count"][:] = 0
-            return composite.assign_attrs(scenes=[])
-
-    build(tmp_path / "patches", Empty())
+    summary = build(tmp_path / "patches", EmptySource(after=30), workers=1)
     dataset = PatchDataset.open(tmp_path / "patches")
-    assert set(dataset.sites["reason"]) == {"no scene of the period covers the place"}
-    assert dataset.sites["first_scene"].isna().all()
-    assert not dataset.digital_numbers().any()
+    empty = dataset.sites[dataset.sites["status"] == "no data"]
+    assert len(empty) == summary.n_no_data == 10
+    assert summary.n_ok == 30
+    assert "10 without any pixel" in summary.describe()
+    assert [one.describe(2) for one in summary.marked] == [
+        "10 no data: no scene of the period covers the place (s30, s31, …)"
+    ]
+    assert dataset.summary()["reasons"] == {"no scene of the period covers the place": 10}
+    assert set(empty["reason"]) == {"no scene of the period covers the place"}
+    assert empty["first_scene"].isna().all()
+    assert not dataset.digital_numbers(empty.index).any()
+    assert build(tmp_path / "patches", retry_failed=True).n_loaded == 0
+    assert dataset.summary()["status"] == {"ok": 30, "no data": 10}
+
+
+def test_a_place_where_nothing_is_clear_is_told_from_one_that_no_scene_covers(tmp_path):
+    build(tmp_path / "patches", EmptySource(after=30, views_chosen=4), workers=1)
+    sites = PatchDataset.open(tmp_path / "patches").sites
+    reasons = set(sites["reason"][sites["status"] == "no data"])
+    assert reasons == {"nothing is clear in any scene of the period"}
+
+
+def test_scenes_that_were_left_out_are_told_at_the_end_and_by_the_dataset(tmp_path):
+    class Broken(ArraySource):
+        def load(self, geobox, query):
+            left_out = [{"id": "may", "reason": "B04.tif is gone"}] if len(self.asked) < 3 else []
+            return super().load(geobox, query).assign_attrs(left_out=left_out)
+
+    summary = build(tmp_path / "patches", Broken(), workers=1)
+    told = [one.describe() for one in summary.left_out]
+    assert told == ["3 made without: may (B04.tif is gone) (s0, s1, s2)"]
+    assert summary.marked == ()
+    assert PatchDataset.open(summary.path).summary()["made_without"] == 3
+
+
+def test_a_build_without_a_pixel_is_refused_and_in_nobody_s_way(tmp_path):
+    out = tmp_path / "patches"
+    with pytest.raises(InputError, match=r"no scene of 2023-01-01 to .* any of 40 places.* 3 days"):
+        build(out, EmptySource(holdings="3 days"))
+    with pytest.raises(InputError, match=r"show nothing clear at any of 40 places"):
+        build(out, EmptySource(views_chosen=2))
+    assert visible(tmp_path) == []
+    query = SceneQuery(start="2022-01-01", end="2022-12-31", bands=QUERY.bands)
+    assert build(out, query=query).n_ok == 40
 
 
 def test_another_dataset_s_sites_can_be_built_for_another_period(tmp_path, whole):
@@ -172,7 +211,8 @@ def test_failed_places_are_rows_and_come_back_with_the_bytes_of_a_build_without_
     assert set(failed["reason"]) == {"the source did not answer (503)"}
     assert not PatchDataset.open(out).digital_numbers(failed.index).any()
     assert list(pd.read_csv(first.failures_file)["site_id"]) == list(failed.index)
-    with pytest.raises(IncompleteError, match=rf"{len(failed)} of 200 places failed: the source"):
+    says = rf"{len(failed)} of 200 places failed: the source.*--broken-scenes leave_out"
+    with pytest.raises(IncompleteError, match=says):
         first.raise_failures()
 
     source = kind(failing=0.3, seed=5)

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
     from minewatch.patches import BuildSummary
+    from minewatch.patches._build import Marked
 
-MOST_SHOWN = 20
+MOST_SHOWN = 10
 
 
 def build(
@@ -146,13 +147,17 @@ def _from_here(source: str | None) -> str | None:
 
 
 def _describe(summary: "BuildSummary") -> str:
-    shown = [f"  {failure.key}: {failure.reason}" for failure in summary.failures[:MOST_SHOWN]]
-    more = summary.n_failed - len(shown)
+    shown = [f"  {one.describe()}" for one in _notes(summary)[:MOST_SHOWN]]
+    more = len(_notes(summary)) - len(shown)
     return "\n".join(
         [
             f"{summary.describe()} ({summary.seconds:.1f} s)",
             *shown,
-            *([f"  … and {more} more, in {summary.failures_file}"] if more else []),
+            *([f"  … and {more} other reasons, in sites.parquet"] if more else []),
             f"Saved: {summary.path}",
         ]
     )
+
+
+def _notes(summary: "BuildSummary") -> "tuple[Marked, ...]":
+    return *summary.left_out, *summary.marked

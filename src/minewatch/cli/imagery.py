@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="List a place's scenes, and draw its composite.")
 
+_DOUBTFUL = (
+    "? The catalogue's word on this offset is doubtful: where pixels are read, dark ones decide"
+)
+
 Longitude = Annotated[
     float, typer.Option("--longitude", min=-180, max=180, help="Degrees, of the place's centre.")
 ]
@@ -57,7 +61,15 @@ def search(
     source = open_source(catalog, collection=collection, level=level)
     table = list_scenes(source, PatchGrid(size_px=size_px).geobox(longitude, latitude), query)
     _common.print_result(
-        _scenes(table, catalog), as_json=json_, describe=lambda: _describe_scenes(table)
+        _scenes(table, catalog),
+        as_json=json_,
+        describe=lambda: "\n".join(
+            [
+                _describe_scenes(table),
+                f"The place: {_side(size_px)}, {query.start} to {query.end}",
+                *_other_holdings(table, source),
+            ]
+        ),
     )
 
 
@@ -135,7 +147,21 @@ def _describe_scenes(table: "pd.DataFrame") -> str:
             *_lines(table),
             "",
             f"{views} views from {len(used)} scenes; {others} not used",
+            *([_DOUBTFUL] if table["offset_doubtful"].any() else []),
         ]
+    )
+
+
+def _side(size_px: int) -> str:
+    """Write how large a place is: pixels, and kilometres."""
+    return f"{size_px} × {size_px} pixels of 10 m, {size_px / 100:g} × {size_px / 100:g} km"
+
+
+def _other_holdings(table: "pd.DataFrame", source: object) -> list[str]:
+    """Say what a source holds that has no scene of the place, where that is known."""
+    holdings = None if table["time"].notna().any() else getattr(source, "holdings", None)
+    return [f"No scene of the period covers the place; the source holds {holdings}"] * bool(
+        holdings
     )
 
 
@@ -150,7 +176,7 @@ def _lines(table: "pd.DataFrame") -> Iterator[str]:
         cloud = "–" if pd.isna(row["cloud_percent"]) else f"{row['cloud_percent']:.0f} %"
         view = "–" if pd.isna(row["view"]) else str(row["view"])
         day = f"{row['time']:%Y-%m-%d}"
-        offset = str(row["offset_dn"])
+        offset = f"{row['offset_dn']}{'?' if row['offset_doubtful'] else ''}"
         yield _line(day, row["tile"], row["platform"], row["baseline"], offset, cloud, view, why)
 
 
@@ -174,16 +200,21 @@ def _summary(composite: "xr.Dataset", file: Path) -> dict[str, Any]:
         "method": composite.attrs["method"],
         "mask": composite.attrs["mask"],
         "n_scenes": len(composite.attrs["scenes"]),
+        "n_views": composite.attrs.get("views"),
+        "n_views_chosen": composite.attrs.get("views_chosen"),
+        "size_px": int(counts.shape[1]),
         "clear_views": {"least": int(counts.min()), "most": int(counts.max())},
         "without_data_share": float((counts == 0).mean()),
     }
 
 
 def _describe(result: dict[str, Any]) -> str:
-    views = result["clear_views"]
+    views, found, seen = result["clear_views"], result["n_views_chosen"], result["n_views"]
+    clear = "" if found is None else f"{seen} of {found} views show something clear; "
     return (
         f"{result['source']}: {result['level']} {result['method']} of {result['n_scenes']} scenes, "
-        f"{views['least']} to {views['most']} clear views, "
+        f"{_side(result['size_px'])}\n"
+        f"{clear}{views['least']} to {views['most']} clear views a pixel, "
         f"{result['without_data_share']:.1%} without data\n"
         f"{result['attribution']}\nSaved: {result['file']}"
     )

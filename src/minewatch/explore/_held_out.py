@@ -110,6 +110,12 @@ def score_held_out(
     return scores
 
 
+def has_data(statistics: PatchStatistics) -> "pd.Series[bool]":
+    """Say by site_id which patches have a known pixel in some band."""
+    known: pd.Series[bool] = statistics.mean.notna().any(axis=1)
+    return known
+
+
 def spectral_features(statistics: PatchStatistics) -> pd.DataFrame:
     """Put side by side what the simple spectral model sees of each patch.
 

@@ -1,5 +1,6 @@
 """Which labels to look at again: those that a model trained elsewhere does not believe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ import pandas as pd
 from minewatch._figures import format_count, format_length, format_percent
 from minewatch.explore._folds import why_not_folds
 from minewatch.explore._held_out import (
+    has_data,
     one_thread,
     score_by_spectra,
     score_held_out,
@@ -29,7 +31,7 @@ from minewatch.explore._roc import Auc, measure_auc
 from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
-from minewatch.explore._words import number_of
+from minewatch.explore._words import and_empty, number_of
 from minewatch.sites import CLASS_NAMES
 from minewatch.types import BoolArray, FloatArray, IntArray
 
@@ -123,8 +125,8 @@ def doubt_labels(
     Parameters
     ----------
     statistics
-        Sites without a label are left out; so are those without coordinates, if
-        enough others have some.
+        Sites without a label are left out, and patches without data; so are sites
+        without coordinates, if enough others have some.
     dataset
         Where to read thumbnails of the most doubtful sites; None for no thumbnails.
 
@@ -138,7 +140,9 @@ def doubt_labels(
         what the probabilities are worth: AUC with interval, folds, distance, sites, groups. Image
         ``doubts``: the first ``settings.n_thumbnails`` flagged sites.
     """
-    sites = _usable(statistics.sites, settings.n_folds)
+    known = has_data(statistics)
+    sites = _usable(statistics.sites[known], settings.n_folds)
+    n_empty = int(statistics.labels[~known].notna().sum())
     is_mining = labels_as_float(sites["label"]) == 1.0
     fewest = min(is_mining.sum(), (~is_mining).sum())
     if fewest < 2 * settings.n_folds:
@@ -146,8 +150,11 @@ def doubt_labels(
             KEY,
             TITLE,
             why=f"Doubting labels needs {2 * settings.n_folds} sites of each class; there are "
-            f"{is_mining.sum()} with mining and {(~is_mining).sum()} without.",
-            advice="Label more places of the class that is rare.",
+            f"{is_mining.sum()} with mining and {(~is_mining).sum()} without"
+            f"{and_empty(n_empty)}.",
+            advice="Look in the section on integrity at why patches have no data."
+            if n_empty
+            else "Label more places of the class that is rare.",
         )
     groups, distance_m = _groups(sites, is_mining, settings)
     features = spectral_features(statistics).loc[sites.index].to_numpy(dtype=np.float64)
@@ -162,11 +169,12 @@ def doubt_labels(
     table = _doubts_table(sites, probability, doubts)
     flagged = table.loc[table["is_flagged"], "site_id"].head(settings.n_thumbnails)
     images = picture_sites(dataset, flagged.tolist(), statistics, settings)
-    n_left_out = int(statistics.labels.notna().sum()) - len(sites)
+    n_unplaced = int(statistics.labels.notna().sum()) - n_empty - len(sites)
+    left_out = {"without data": n_empty, "without coordinates": n_unplaced}
     return Section(
         key=KEY,
         title=TITLE,
-        seen=_seen(doubts, auc, _how(distance_m, n_alone), n_left_out, settings),
+        seen=_seen(doubts, auc, _how(distance_m, n_alone), left_out, settings),
         advice=_advice(doubts, auc, settings),
         tables={
             "doubts": table,
@@ -255,14 +263,17 @@ def _how(distance_m: float | None, n_alone: int) -> str:
     return how
 
 
-def _seen(doubts: Doubts, auc: Auc, how: str, n_left_out: int, settings: ExploreSettings) -> str:
+def _seen(
+    doubts: Doubts, auc: Auc, how: str, left_out: Mapping[str, int], settings: ExploreSettings
+) -> str:
     n_sites, n_flagged = auc.n_mining + auc.n_no_mining, int(doubts.is_flagged.sum())
-    left_out = f" ({format_count(n_left_out)} without coordinates left out)" if n_left_out else ""
+    counts = " and ".join(f"{format_count(n)} {why}" for why, n in left_out.items() if n)
+    shown = f" ({counts} left out)" if counts else ""
     expected = doubts.noise.set_index("label")["expected_wrong"]
     return (
         f"Scored out of fold, a simple spectral model (AUC {auc.in_words(settings.confidence)} "
         f"{how}) contradicts {format_count(n_flagged)} of {number_of(n_sites, 'label')}"
-        f"{left_out}, {format_percent(n_flagged / n_sites)}; confident learning reads that as "
+        f"{shown}, {format_percent(n_flagged / n_sites)}; confident learning reads that as "
         f"about {number_of(round(expected['mining']), 'wrong label')} of mining and "
         f"{format_count(expected['no mining'])} of no mining, the model’s own errors among them."
     )

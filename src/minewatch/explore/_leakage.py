@@ -28,7 +28,7 @@ from minewatch.explore._places import (
 )
 from minewatch.explore._roc import measure_auc
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
-from minewatch.sites import cluster_sites, spatial_blocks
+from minewatch.sites import CLASS_NAMES, cluster_sites, spatial_blocks
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 MAX_REPEATED_SITES: Final = 10_000
@@ -78,7 +78,8 @@ def audit_leakage(
         Labelled sites, index site_id, EPSG:4326. Those without label or coordinates are left out.
     features
         Index site_id: numbers that a logistic regression may use, NaN where not known; None to
-        audit the coordinates alone.
+        audit the coordinates alone. Sites of which nothing is known are left out, so that both
+        models are scored on the same sites; where too few are left, coordinates are audited alone.
 
     Returns
     -------
@@ -108,8 +109,12 @@ def audit_leakage(
     0  coordinates only  0.81      200
     """
     kept = in_order(sites[is_placed(sites) & sites["label"].notna().to_numpy(dtype=np.bool_)])
+    if features is not None:
+        known = kept[features.loc[kept.index].notna().any(axis=1)]
+        enough = _fewest(known) >= settings.n_folds
+        kept, features = (known, features) if enough else (kept, None)
     is_mining = labels_as_float(kept["label"]) == 1.0
-    if min(is_mining.sum(), (~is_mining).sum()) < settings.n_folds:
+    if _fewest(kept) < settings.n_folds:
         return pd.DataFrame(columns=list(_COLUMNS))
     coordinates_m = earth_centred_m(kept)
     models: list[tuple[str, FloatArray, ScoreHeldOut]] = [
@@ -128,6 +133,11 @@ def audit_leakage(
     return table.sort_values("model", key=lambda x: x.map(order.index), kind="stable").reset_index(
         drop=True
     )
+
+
+def _fewest(sites: gpd.GeoDataFrame) -> int:
+    """Count the sites of the rarer class."""
+    return int(min((sites["label"] == label).sum() for label in CLASS_NAMES))
 
 
 def leakage_schemes(sites: gpd.GeoDataFrame, settings: ExploreSettings) -> Iterator[Scheme]:

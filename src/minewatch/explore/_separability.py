@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_count, format_length, format_percent
+from minewatch.explore._held_out import has_data
 from minewatch.explore._places import in_order, independent_places, is_placed, labels_as_float
 from minewatch.explore._roc import Auc, measure_auc
 from minewatch.explore._rows import by_wavelength
 from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
-from minewatch.explore._words import number_of
+from minewatch.explore._words import and_empty, number_of
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 KEY, TITLE = "separability", "Separability"
@@ -37,7 +38,7 @@ def rank_separability(
     ----------
     statistics
         Band means (reflectance) and patch medians of spectral indices; sites without a label are
-        left out, and for each feature those where it is not known.
+        left out, as are patches without data, and for each feature those where it is not known.
 
     Returns
     -------
@@ -60,15 +61,20 @@ def rank_separability(
     """
     sites = in_order(statistics.sites)
     labels = labels_as_float(sites["label"])
-    labelled = ~np.isnan(labels)
+    known = has_data(statistics).loc[sites.index].to_numpy()
+    n_empty = int((~np.isnan(labels) & ~known).sum())
+    labelled = ~np.isnan(labels) & known
     sites, is_mining = sites[labelled], labels[labelled] == 1.0
     if min(is_mining.sum(), (~is_mining).sum()) < 2:
         return Section.left_out(
             KEY,
             TITLE,
             why=f"Separability needs two patches of each class; there are {is_mining.sum()} with "
-            f"mining and {(~is_mining).sum()} without.",
-            advice="Label more places of the class that is missing.",
+            f"mining and {(~is_mining).sum()} without"
+            f"{and_empty(n_empty)}.",
+            advice="Look in the section on integrity at why patches have no data."
+            if n_empty
+            else "Label more places of the class that is missing.",
         )
     places = independent_places(sites, distance_m=settings.place_distance_m)
     table, best = _rank(_features(statistics).loc[sites.index], is_mining, places, settings)
@@ -82,7 +88,8 @@ def rank_separability(
     return Section(
         key=KEY,
         title=TITLE,
-        seen=_seen(table, best, n_unplaced=int((~is_placed(sites)).sum()), settings=settings),
+        seen=_seen(table, best, n_unplaced=int((~is_placed(sites)).sum()), settings=settings)
+        + (f" {number_of(n_empty, 'patch')} without data left out." if n_empty else ""),
         advice=_advice(table, best, settings),
         tables={"ranking": table, "sample": _sample(statistics, is_mining, places)},
     )

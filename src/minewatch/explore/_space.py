@@ -14,7 +14,7 @@ from minewatch._figures import (
 )
 from minewatch.explore._autocorrelation import fit_range, measure_moran, measure_variogram
 from minewatch.explore._correlation import find_components
-from minewatch.explore._held_out import spectral_features
+from minewatch.explore._held_out import has_data, spectral_features
 from minewatch.explore._leakage import BLOCKS, CLUSTERS, COORDINATES, RANDOM, SPECTRA, audit_leakage
 from minewatch.explore._places import (
     class_words,
@@ -49,7 +49,8 @@ def describe_space(
     Parameters
     ----------
     statistics
-        Sites without coordinates are left out and counted.
+        Sites without coordinates are left out and counted; patches without data are part of no
+        spectral model, and counted.
 
     Returns
     -------
@@ -75,6 +76,7 @@ def describe_space(
     overlaps = _overlaps(sites, statistics.grid)
     leakage = audit_leakage(sites, spectral_features(statistics), settings=settings)
     alike, variogram, model = _autocorrelation(statistics, sites, settings)
+    n_empty = int((~has_data(statistics).loc[sites.index] & sites["label"].notna()).sum())
     tables = {
         "sites": _sites_table(sites, places),
         "overlaps": overlaps,
@@ -88,7 +90,7 @@ def describe_space(
     return Section(
         key=KEY,
         title=TITLE,
-        seen=f"{where}; {_leak_seen(leakage, sites)}.",
+        seen=f"{where}; {_leak_seen(leakage, sites)}{_empty_seen(leakage, n_empty)}.",
         advice=_check_joins(leakage) + _advice(leakage),
         tables=tables,
     )
@@ -225,6 +227,16 @@ def _leak_seen(leakage: pd.DataFrame, sites: gpd.GeoDataFrame) -> str:
         f"{text}, against {held} where whole clusters {format_length(far['distance_m'])} or more "
         f"from all others are held out{below}"
     )
+
+
+def _empty_seen(leakage: pd.DataFrame, n_empty: int) -> str:
+    """Say what patches without data kept from being scored."""
+    if n_empty == 0 or leakage.empty:
+        return ""
+    without = f"{number_of(n_empty, 'labelled patch')} without data"
+    if (leakage["model"] == SPECTRA).any():
+        return f"; {without} {verb_of(n_empty, 'are')} in neither model"
+    return f"; for {without} no spectral model was scored"
 
 
 def _classes_seen(sites: gpd.GeoDataFrame) -> str:

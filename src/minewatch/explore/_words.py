@@ -15,6 +15,11 @@ def number_of(count: float, noun: str) -> str:
     return f"{format_count(count)} {noun}{'' if count == 1 else plural}"
 
 
+def and_empty(n_empty: int) -> str:
+    """Write how many patches without data there are besides, if any."""
+    return f", and {number_of(n_empty, 'patch')} without data" if n_empty else ""
+
+
 def verb_of(count: float, verb: str) -> str:
     """Give a verb in the form that a count asks for.
 

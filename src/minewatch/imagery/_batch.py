@@ -62,6 +62,8 @@ class BatchLoader:
     """What the composites say that they come from."""
     workers: int = DEFAULT_WORKERS
     memory_mb: int = DEFAULT_MEMORY_MB
+    root: str = ""
+    """Where its files lie, as far as that is nobody's concern: left out of what composites say."""
 
     def find(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
         """List the scenes that may touch a place.
@@ -195,6 +197,7 @@ class BatchLoader:
             "source": self.source,
             "scenes": [_describe(scene, float(mask.mean())) for scene, mask in parts],
             "views": len(made.place.views),
+            "views_chosen": made.place.n_views,
             "mask": _mask_words(query),
             "method": query.method,
             "resampling": query.resampling,
@@ -203,7 +206,7 @@ class BatchLoader:
         }
         if made.place.left_out:
             attrs["left_out"] = [
-                {"id": scene_id, "reason": why}
+                {"id": scene_id, "reason": why.replace(self.root, "") if self.root else why}
                 for (_, scene_id), why in sorted(made.place.left_out.items())
             ]
         if zones:
@@ -217,7 +220,7 @@ def _place(key: str, geobox: GeoBox, scenes: Sequence[Scene], query: SceneQuery)
         views = choose_scenes(scenes, geobox, query)
     except MinewatchError as error:
         return Place(key, geobox, [], error=error)
-    return Place(key, geobox, [View(chosen) for chosen in views])
+    return Place(key, geobox, [View(chosen) for chosen in views], n_views=len(views))
 
 
 def _without_broken(place: Place, scenes: Sequence[Scene], query: SceneQuery) -> Place:

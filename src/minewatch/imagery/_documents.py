@@ -69,6 +69,18 @@ class SceneShelf:
         self.unusable = tuple(unusable)
         self._tree = shapely.STRtree([scene.footprint for scene in scenes])
 
+    @property
+    def holdings(self) -> str:
+        """Say in one line how many scenes there are, of which days, and where."""
+        if not self.scenes:
+            return "no scene that was understood"
+        days = sorted(scene.date.isoformat() for scene in self.scenes)
+        west, south, east, north = shapely.total_bounds(
+            [scene.footprint for scene in self.scenes]
+        ).tolist()
+        where = f"longitude {west:.2f} to {east:.2f}, latitude {south:.2f} to {north:.2f}"
+        return f"{len(days)} scenes, {days[0]} to {days[-1]}, {where.replace('-', '−')}"
+
     def search(self, bounds: tuple[float, float, float, float], query: SceneQuery) -> SearchResult:
         """List the scenes of the period whose footprint may touch a rectangle, in degrees."""
         hits = np.sort(self._tree.query(shapely.box(*bounds), predicate="intersects"))

@@ -78,6 +78,7 @@ class FolderSource(SceneSource):
             source=f"folder {self._folder.name}",
             workers=workers,
             memory_mb=memory_mb,
+            root=f"{self._folder}/",
         )
         self._opened: tuple[SceneShelf, str] | None = None
         self._lock = Lock()
@@ -94,6 +95,17 @@ class FolderSource(SceneSource):
         _, digest = self._open()
         collection = "" if self._collection is None else f", collection {self._collection}"
         return f"{self._loader.source}{collection}, items {digest}"
+
+    @property
+    def holdings(self) -> str | None:
+        """How many scenes the folder holds, of which days, and where.
+
+        Raises
+        ------
+        NotThereError
+            If the folder holds no STAC items.
+        """
+        return self._open()[0].holdings
 
     def _search(self, bounds: Bounds, query: SceneQuery) -> SearchResult:
         shelf, _ = self._open()

@@ -19,6 +19,7 @@ COLUMNS = {
     "level": "str",
     "baseline": "str",
     "offset_dn": "Int16",
+    "offset_doubtful": "boolean",
     "cloud_percent": "Float64",
     "used": "boolean",
     "view": "Int32",
@@ -47,7 +48,8 @@ def list_scenes(source: ImagerySource, geobox: GeoBox, query: SceneQuery) -> pd.
     DataFrame
         One row per scene in order of time, index ``scene`` (the item's id). Columns: ``time``
         (UTC), ``platform``, ``tile``, ``orbit`` (relative), ``level``, ``baseline``, ``offset_dn``
-        (added to the file's numbers), ``cloud_percent`` (of the whole tile, by the metadata),
+        (added to the file's numbers), ``offset_doubtful`` (its pixels have the last word when they
+        are read), ``cloud_percent`` (of the whole tile, by the metadata),
         ``used``, ``view`` (number of the view that it belongs to, from 1; <NA> if it is not used),
         ``reason`` (why it is not used, else empty), ``decisions`` (the rules that decided on its
         numbers). Items that could not be understood stand last, with their reason alone.
@@ -94,6 +96,7 @@ def _row(scene: Scene, *, view: int | None, reason: str) -> dict[str, Any]:
         "level": scene.level,
         "baseline": scene.baseline,
         "offset_dn": scene.offset_dn,
+        "offset_doubtful": scene.doubtful_offset and scene.offset_dn != 0,
         "cloud_percent": scene.cloud_percent,
         "used": view is not None,
         "view": view,

@@ -40,6 +40,8 @@ class Place:
     be composed again without them."""
     left_out: dict[SceneKey, str] = field(default_factory=dict)
     """Scenes that were found broken before, and that its views are chosen without."""
+    n_views: int = 0
+    """Views that were chosen, whether they show anything or not."""
     samplings: dict[tuple[RasterGrid, bool], Sampling] = field(default_factory=dict)
 
     @property

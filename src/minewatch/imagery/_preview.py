@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch import _figures
 from minewatch._store import refuse_existing, writing_file
+from minewatch.errors import InputError
 from minewatch.imagery._catalogues import credit_of
 from minewatch.imagery._query import SceneQuery
 from minewatch.imagery._source import ImagerySource, check_composite
@@ -67,13 +68,29 @@ def write_preview(
     ------
     AlreadyThereError
         If the file is there and `overwrite` is not set; nothing is loaded then.
+    InputError
+        If the file is no .png; or if not one pixel has data, then nothing is drawn.
     ImageryError
         If the source does not answer.
     """
+    if Path(out).suffix.lower() != ".png":
+        raise InputError(f"{out} would not be a PNG file by its name; expected one that ends .png")
     refuse_existing(Path(out), overwrite=overwrite)
     composite = source.load(geobox, query.model_copy(update={"bands": PREVIEW_BANDS}))
+    if not composite["clear_count"].to_numpy().any():
+        raise InputError(_nothing_to_draw(composite, source, query))
     save_preview(composite, out, title=title)
     return composite
+
+
+def _nothing_to_draw(composite: xr.Dataset, source: ImagerySource, query: SceneQuery) -> str:
+    attrs, period = composite.attrs, f"of {query.start} to {query.end}"
+    if attrs.get("views_chosen", len(attrs["scenes"])):
+        words = f"the scenes {period} show nothing clear at the place"
+    else:
+        words = f"no scene {period} covers the place"
+    holdings = getattr(source, "holdings", None)
+    return f"{words}, so nothing is drawn" + (f"; the source holds {holdings}" if holdings else "")
 
 
 def save_preview(composite: xr.Dataset, out: StrPath, *, title: str) -> None:

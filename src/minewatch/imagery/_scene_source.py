@@ -27,6 +27,11 @@ class SceneSource:
         """What the source reads, in words: sources of one name give the same pixels."""
         return self._loader.source
 
+    @property
+    def holdings(self) -> str | None:
+        """What the source holds, in one line; None where that is not known without asking."""
+        return None
+
     def search(self, geobox: GeoBox, query: SceneQuery) -> SearchResult:
         """List the scenes of the period whose footprint may touch a place; nothing is chosen.
 
@@ -55,8 +60,9 @@ class SceneSource:
         -------
         Dataset
             As `minewatch.imagery.ImagerySource` says. In the attributes also ``views`` (how many
-            stand behind it), ``resampling``, ``decisions`` (on offsets), ``warped_from`` where
-            scenes of another UTM zone were taken, and ``left_out`` where broken ones were not.
+            stand behind it), ``views_chosen`` (how many were looked at), ``resampling``,
+            ``decisions`` (on offsets), ``warped_from`` where scenes of another UTM zone were taken,
+            and ``left_out`` where broken ones were not.
 
         Raises
         ------

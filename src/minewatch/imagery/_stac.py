@@ -101,6 +101,13 @@ class StacSource(SceneSource):
         """Requests and bytes so far."""
         return self._session.traffic
 
+    @property
+    def holdings(self) -> str | None:
+        """What a static catalogue that was read holds; None of an API, and before it was read."""
+        with self._lock:
+            shelf = self._catalogue
+        return shelf.holdings if isinstance(shelf, SceneShelf) else None
+
     def close(self) -> None:
         """End what is under way and give connections back; the source may be used again."""
         self._loader.reader.close()

@@ -22,7 +22,7 @@ from minewatch.patches._build_assemble import Build, assemble
 from minewatch.patches._build_before import Before, look_before, open_finished
 from minewatch.patches._build_journal import Journal, open_journal
 from minewatch.patches._build_load import STAGE, load_places
-from minewatch.patches._build_place import FAILED, FEW, OK
+from minewatch.patches._build_place import FAILED, FEW, NO_DATA_AT_ALL, NOT_COVERED, OK
 from minewatch.patches._build_request import (
     Request,
     describe_source,
@@ -39,6 +39,23 @@ MIN_CLEAR_VIEWS: Final = {"median": 3, "least_cloudy": 1}
 
 
 @dataclass(frozen=True)
+class Marked:
+    """Places that are not ``ok`` for one and the same reason."""
+
+    status: str
+    """``few clear views``, ``no data`` or ``failed``."""
+    reason: str
+    site_ids: tuple[str, ...]
+    """In the order of the dataset."""
+
+    def describe(self, most: int = 5) -> str:
+        """Write in one line how many they are, why, and the first of them."""
+        more = ", …" if len(self.site_ids) > most else ""
+        first = ", ".join(self.site_ids[:most])
+        return f"{len(self.site_ids)} {self.status}: {self.reason} ({first}{more})"
+
+
+@dataclass(frozen=True)
 class BuildSummary:
     """What became of the places of one build."""
 
@@ -50,12 +67,18 @@ class BuildSummary:
     """Places with enough clear views."""
     n_few_clear_views: int
     """Places that are kept, and marked for their few clear views."""
+    n_no_data: int
+    """Places of which no pixel has data."""
     n_loaded: int
     """Places that were loaded in this run, not in one before it."""
     failures: tuple[Failure, ...]
     """Places that failed, with the reason; their pixels are all no data."""
     failures_file: Path | None
     """The table of the failures, CSV; None if there are none."""
+    marked: tuple[Marked, ...]
+    """Places that are not ``ok``, by reason, the commonest first."""
+    left_out: tuple[Marked, ...]
+    """Places made without scenes that are broken, by what was left out, the commonest first."""
     digest: str
     """Digest of the dataset's pixels."""
     seconds: float
@@ -73,8 +96,11 @@ class BuildSummary:
             "patches": self.n_sites,
             "ok": self.n_ok,
             "few_clear_views": self.n_few_clear_views,
+            "no_data": self.n_no_data,
             "failed": self.n_failed,
             "loaded_now": self.n_loaded,
+            "marked": [vars(one) for one in self.marked],
+            "left_out": [vars(one) for one in self.left_out],
             "failures": [vars(failure) for failure in self.failures],
             "failures_file": None if self.failures_file is None else str(self.failures_file),
             "digest": self.digest,
@@ -84,8 +110,9 @@ class BuildSummary:
     def describe(self) -> str:
         """Write the counts in one line."""
         few = f", {self.n_few_clear_views} with few clear views" if self.n_few_clear_views else ""
+        empty = f", {self.n_no_data} without any pixel" if self.n_no_data else ""
         failed = f", {self.n_failed} failed" if self.failures else ""
-        return f"{self.n_sites} patches, {self.n_loaded} loaded now{few}{failed}"
+        return f"{self.n_sites} patches, {self.n_loaded} loaded now{few}{empty}{failed}"
 
     def describe_failures(self) -> str:
         """Write in one line how many places failed, the commonest reasons, where the list is."""
@@ -105,7 +132,8 @@ class BuildSummary:
         if self.failures:
             raise IncompleteError(
                 f"{self.describe_failures()}; load them again with --retry-failed "
-                "(retry_failed=True)"
+                "(retry_failed=True). Where a file stays gone or damaged, build with "
+                "--broken-scenes leave_out and --overwrite: places then do without its scene"
             )
 
 
@@ -126,7 +154,8 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
     """Build a dataset: load the composite of every site and write them all.
 
     Every site becomes a row, in the order of `sites`. A place that fails after the source's own
-    retries is a row too: status ``failed``, the reason, and no data in every pixel.
+    retries is a row too: status ``failed``, the reason, and no data in every pixel. So is one that
+    no scene covers, or where nothing is clear: status ``no data``.
 
     Whatever is loaded is kept at once, in ``<out>.building``. If the build is stopped, or killed,
     the same call goes on with the places that are missing; if it was finished, nothing is done.
@@ -182,6 +211,9 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
         If what is there, or what the source gives, is of another level than the source's.
     IncompleteError
         If not one place could be loaded; then no dataset is written.
+    InputError
+        If there is no pixel of any place, as if the period or the source were not those that were
+        meant; then no dataset is written.
     CredentialsError, MissingExtraError
         If the source cannot be used at all; what was loaded before is kept.
     LockedError
@@ -237,9 +269,11 @@ def build_patches(  # noqa: PLR0913 - keyword-only, and all but two are for the 
             missing = {key: geoboxes[key] for key in build.missing()}
             _load(build, source, missing, workers=workers, progress=progress)
             _save_failures(build, final)
-            dataset = None
-            if len(build.failures) < len(table):
+            dataset, nothing = None, _nothing_seen(build, source)
+            if len(build.failures) < len(table) and nothing is None:
                 dataset = assemble(build, final, overwrite=overwrite, progress=progress)
+    if nothing is not None:
+        raise InputError(nothing)
     if dataset is None:
         raise IncompleteError(
             f"not one of {len(table)} places could be loaded, so no dataset is written: "
@@ -320,6 +354,25 @@ def _load(
         progress(_STEP + failed, done, total)
 
 
+def _nothing_seen(build: Build, source: ImagerySource) -> str | None:
+    """Say why no place has a pixel; None if one has, or if all of them failed."""
+    loaded = [facts for facts, _ in build.loaded().values()]
+    facts = [*build.before.facts.values(), *loaded]
+    if not facts or not all(one.no_data for one in facts):
+        return None
+    period = f"of {build.request.query.start} to {build.request.query.end}"
+    n_places = len(build.sites)
+    if all(one.no_data == NOT_COVERED for one in facts):
+        words = f"no scene {period} covers any of {n_places} places"
+    else:
+        words = f"the scenes {period} show nothing clear at any of {n_places} places"
+    if build.failures:
+        words += f", {len(build.failures)} of which failed: {_reasons(build.failures.values())}"
+    holdings = getattr(source, "holdings", None)
+    holds = f"; the source holds {holdings}" if holdings else ""
+    return f"{words}, so no dataset is written{holds}"
+
+
 def _failures_file(final: Path) -> Path:
     return final.with_name(final.name + ".failures.csv")
 
@@ -361,9 +414,28 @@ def _summarize(dataset: PatchDataset, n_loaded: int, seconds: float) -> BuildSum
         n_sites=len(dataset),
         n_ok=int((status == OK).sum()),
         n_few_clear_views=int((status == FEW).sum()),
+        n_no_data=int((status == NO_DATA_AT_ALL).sum()),
         n_loaded=n_loaded,
         failures=failures,
         failures_file=_failures_file(dataset.path) if failures else None,
+        marked=_marked(dataset.sites[status != OK], "reason"),
+        left_out=_left_out(dataset.sites),
         digest=dataset.header.digest,
         seconds=seconds,
     )
+
+
+def _left_out(sites: gpd.GeoDataFrame) -> tuple[Marked, ...]:
+    if "left_out" not in sites:  # in datasets from before it was kept
+        return ()
+    without = sites[sites["left_out"] != ""]
+    return _marked(without.assign(status="made without"), "left_out")
+
+
+def _marked(sites: gpd.GeoDataFrame, reason: str) -> tuple[Marked, ...]:
+    """Group places by status and reason, the commonest first."""
+    marked = [
+        Marked(str(status), str(why), tuple(map(str, rows.index)))
+        for (status, why), rows in sites.groupby(["status", reason], sort=True)
+    ]
+    return tuple(sorted(marked, key=lambda one: -len(one.site_ids)))

@@ -14,14 +14,16 @@ from minewatch.errors import InputError, LevelError
 from minewatch.imagery import SceneQuery, check_composite, makers_of
 from minewatch.types import AnyArray, Level
 
-Status: TypeAlias = Literal["ok", "few clear views", "failed"]
+Status: TypeAlias = Literal["ok", "few clear views", "no data", "failed"]
 
 OK: Final[Status] = "ok"
 FEW: Final[Status] = "few clear views"
+NO_DATA_AT_ALL: Final[Status] = "no data"
 FAILED: Final[Status] = "failed"
 
 WORST_SHARE: Final = 0.1
 """The share of a patch's pixels that may have fewer clear views than are said of it."""
+NOT_COVERED: Final = "no scene of the period covers the place"
 FACT_COLUMNS: Final = ("scene_count", "clear_views", "first_scene", "last_scene", "left_out")
 """What the table of sites says of the imagery of each place."""
 
@@ -41,16 +43,22 @@ class PlaceFacts:
     left_out: str = ""
     """Scenes that were left out since a file of theirs is broken, each with the reason."""
 
+    no_data: str = ""
+    """Why not one pixel has data; empty if some have."""
+
     def status(self, min_clear_views: int) -> tuple[Status, str]:
         """Judge the place: its status and the reason, empty where there is nothing to say."""
+        if self.no_data:
+            return NO_DATA_AT_ALL, self.no_data
         if self.clear_views >= min_clear_views:
             return OK, ""
-        if self.scene_count == 0:
-            return FEW, "no scene of the period covers the place"
-        return FEW, (
-            f"a tenth of the pixels or more has no more than {self.clear_views} clear views; "
-            f"{min_clear_views} are wanted"
+        some = (
+            "1 clear view or none"
+            if self.clear_views == 1
+            else f"{self.clear_views} clear views or fewer"
         )
+        found = some if self.clear_views else "no clear view"
+        return FEW, f"{found} in over a tenth of its pixels; at least {min_clear_views} are wanted"
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ def table_facts(row: pd.Series) -> PlaceFacts:
         first_scene=None if pd.isna(first) else str(first),
         last_scene=None if pd.isna(last) else str(last),
         left_out=str(row.get("left_out", "")),
+        no_data=str(row["reason"]) if row["status"] == NO_DATA_AT_ALL else "",
     )
 
 
@@ -148,4 +157,12 @@ def _facts(attrs: Mapping[str, Any], clear_count: AnyArray) -> PlaceFacts:
         first_scene=days[0] if days else None,
         last_scene=days[-1] if days else None,
         left_out="; ".join(left_out),
+        no_data="" if clear_count.any() else _why_no_data(attrs),
     )
+
+
+def _why_no_data(attrs: Mapping[str, Any]) -> str:
+    """Tell a place that nothing covers from one that is never clear."""
+    if not attrs.get("views_chosen", len(attrs["scenes"])):
+        return NOT_COVERED
+    return "nothing is clear in any scene of the period"

@@ -108,6 +108,11 @@ class PatchDataset:
             "classes": {str(key): int(n) for key, n in labels.value_counts().items()},
             "placed_by": {str(key): int(n) for key, n in sites["origin"].value_counts().items()},
             "status": {str(key): int(n) for key, n in sites["status"].value_counts().items()},
+            "reasons": {
+                str(key): int(n)
+                for key, n in sites["reason"][sites["reason"] != ""].value_counts().items()
+            },
+            "made_without": int((sites["left_out"] != "").sum()) if "left_out" in sites else 0,
             "first_day": header.period_start or (None if starts.empty else str(starts.min())),
             "last_day": header.period_end or (None if ends.empty else str(ends.max())),
             "source": header.source,

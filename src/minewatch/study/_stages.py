@@ -157,6 +157,7 @@ def _build_patches(study: Path, settings: StudySettings, progress: Progress) -> 
         )
     few = summary.n_few_clear_views
     marked = f", {few} with few clear views" if few else ""
+    marked += f", {summary.n_no_data} without any pixel" if summary.n_no_data else ""
     failed = f", {summary.n_failed} failed" if summary.failures else ""
     return f"{_describe(patches.PatchDataset.open(summary.path))}{marked}{failed}"
 
