@@ -175,7 +175,8 @@ def _warn_renamed(name: str, values: "pd.Series[Any]", source: str) -> None:
     faults += [f"no id for {missing:,} of the rows"] if missing else []
     warnings.warn(
         f"{source}: the column {name} holds {' and '.join(faults)}, so sites are not called "
-        f"by it but {source}-0001 and so on; mend it, or name another column of ids (site_id=, --site-id)",
+        f"by it but {source}-0001 and so on; mend it, or name another column "
+        "of ids (site_id=, --site-id)",
         RenamedWarning,
         stacklevel=4,
     )
