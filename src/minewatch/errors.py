@@ -112,6 +112,10 @@ class UnlabelledWarning(MinewatchWarning):
     """No site or patch has a label, though something looks as if it held labels, or should."""
 
 
+class RenamedWarning(MinewatchWarning):
+    """Sites got new ids, for their column of ids lacks some or gives one twice."""
+
+
 class RoundedWarning(MinewatchWarning):
     """Pixel values could not be stored exactly; the message says by how much they changed."""
 

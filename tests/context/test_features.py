@@ -356,3 +356,17 @@ def test_others_features_are_sorted_into_the_layers_that_are_asked_for(osmnx_tab
     features = read_features(tmp_path / "a.geojson", layers=layers)
     assert features.table["rail"].to_dict() == {"way/11": "rail"}
     assert features.layers == layers != DEFAULT_LAYERS
+
+
+def test_a_file_of_roads_says_nothing_of_other_layers(tmp_path):
+    line = LineString([(-55, -12), (-55.1, -12)])
+    roads = read_features(_geofabrik(tmp_path / "r.shp", 5147, "track_grade3", line))
+    assert roads.layer_names == [layer.name for layer in roads.layers] == ["highway"]
+    row = {"id": "way/7", "properties": {"waterway": "stream", "power": "line"}}
+    both = read_features(_write_geojson(tmp_path / "a.geojson", [(row, line)]))
+    assert both.layer_names == ["waterway", "power"]
+
+
+def test_a_folder_is_not_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match=r"is a folder; name one of its files"):
+        read_features(tmp_path)

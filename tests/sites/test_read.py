@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 import shapely
 
-from minewatch.errors import InputError, NotThereError, SitesError, UnlabelledWarning
+from minewatch.errors import (
+    InputError,
+    NotThereError,
+    RenamedWarning,
+    SitesError,
+    UnlabelledWarning,
+)
 from minewatch.sites import read_sites, validate_sites
 from minewatch.sites._schema import LABEL_WORDS
 
@@ -221,12 +227,24 @@ def test_given_ids_are_kept_as_text(tmp_path: Path) -> None:
     assert read_sites(file, site_id="plot").index.tolist() == ["p1", "p2"]
 
 
+@pytest.mark.filterwarnings("ignore::minewatch.errors.RenamedWarning")
 @pytest.mark.parametrize("ids", [[None, None, None], ["a", "a", "b"], ["a", None, "b"]])
 def test_ids_that_do_not_tell_rows_apart_are_made(tmp_path: Path, ids: list[str | None]) -> None:
     as_layer(id=ids).to_file(tmp_path / "a.geojson")
     sites = read_sites(tmp_path / "a.geojson")
     assert sites.index.tolist() == ["a-0001", "a-0002", "a-0003"]
     assert ("id" in sites) == any(ids)
+
+
+def test_who_gave_most_rows_an_id_is_told_that_it_is_not_used(tmp_path: Path) -> None:
+    file = write_table(tmp_path / "a.csv", "lon,lat,id\n1,2,vaduz\n1,3,schaan\n1,4,vaduz\n")
+    with pytest.warns(RenamedWarning, match=r"holds vaduz more than once.*a-0001"):
+        sites = read_sites(file)
+    assert sites.index.tolist() == ["a-0001", "a-0002", "a-0003"]
+    assert sites["id"].tolist() == ["vaduz", "schaan", "vaduz"]
+    file = write_table(tmp_path / "b.csv", "lon,lat,id\n1,2,vaduz\n1,3,schaan\n1,4,\n")
+    with pytest.warns(RenamedWarning, match=r"holds no id for 1 of the rows"):
+        read_sites(file)
 
 
 def test_ids_that_clash_between_files_are_made(tmp_path: Path) -> None:

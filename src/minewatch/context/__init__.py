@@ -66,5 +66,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List every name that is here."""
+    """List what can be imported, so that completion finds it."""
     return sorted(_MODULES)

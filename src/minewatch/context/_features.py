@@ -215,14 +215,15 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
 
     Such files do not say the date of their data, nor keep what was not asked for: prefer
     `extract_features`. Their features are sorted into `layers` by their tags; what is in none is
-    counted and left out.
+    counted and left out. A layer of whose key the file has no tag is left out: a file of roads does
+    not say that there is no building.
 
     Parameters
     ----------
     path
         A file that ends in ``.parquet``, ``.geojson``, ``.json``, ``.gpkg`` or ``.shp``.
     layers
-        The layers of another program's file. A file of `write_features` has its own.
+        The layers to look for in another program's file. A file of `write_features` has its own.
 
     Returns
     -------
@@ -234,7 +235,8 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
     NotThereError
         If there is no such file.
     InputError
-        If it cannot be read, or does not say which objects of OpenStreetMap its features are.
+        If it is a folder, cannot be read, or does not say which objects of OpenStreetMap its
+        features are.
 
     Examples
     --------
@@ -253,6 +255,8 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
     way/7        track  line
     """
     file = Path(path)
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name one of its files, such as its .shp")
     if not file.is_file():
         raise NotThereError(f"there is no file {file}")
     wanted = check_layers(layers)
@@ -267,7 +271,7 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
     except _UNREADABLE as error:
         raise InputError(f"{file} cannot be read: {error}") from error
     if suffix == ".shp":
-        return _foreign(file, wanted, *read_geofabrik_lines(file, wanted))
+        return _foreign(file, *read_geofabrik_lines(file, wanted))
     known = ", ".join((*_SUFFIXES, ".shp"))
     raise InputError(
         f"{file} ends in {suffix!r}; expected one of {known}; an .osm.pbf is read by "
@@ -301,7 +305,7 @@ def _read_gpkg(path: Path) -> Features:
 def _read_geojson(path: Path, layers: Sequence[Layer]) -> Features:
     collection = read_collection(path)
     if not isinstance(collection.members.get(_KEY), dict):
-        return _foreign(path, layers, *gather_geojson(collection, path, layers))
+        return _foreign(path, *gather_geojson(collection, path, layers))
     header = _check_header(json.dumps(collection.members[_KEY]), path)
     rows = collection.properties
     for row in rows:
@@ -354,9 +358,7 @@ def _assemble(
     return Features(validate_features(table), make_drops(header.dropped), header.info)
 
 
-def _foreign(
-    path: Path, layers: Sequence[Layer], found: Found, left_out: Mapping[str, int]
-) -> Features:
+def _foreign(path: Path, found: Found, left_out: Mapping[str, int]) -> Features:
     """Make features of another program's file, and say what is not known of them."""
     table, dropped, counts = found.result()
     info = {
@@ -365,7 +367,7 @@ def _foreign(
         "osm_timestamp_from": None,
         "source": {"name": path.name, "digest": digest_file(path), "generator": None},
         "area": None,
-        "layers": [layer.model_dump(mode="json") for layer in layers],
+        "layers": [layer.model_dump(mode="json") for layer in found.layers],
         "versions": used_versions(),
         "counts": {**counts, **left_out},
     }

@@ -136,9 +136,10 @@ def _tag(key: str, value: Any) -> str | None:
 
 def _gather(rows: _Rows, layers: Sequence[Layer]) -> tuple[Found, dict[str, int]]:
     """Sort rows into layers; repair what is not valid."""
-    found = Found(tuple(layers), Clip(None))
+    known = _known_layers(rows, layers)
+    found = Found(known, Clip(None))
     found.rows += rows.drops
-    match = matcher(layers)
+    match = matcher(known)
     kept: list[tuple[int, Kind, Match, BaseGeometry]] = []
     for place, shape in enumerate(rows.shapes):
         whole = _polygons(shape)
@@ -166,6 +167,15 @@ def _gather(rows: _Rows, layers: Sequence[Layer]) -> tuple[Found, dict[str, int]
     )
     names = ("twice_in_the_file", "twice_and_different", "in_no_layer")
     return found, {name: rows.counts[name] for name in names}
+
+
+def _known_layers(rows: _Rows, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Give the layers that the rows can tell of: a file of roads does not say "no house here".
+
+    A layer is known if any row has a tag of its key; if none is, all are.
+    """
+    keys = {key for tags in rows.tags for key in tags}
+    return tuple(layer for layer in layers if layer.key in keys) or tuple(layers)
 
 
 def _polygons(shape: BaseGeometry) -> BaseGeometry:

@@ -1,13 +1,15 @@
 """Find out which columns of a file hold the coordinates, the ids and the labels."""
 
 import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from minewatch.errors import SitesError
+from minewatch.errors import RenamedWarning, SitesError
 from minewatch.sites._schema import SITE_ID, as_text, list_some, parse_label
 from minewatch.types import FloatArray
 
@@ -118,6 +120,11 @@ def pick_ids(tables: Mapping[str, pd.DataFrame], chosen: str | None) -> list["pd
     `tables` are the rows by source. A column that the caller chose, or that is called `site_id`, is
     taken as it is, so that a duplicate in it is found later and not papered over. Any other column
     is taken only if all the files have it and no id is missing or given twice.
+
+    Warns
+    -----
+    RenamedWarning
+        If such a column is in all the files, and in one of them tells most rows apart but not all.
     """
     certain = {
         source: _find(table, chosen or SITE_ID, required=chosen is not None, where=source)
@@ -131,6 +138,9 @@ def pick_ids(tables: Mapping[str, pd.DataFrame], chosen: str | None) -> list["pd
             ):
                 certain = columns
                 break
+            if all(columns.values()):
+                for source, column in columns.items():
+                    _warn_renamed(name, tables[source][column], source)
     return [
         _make(source, len(table)) if column is None else _take(table, column)
         for (source, table), column in zip(tables.items(), certain.values(), strict=True)
@@ -152,6 +162,24 @@ def _is_key(columns: Sequence["pd.Series[Any]"]) -> bool:
         return False
     ids = [as_text(value) for column in columns for value in column]
     return len(set(ids)) == len(ids) and all(text.strip() for text in ids)
+
+
+def _warn_renamed(name: str, values: "pd.Series[Any]", source: str) -> None:
+    """Say that a column is passed over that tells most rows apart, but not all."""
+    ids = [as_text(value).strip() if pd.notna(value) else "" for value in values]
+    if not len(ids) // 2 < len({*ids} - {""}) < len(ids):
+        return
+    twice = [text for text, count in Counter(ids).items() if count > 1 and text]
+    missing = ids.count("")
+    faults = [f"{list_some(twice)} more than once"] if twice else []
+    faults += [f"no id for {missing:,} of the rows"] if missing else []
+    warnings.warn(
+        f"{source}: the column {name} holds {' and '.join(faults)}, so sites are not called "
+        f"by it but {source}-0001 and so on; mend it, or name another column "
+        "of ids (site_id=, --site-id)",
+        RenamedWarning,
+        stacklevel=4,
+    )
 
 
 def _take(table: pd.DataFrame, column: str) -> "pd.Series[str]":

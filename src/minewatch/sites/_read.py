@@ -121,6 +121,8 @@ def read_sites(
 
     Warns
     -----
+    RenamedWarning
+        If a column ``sample_id`` or ``id`` tells most rows apart but not all, so that ids are made.
     UnlabelledWarning
         If no column of labels is named or found, and one holds nothing but labels of both classes.
 
