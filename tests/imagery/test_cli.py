@@ -128,3 +128,16 @@ def test_a_mistake_is_one_clear_line(
     printed = capsys.readouterr().err
     assert words in printed
     assert printed.count("\n") == 1
+
+
+def test_a_year_and_a_source_are_named_as_for_a_build(
+    place: list[str], toy_archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["imagery", "search", *place, "--json"]) == 0
+    by_days = capsys.readouterr().out
+    where = [*place[:4], "--source", str(toy_archive)]
+    assert run(["imagery", "search", *where, "--year", "2023", "--json"]) == 0
+    assert capsys.readouterr().out == by_days
+    for period in ([], ["--start", "2023-01-01"], [*YEAR, "--year", "2023"]):
+        assert run(["imagery", "search", *where, *period]) == 3
+        assert "either --year, or --start and --end" in capsys.readouterr().err

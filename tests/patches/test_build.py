@@ -331,7 +331,7 @@ def build(out, kind, progress=lambda *_: None):
 
 def killed(step, at):
     def progress(now, done, total):
-        if now == step and done >= at:
+        if now.startswith(step) and done >= at:
             os.kill(os.getpid(), signal.SIGKILL)
     return progress
 
@@ -457,8 +457,11 @@ def test_a_stopped_build_has_only_places_in_flight_to_load_again(tmp_path, whole
         build(tmp_path / "patches", progress=stop_after(25), workers=4)
     assert visible(tmp_path) == ["patches.building"]
     source = ArraySource()
-    summary = build(tmp_path / "patches", source)
+    told = []
+    summary = build(tmp_path / "patches", source, progress=lambda *step: told.append(step))
     assert summary.n_loaded == len(source.asked) == 15
+    assert told[0] == ("load patches, going on: 25 of 40 are kept", 25, 40)
+    assert summary.describe() == "40 patches, 15 loaded now, 25 kept from before"
     assert bytes_below(tmp_path / "patches") == bytes_below(whole)
 
 

@@ -41,6 +41,7 @@ Catalog: TypeAlias = Annotated[
     str,
     typer.Option(
         "--catalog",
+        "--source",
         metavar="NAME|URL|FOLDER",
         help="earth-search, planetary-computer, earth-engine, a STAC API, or a folder of items.",
     ),
@@ -55,11 +56,14 @@ LevelOption: TypeAlias = Annotated[
 Project: TypeAlias = Annotated[
     str | None, typer.Option("--project", help="Google Cloud project, for earth-engine.")
 ]
+Year: TypeAlias = Annotated[
+    int | None, typer.Option("--year", help="All of a year, instead of --start and --end.")
+]
 Start: TypeAlias = Annotated[
-    str, typer.Option("--start", metavar="YYYY-MM-DD", help="First day, UTC.")
+    str | None, typer.Option("--start", metavar="YYYY-MM-DD", help="First day, UTC.")
 ]
 End: TypeAlias = Annotated[
-    str, typer.Option("--end", metavar="YYYY-MM-DD", help="Last day, UTC; it counts.")
+    str | None, typer.Option("--end", metavar="YYYY-MM-DD", help="Last day, UTC; it counts.")
 ]
 Bands: TypeAlias = Annotated[
     str | None, typer.Option("--bands", help="Bands: l2a-12 (the default), rgb, … or B02,B03,…")
@@ -94,6 +98,12 @@ BrokenScenes: TypeAlias = Annotated[
 
 def make_query(**chosen: Any) -> "SceneQuery":
     """Make a query from the options that were given; None stands for the default."""
+    from minewatch.errors import InputError
     from minewatch.imagery import SceneQuery
 
+    year, period = chosen.pop("year", None), (chosen.get("start"), chosen.get("end"))
+    if (year is None and None in period) or (year is not None and period != (None, None)):
+        raise InputError("the period is not clear; give either --year, or --start and --end")
+    if year is not None:
+        chosen |= {"start": f"{year:04d}-01-01", "end": f"{year:04d}-12-31"}
     return SceneQuery(**{key: value for key, value in chosen.items() if value is not None})

@@ -36,8 +36,9 @@ def search(
     *,
     longitude: Longitude,
     latitude: Latitude,
-    start: _query.Start,
-    end: _query.End,
+    year: _query.Year = None,
+    start: _query.Start = None,
+    end: _query.End = None,
     catalog: _query.Catalog = "earth-search",
     collection: _query.Collection = None,
     level: _query.LevelOption = None,
@@ -56,7 +57,7 @@ def search(
     from minewatch.imagery import list_scenes, open_source
 
     query = _query.make_query(
-        start=start, end=end, bands=bands, max_cloud_percent=max_cloud_percent
+        year=year, start=start, end=end, bands=bands, max_cloud_percent=max_cloud_percent
     )
     source = open_source(catalog, collection=collection, level=level)
     table = list_scenes(source, PatchGrid(size_px=size_px).geobox(longitude, latitude), query)
@@ -79,8 +80,9 @@ def preview(
     *,
     longitude: Longitude,
     latitude: Latitude,
-    start: _query.Start,
-    end: _query.End,
+    year: _query.Year = None,
+    start: _query.Start = None,
+    end: _query.End = None,
     catalog: _query.Catalog = "earth-search",
     collection: _query.Collection = None,
     level: _query.LevelOption = None,
@@ -102,6 +104,7 @@ def preview(
     from minewatch.imagery import open_source, write_preview
 
     query = _query.make_query(
+        year=year,
         start=start,
         end=end,
         clear_threshold=clear_threshold,

@@ -112,7 +112,9 @@ class BuildSummary:
         few = f", {self.n_few_clear_views} with few clear views" if self.n_few_clear_views else ""
         empty = f", {self.n_no_data} without any pixel" if self.n_no_data else ""
         failed = f", {self.n_failed} failed" if self.failures else ""
-        return f"{self.n_sites} patches, {self.n_loaded} loaded now{few}{empty}{failed}"
+        n_kept = self.n_sites - self.n_loaded - self.n_failed
+        kept = f", {n_kept} kept from before" if n_kept else ""
+        return f"{self.n_sites} patches, {self.n_loaded} loaded now{kept}{few}{empty}{failed}"
 
     def describe_failures(self) -> str:
         """Write in one line how many places failed, the commonest reasons, where the list is."""
@@ -343,7 +345,8 @@ def _load(
     """Load the places that are missing, and keep each at once."""
     total = len(build.sites)
     before = total - len(geoboxes)
-    progress(_STEP, 0, total)
+    step = f"{_STEP}, going on: {before} of {total} are kept" if before else _STEP
+    progress(step, before, total)
     outcomes = load_places(source, geoboxes, build.request.query, workers=workers)
     for done, (key, outcome) in enumerate(outcomes, start=before + 1):
         if isinstance(outcome, Failure):
@@ -351,7 +354,7 @@ def _load(
         else:
             build.journal.add(key, build.grids[key], outcome)
         failed = f" ({len(build.failures)} failed)" if build.failures else ""
-        progress(_STEP + failed, done, total)
+        progress(step + failed, done, total)
 
 
 def _nothing_seen(build: Build, source: ImagerySource) -> str | None:
