@@ -16,7 +16,7 @@ from minewatch.imagery import SceneQuery
 from minewatch.imagery._catalogues import read_maker
 from minewatch.imagery._preview import (
     PREVIEW_BANDS,
-    _stretch,
+    _shade,
     credit_of,
     draw_preview,
     write_preview,
@@ -68,7 +68,11 @@ def test_it_says_where_when_on_what_and_whose() -> None:
 
 def test_both_pictures_and_the_counts_are_drawn() -> None:
     text = words(make_composite())
-    for title in ("True colour: B04, B03, B02", "False colour: B11, B08, B04", "Clear views"):
+    for title in (
+        "True colour: B04, B03, B02, 0 to 0.3",
+        "False colour: B11, B08, B04",
+        "Clear views",
+    ):
         assert title in text
 
 
@@ -83,9 +87,25 @@ def test_a_place_without_scenes_is_drawn_and_says_so() -> None:
 
 
 def test_pixels_without_data_are_clear_and_never_a_colour() -> None:
-    picture = _stretch(make_composite()["reflectance"].to_numpy()[:3])
+    picture = _shade(make_composite()["reflectance"].to_numpy()[:3], 0.3)
     assert (picture[:2, :, 3] == 0).all()
     assert (picture[2:, :, 3] == 255).all()
+
+
+def test_a_reflectance_has_one_colour_in_every_picture() -> None:
+    alone = _shade(np.full((3, 1, 1), 0.06, dtype=np.float32), 0.3)
+    bright = np.full((3, 1, 2), 0.06, dtype=np.float32)
+    bright[..., 1] = 0.9
+    beside = _shade(bright, 0.3)
+    assert beside[0, 0].tolist() == alone[0, 0].tolist()
+    assert beside[0, 1].tolist() == [255, 255, 255, 255]
+
+
+def test_a_brighter_pixel_is_never_shown_darker() -> None:
+    ramp = np.broadcast_to(np.linspace(-0.01, 0.4, 50, dtype=np.float32), (3, 1, 50))
+    shades = _shade(ramp, 0.3)[0, :, 0].astype(int)
+    assert (np.diff(shades) >= 0).all()
+    assert (shades[0], shades[-1]) == (0, 255)
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,10 @@ PICTURES: Final = {
     "false colour": (("B11", "B12"), ("B08", "B8A"), ("B04",)),
 }
 """For red, green and blue the bands that may be shown, the first that is there."""
-STRETCH_PERCENT: Final = 0.5
-"""Percent of the known pixels that are shown as black, and as full colour, in each band."""
+FULL_COLOUR: Final = {"true colour": 0.3, "false colour": 0.5}
+"""Reflectance that is shown as full colour, in every band of a picture; 0 is black."""
+GAMMA: Final = 1.5
+"""Shades go with the reflectance to the power 1 / gamma, so that forest and water are not black."""
 
 
 def write_preview(
@@ -108,8 +110,9 @@ def draw_preview(composite: xr.Dataset, *, title: str) -> "Figure":
     """Draw a composite in true colour and in false colour, with its count of clear views.
 
     False colour shows short-wave infrared, near infrared and red as red, green and blue: bare
-    ground and mines stand out pink to white, plants green, water dark. A picture whose bands are
-    missing is left out. Pixels without data are grey.
+    ground and mines stand out pink to white, plants green, water dark. A colour means the same
+    reflectance in every preview (`FULL_COLOUR`, `GAMMA`), so that two can be compared. A picture
+    whose bands are missing is left out. Pixels without data are grey.
 
     Parameters
     ----------
@@ -133,8 +136,9 @@ def draw_preview(composite: xr.Dataset, *, title: str) -> "Figure":
     figure = _figures.new_figure(3.1 * (len(pictures) + 1), 3.9)
     axes = figure.subplots(1, len(pictures) + 1, squeeze=False)[0]
     for own, (name, chosen) in zip(axes, pictures.items(), strict=False):
-        own.imshow(_stretch(composite["reflectance"].sel(band=list(chosen)).to_numpy()))
-        own.set_title(f"{name.capitalize()}: {', '.join(chosen)}")
+        reflectance = composite["reflectance"].sel(band=list(chosen)).to_numpy()
+        own.imshow(_shade(reflectance, FULL_COLOUR[name]))
+        own.set_title(f"{name.capitalize()}: {', '.join(chosen)}, 0 to {FULL_COLOUR[name]:g}")
     _draw_counts(figure, axes[-1], composite["clear_count"].to_numpy())
     for own in axes:
         own.set_facecolor(_figures.GRID)
@@ -154,17 +158,12 @@ def _choose_bands(
     return None if None in chosen else tuple(name for name in chosen if name is not None)
 
 
-def _stretch(reflectance: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Stretch (band, y, x) reflectance to an opaque picture (y, x, rgba), clear where unknown."""
+def _shade(reflectance: npt.NDArray[np.float32], full: float) -> npt.NDArray[np.uint8]:
+    """Turn (band, y, x) reflectance into an opaque picture (y, x, rgba), clear where unknown."""
     known = np.isfinite(reflectance).all(axis=0)
     picture = np.zeros((*known.shape, 4), dtype=np.uint8)
-    if not known.any():
-        return picture
-    ends = [STRETCH_PERCENT, 100.0 - STRETCH_PERCENT]
-    low, high = np.percentile(reflectance[:, known], ends, axis=1)
-    width = np.maximum(high - low, 1e-3)
-    scaled = np.clip((reflectance[:, known] - low[:, None]) / width[:, None], 0.0, 1.0)
-    picture[known, :3] = np.rint(scaled.T * 255.0)
+    shades = np.clip(reflectance[:, known] / full, 0.0, 1.0) ** (1.0 / GAMMA)
+    picture[known, :3] = np.rint(shades.T * 255.0)
     picture[known, 3] = 255
     return picture
 
@@ -202,8 +201,8 @@ def _summary(composite: xr.Dataset) -> str:
 
 def _credit(composite: xr.Dataset) -> str:
     return (
-        f"{credit_of(composite)}. Source: {composite.attrs['source']}. Black and full colour: the "
-        f"darkest and the brightest {STRETCH_PERCENT:g} % of each band."
+        f"{credit_of(composite)}. Source: {composite.attrs['source']}. From black to full "
+        f"colour: the reflectance named above, with a gamma of {GAMMA:g}."
     )
 
 
