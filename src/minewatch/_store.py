@@ -68,6 +68,10 @@ def _listed(marker: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in files] if isinstance(files, list | dict) else []
 
 
+_PART: Final = re.compile(r"\..+\.\d+\.part(\..+)?")
+"""A file that `writing_file` fills."""
+
+
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
@@ -189,6 +193,16 @@ def tidy_up(path: StrPath) -> None:
             item.replace(final)
         else:
             shutil.rmtree(item, ignore_errors=True)
+
+
+def drop_parts(folder: StrPath) -> None:
+    """Remove the files that killed writers left half written in a folder.
+
+    The caller holds the lock of the folder: whoever wrote them is gone.
+    """
+    for item in Path(folder).rglob(".*.part*"):
+        if _PART.fullmatch(item.name) and item.is_file():
+            item.unlink()
 
 
 def _beside(final: Path, kind: str) -> Path:

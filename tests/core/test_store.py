@@ -258,3 +258,11 @@ def test_another_process_cannot_write_meanwhile(tmp_path: Path) -> None:
 def test_written_json_is_read_back(tmp_path: Path) -> None:
     _store.write_json(tmp_path / "a.json", {"river": "Caroní", "n": 2})
     assert json.loads((tmp_path / "a.json").read_text()) == {"river": "Caroní", "n": 2}
+
+
+def test_what_killed_writers_left_half_written_goes_and_nothing_else(tmp_path):
+    kept = ["sites.parquet", ".hidden.parquet", "a.12.part.parquet", ".x.y.part.parquet"]
+    for name in [*kept, ".sites.7117.part.parquet", ".dataset.1.part.json", ".notes.22.part"]:
+        (tmp_path / name).touch()
+    _store.drop_parts(tmp_path)
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted(kept)

@@ -132,6 +132,7 @@ def write_plan(
             _write_shards(partial, plan, read_block, journal, progress)
             _check_notes(partial, journal, check)
             _finish(partial, plan, journal, key)
+        _store.drop_parts(partial)
         _store.put_in_place(partial, final)
     return PatchDataset.open(final)
 
