@@ -100,12 +100,17 @@ def print_result(result: Mapping[str, Any], *, as_json: bool, describe: Callable
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Give a progress callable that draws bars on standard error, if that is a terminal.
+    """Give a progress callable: bars on a terminal, a line every half minute in a log.
 
     A bar appears only for a step that takes more than a second.
     """
-    if Verbosity.quiet or not sys.stderr.isatty():
+    if Verbosity.quiet:
         yield silent
+        return
+    if not sys.stderr.isatty():
+        from minewatch.cli._lines import lines
+
+        yield lines(lambda line: typer.echo(line, err=True))
         return
     from minewatch.cli._bars import bars
 
