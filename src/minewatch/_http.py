@@ -129,6 +129,10 @@ class Traffic:
             self.received_bytes += received_bytes
 
 
+_NAME_ATTEMPTS: Final = 3
+"""How often a server is asked whose name is not known."""
+
+
 class HttpSession:
     """A pool of connections that asks again, with an end.
 
@@ -199,7 +203,7 @@ class HttpSession:
         address = url if callable(url) else lambda: url
         last: _FailedAttempt | None = None
         tried = n_bad = 0
-        while tried < self.policy.attempts and not (last and self._is_down(last.host)):
+        while tried < self._most_attempts(last) and not (last and self._is_down(last.host)):
             if last is not None:
                 self.traffic.add(retries=1)
                 pause(self._wait_s(tried, last))
@@ -304,10 +308,18 @@ class HttpSession:
                 _give_back(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             permanent = "CERTIFICATE_VERIFY_FAILED" in str(error)
-            words = f"{_plain(url)}: {_reason(error)}"
-            raise _FailedAttempt(words, host, permanent=permanent) from error
+            cause = getattr(error, "reason", error)
+            nameless = isinstance(cause, urllib3.exceptions.NameResolutionError)
+            reason = f"nobody knows {host}; is this machine online?" if nameless else _reason(error)
+            words = f"{_plain(url)}: {reason}"
+            raise _FailedAttempt(words, host, permanent=permanent, nameless=nameless) from error
         self.traffic.add(received_bytes=len(body))
         return _cut_to_range(response.status, dict(response.headers), body, byte_range)
+
+    def _most_attempts(self, last: "_FailedAttempt | None") -> int:
+        """Say how often to ask: a name that nobody knows is seldom known a minute later."""
+        most = self.policy.attempts
+        return min(most, _NAME_ATTEMPTS) if last is not None and last.nameless else most
 
     def _read_body(self, response: "urllib3.BaseHTTPResponse", most_bytes: int) -> bytes:
         """Read a body piece by piece, so that no answer goes on for ever or fills the memory."""
@@ -369,9 +381,11 @@ class _FailedAttempt(Exception):  # noqa: N818  # never leaves this file
         retry_after_s: float | None = None,
         bad_answer: bool = False,
         oversized: bool = False,
+        nameless: bool = False,
     ) -> None:
         super().__init__(message)
         self.host = host
+        self.nameless = nameless
         self.bad_answer = bad_answer
         self.oversized = oversized
         self.status = status

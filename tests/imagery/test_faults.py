@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -549,3 +550,22 @@ def test_closed_session_ends_its_waits() -> None:
         script.answers[:] = [GOOD]
         assert asking.fetch(url, body_of) == b"good", "it may be used again"
         asking.close()
+
+
+def test_a_name_that_nobody_knows_is_asked_for_three_times_and_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def unknown(host: str, *_rest: object, **_more: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    session = HttpSession(RetryPolicy(attempts=12), pause=lambda _seconds: None)
+    with (
+        contextlib.closing(session),
+        pytest.raises(HttpError, match=r"nobody knows example\.invalid; is this"),
+    ):
+        session.fetch_json("https://example.invalid/search")
+    assert len(asked) == 3
