@@ -398,6 +398,7 @@ def test_the_demo_keeps_what_a_person_put_into_its_folder(tmp_path: Path) -> Non
 
 
 @pytest.mark.integration
+@pytest.mark.filterwarnings("ignore::minewatch.errors.CoverageWarning")
 def test_the_demo_is_built_from_images_of_several_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +419,9 @@ def test_the_demo_is_built_from_images_of_several_places(
     mining = dataset.sites["label"] == 1
     assert places[mining].nunique() >= 4
     assert places[~mining].nunique() >= 6
+    run_study(tmp_path / "demo", only=["context"])
+    study_module.make_demo(tmp_path / "demo", overwrite=True)  # nothing in it is foreign
+    assert not (tmp_path / "demo" / "patches").exists()
 
 
 def test_a_change_of_version_is_a_reason() -> None:

@@ -20,7 +20,15 @@ YEAR = 2024
 ARCHIVE = "archive"
 _OWN = {
     *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
-    *("valley.osm.pbf", "context", "models", ".minewatch", ".patches.lock", ".context.lock"),
+    *(
+        "valley.osm.pbf",
+        "context",
+        "models",
+        ".minewatch",
+        ".patches.lock",
+        ".patches.building.lock",
+    ),
+    ".context.lock",
 }
 """What a demo's folder holds; with anything else in it, it is not replaced."""
 
