@@ -14,6 +14,7 @@ import shapely
 
 from minewatch import toy
 from minewatch._figures import _settle_layout
+from minewatch._report._plates import draw_plates
 from minewatch.cli._app import run
 from minewatch.context import Context, Features, extract_features, write_context
 from minewatch.errors import InputError
@@ -24,7 +25,6 @@ from minewatch.explore._context_mapped import describe_mapped
 from minewatch.explore._context_models import context_numbers, measure_null_models
 from minewatch.explore._context_values import Surroundings, gather_surroundings
 from minewatch.explore._figures import PLATES
-from minewatch.explore._plates import draw_plates
 from minewatch.patches import PatchDataset, write_patches
 
 QUICK = ExploreSettings(n_repeats=1, block_sizes_m=(10_000.0,), n_thumbnails=2)

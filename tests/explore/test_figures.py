@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from minewatch._figures import CLASS_STYLES
 from minewatch._report._pictures import draw_pictures
+from minewatch._report._plates import draw_plates
+from minewatch._report._section import Section
 from minewatch.explore._captions import leakage as leakage_caption
 from minewatch.explore._figures import PLATES, TABLE_VIEWS
 from minewatch.explore._figures_bands import (
@@ -21,8 +23,6 @@ from minewatch.explore._figures_correlation import draw_correlation, draw_scores
 from minewatch.explore._figures_labels import draw_doubts
 from minewatch.explore._figures_overview import draw_checks, draw_class_balance
 from minewatch.explore._figures_space import draw_leakage, draw_map, draw_nearest, draw_variogram
-from minewatch.explore._plates import draw_plates
-from minewatch.explore._section import Section
 
 
 def words(figure: Figure) -> str:

@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from minewatch import toy
 from minewatch._figures import _settle_layout
+from minewatch._report._plates import draw_plates
 from minewatch._report._tables import (
     TableView,
     join_intervals,
@@ -30,7 +31,6 @@ from minewatch.errors import AlreadyThereError
 from minewatch.explore import ExploreSettings, Findings, Section, explore, write_report
 from minewatch.explore._captions import nearest, site_map, site_map_alt
 from minewatch.explore._figures import PLATES
-from minewatch.explore._plates import draw_plates
 from minewatch.patches import PatchDataset, write_patches
 
 BANDS = ["B02", "B03", "B04", "B08", "B11", "B12"]

@@ -3,21 +3,22 @@
 `explore` computes tables, `write_report` draws them and writes them down.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from minewatch._lazy import import_name
+
 if TYPE_CHECKING:
+    from minewatch._report._section import Findings, Section
     from minewatch.explore._explore import explore
     from minewatch.explore._report import write_report
-    from minewatch.explore._section import Findings, Section
     from minewatch.explore._settings import ExploreSettings
 
 __all__ = ["ExploreSettings", "Findings", "Section", "explore", "write_report"]
 
 _MODULES = {
     "ExploreSettings": "_settings",
-    "Findings": "_section",
-    "Section": "_section",
+    "Findings": "._report._section",
+    "Section": "._report._section",
     "explore": "_explore",
     "write_report": "_report",
 }
@@ -25,9 +26,7 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a name on first use: a process that only draws needs no more than that."""
-    if name not in _MODULES:
-        raise AttributeError(f"minewatch.explore has no {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return import_name(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from minewatch._report._section import Section
 from minewatch.explore import _context_around, _context_mapped, _context_models
 from minewatch.explore._context_values import Surroundings
-from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._words import number_of
 

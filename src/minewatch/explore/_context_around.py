@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_length, format_number, format_percent
+from minewatch._report._section import Section
 from minewatch.explore._context_bias import ANY, describe_bias
 from minewatch.explore._context_rates import odds_ratio, ratio_words, share_interval
 from minewatch.explore._context_values import Surroundings
 from minewatch.explore._roc import Auc, auc_words, measure_auc
-from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._words import number_of, verb_of
 from minewatch.sites import CLASS_NAMES, nearest_distance_m, spatial_blocks

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_count, format_percent
+from minewatch._report._section import Section
 from minewatch.context._layers import TARGET
 from minewatch.explore._context_cells import Frame, count_by_cell, frame_sites
 from minewatch.explore._context_values import Surroundings
-from minewatch.explore._section import Section
 from minewatch.explore._words import number_of, verb_of
 
 KEY, TITLE = "context", "Context"

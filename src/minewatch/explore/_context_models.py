@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_interval, format_length
+from minewatch._report._section import Section
 from minewatch.explore._context_values import Surroundings
 from minewatch.explore._folds import draw_folds, why_not_folds
 from minewatch.explore._held_out import (
@@ -28,7 +29,6 @@ from minewatch.explore._leakage import (
 )
 from minewatch.explore._places import as_codes, earth_centred_m
 from minewatch.explore._roc import auc_words, measure_auc, measure_difference
-from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._words import number_of
 from minewatch.types import BoolArray, FloatArray, IntArray

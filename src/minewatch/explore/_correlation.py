@@ -9,10 +9,10 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from minewatch._figures import format_count, format_number, format_percent
+from minewatch._report._section import Section
 from minewatch.explore._pictures import picture_sites
 from minewatch.explore._places import as_codes, class_words, in_order, labels_as_float
 from minewatch.explore._rows import by_wavelength
-from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
 from minewatch.types import FloatArray

@@ -7,6 +7,7 @@ import pandas as pd
 from KDEpy import FFTKDE
 
 from minewatch._figures import format_number, format_percent, format_reflectance
+from minewatch._report._section import Section
 from minewatch.bands import SCALE_FACTOR, band
 from minewatch.explore._histograms import (
     QUANTILES,
@@ -15,7 +16,6 @@ from minewatch.explore._histograms import (
     known_counts,
     largest_gap,
 )
-from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._statistics import CLASSES, PatchStatistics
 from minewatch.types import FloatArray, IntArray

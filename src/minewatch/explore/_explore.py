@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from minewatch import __version__
 from minewatch._progress import Progress, silent
+from minewatch._report._section import Findings, Section
 from minewatch.explore._context import context_steps
 from minewatch.explore._context_values import Surroundings, check_context, gather_surroundings
 from minewatch.explore._correlation import measure_correlation
@@ -19,7 +20,6 @@ from minewatch.explore._integrity import check_integrity
 from minewatch.explore._labels import doubt_labels
 from minewatch.explore._overview import describe_overview
 from minewatch.explore._periods import describe_period
-from minewatch.explore._section import Findings, Section
 from minewatch.explore._separability import rank_separability
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._space import describe_space

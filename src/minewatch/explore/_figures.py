@@ -4,6 +4,8 @@ from typing import Final
 
 import pandas as pd
 
+from minewatch._report._plates import Plate
+from minewatch._report._tables import TableView
 from minewatch.explore import _captions as say
 from minewatch.explore._figures_bands import draw_densities, draw_ranking, draw_signatures
 from minewatch.explore._figures_correlation import (
@@ -16,8 +18,6 @@ from minewatch.explore._figures_labels import draw_doubts
 from minewatch.explore._figures_of_context import CONTEXT_PLATES, CONTEXT_VIEWS
 from minewatch.explore._figures_overview import draw_checks, draw_class_balance
 from minewatch.explore._figures_space import draw_leakage, draw_map, draw_nearest, draw_variogram
-from minewatch.explore._plates import Plate
-from minewatch.explore._report_tables import TableView
 
 
 def _is_known(matrix: pd.DataFrame) -> bool:

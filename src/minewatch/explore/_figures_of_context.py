@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from minewatch._report._plates import Plate
+from minewatch._report._tables import TableView
 from minewatch.explore import _captions_context as say
 from minewatch.explore._figures_context import (
     draw_apart,
@@ -11,8 +13,6 @@ from minewatch.explore._figures_context import (
 )
 from minewatch.explore._figures_context_maps import draw_layer_maps
 from minewatch.explore._figures_null_models import draw_null_models
-from minewatch.explore._plates import Plate
-from minewatch.explore._report_tables import TableView
 
 _CONTEXT: Final = (
     Plate(

@@ -8,9 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from minewatch._figures import format_count, format_number
+from minewatch._report._section import Section
 from minewatch.bands import SCALE_FACTOR
 from minewatch.explore._rows import by_wavelength
-from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._statistics import CLASSES, PatchStatistics
 from minewatch.explore._thumbnails import common_stretch, composites, thumbnails

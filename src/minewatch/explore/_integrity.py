@@ -8,11 +8,11 @@ import pandas as pd
 import xarray as xr
 
 from minewatch._figures import format_count
+from minewatch._report._section import Section
 from minewatch.bands import MAX_DN, NO_DATA, SCALE_FACTOR
 from minewatch.explore._duplicates import exact_duplicates, near_duplicates
 from minewatch.explore._fault_classes import class_p_values, tell_fault_classes
 from minewatch.explore._histograms import count_quantiles, known_counts
-from minewatch.explore._section import Section
 from minewatch.explore._settings import ExploreSettings
 from minewatch.explore._statistics import CLASSES, PatchStatistics, limits_dn
 from minewatch.explore._thumbnails import common_stretch, composites, thumbnails

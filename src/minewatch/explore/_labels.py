@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_count, format_length, format_percent
+from minewatch._report._section import Section
 from minewatch.explore._folds import why_not_folds
 from minewatch.explore._held_out import (
     has_data,
@@ -28,7 +29,6 @@ from minewatch.explore._places import (
     labels_as_float,
 )
 from minewatch.explore._roc import Auc, measure_auc
-from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
 from minewatch.explore._words import and_empty, number_of

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_count, format_length, format_number, format_percent
+from minewatch._report._section import Section
 from minewatch.bands import NO_DATA, band
 from minewatch.explore._periods import describe_period, measure_periods
-from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import CLASSES, PatchStatistics
 from minewatch.explore._words import number_of

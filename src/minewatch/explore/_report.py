@@ -6,11 +6,11 @@ from pathlib import Path
 from minewatch._progress import Progress, silent
 from minewatch._report._files import write_findings, write_manifest, write_tables
 from minewatch._report._page import PageSection, build_page
+from minewatch._report._section import Findings
 from minewatch._store import Ours, write_text, writing_folder
 from minewatch.explore._figures import TABLE_VIEWS
 from minewatch.explore._report_sections import write_sections
 from minewatch.explore._report_worker import write_sections_aside
-from minewatch.explore._section import Findings
 from minewatch.types import StrPath
 
 STEP = "writing the report"

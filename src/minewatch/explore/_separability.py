@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import format_count, format_length, format_percent
+from minewatch._report._section import Section
 from minewatch.explore._held_out import has_data
 from minewatch.explore._places import in_order, independent_places, is_placed, labels_as_float
 from minewatch.explore._roc import Auc, measure_auc
 from minewatch.explore._rows import by_wavelength
-from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._statistics import PatchStatistics
 from minewatch.explore._words import and_empty, number_of

@@ -12,6 +12,7 @@ from minewatch._figures import (
     format_number,
     format_percent,
 )
+from minewatch._report._section import Section
 from minewatch.explore._autocorrelation import fit_range, measure_moran, measure_variogram
 from minewatch.explore._correlation import find_components
 from minewatch.explore._held_out import has_data, spectral_features
@@ -25,7 +26,6 @@ from minewatch.explore._places import (
     labels_as_float,
 )
 from minewatch.explore._roc import auc_words
-from minewatch.explore._section import Section
 from minewatch.explore._settings import DEFAULT_SETTINGS, ExploreSettings
 from minewatch.explore._squares import patch_squares
 from minewatch.explore._statistics import PatchStatistics
