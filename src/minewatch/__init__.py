@@ -6,8 +6,9 @@ context, explore, model, scan, maps. Each is a module, a group of commands, a se
 A word is imported on first use, so ``import minewatch`` costs almost nothing.
 """
 
-import importlib
 from types import ModuleType
+
+from minewatch._lazy import import_name
 
 __version__ = "0.1.0"
 
@@ -16,9 +17,8 @@ __all__ = ["__version__", *_WORDS]  # noqa: PLE0604 - the words are strings
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _WORDS:
-        return importlib.import_module(f"minewatch.{name}")
-    raise AttributeError(f"minewatch has no {name!r}; it has {', '.join(_WORDS)}")
+    module: ModuleType = import_name(__name__, dict(zip(_WORDS, _WORDS, strict=True)), name)
+    return module
 
 
 def __dir__() -> list[str]:

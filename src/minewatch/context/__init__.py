@@ -5,8 +5,9 @@ places, `write_context` keeps it, and `open_context` opens what was kept. Source
 of features that are used less have their names here too.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from minewatch._lazy import import_name
 
 if TYPE_CHECKING:
     from minewatch.context._area import site_neighbourhoods as site_neighbourhoods
@@ -60,9 +61,7 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a name on first use: who opens a folder needs no reader of OpenStreetMap."""
-    if name not in _MODULES:
-        raise AttributeError(f"minewatch.context has no {name!r}; it has {', '.join(_MODULES)}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return import_name(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,9 @@ onnxruntime runs alone: `load_detector`, `save_detector`; `predict` scores a dat
 are used less, such as `NullDetector` or `fetch_detector`, are here too.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from minewatch._lazy import import_name
 
 if TYPE_CHECKING:
     from minewatch.model._ablations import run_ablations as run_ablations
@@ -112,9 +113,7 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a name on first use: who looks at a card needs neither onnx nor scikit-learn."""
-    if name not in _MODULES:
-        raise AttributeError(f"minewatch.model has no {name!r}; it has {', '.join(_MODULES)}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return import_name(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:
