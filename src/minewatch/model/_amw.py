@@ -193,7 +193,7 @@ def convert_keras(
     UnsafeError
         If it refers to other files.
     MissingExtraError
-        If h5py or onnx is not installed.
+        If h5py is not installed.
 
     Examples
     --------

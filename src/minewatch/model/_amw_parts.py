@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from minewatch.errors import InputError, MissingExtraError
+from minewatch.errors import InputError
 from minewatch.model._amw_read import KerasFile, Weight
+from minewatch.model._forest_onnx import import_onnx
 from minewatch.types import AnyArray
 
 OPSET: Final = 17
@@ -86,7 +87,7 @@ class Graph:
     """An ONNX graph in the making."""
 
     def __init__(self) -> None:
-        self.onnx = _import_onnx()
+        self.onnx = import_onnx()
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -104,16 +105,3 @@ class Graph:
         whole = np.ascontiguousarray(values)
         self.constants.append(self.onnx.numpy_helper.from_array(whole, name))
         return name
-
-
-def _import_onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise MissingExtraError(
-            "converting Keras models needs onnx: pip install 'minewatch[convert]'"
-        ) from error
-    return onnx

@@ -175,7 +175,7 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
         Raises
         ------
         MissingExtraError
-            If torch or onnx is not installed.
+            If torch is not installed.
         InputError, LevelError
             If the pixels are no patches, a label is missing, or there is only one class.
         """
@@ -356,15 +356,14 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
 
 def _import_training() -> ModuleType:
     try:
-        import onnx
         import torch
     except ImportError as error:
         raise MissingExtraError(
-            f"training a network needs torch and onnx, and {error.name} is not installed: "
-            "pip install 'minewatch[cnn]'. Without a GPU, install torch from PyTorch's CPU index "
-            "first (see 'Start locally' on pytorch.org): it is a tenth as large"
+            "training a network needs torch, which is not installed: pip install "
+            "'minewatch[cnn]'. Without a GPU, install torch from PyTorch's CPU index first (see "
+            "'Start locally' on pytorch.org): it is a tenth as large"
         ) from error
-    del onnx, torch
+    del torch
     from minewatch.model import _cnn_train
 
     return _cnn_train

@@ -18,7 +18,7 @@ from minewatch.errors import InputError, NotThereError
 from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
-from minewatch.model._forest_onnx import finish_model, require_onnx
+from minewatch.model._forest_onnx import finish_model, import_onnx
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
 from minewatch.types import FloatArray, IntArray, StrPath
 
@@ -199,7 +199,7 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and a network that takes vectors as context."""
         check_is_fitted(self, "columns_")
-        onnx = require_onnx()
+        onnx = import_onnx()
         nodes, constants = self._linear_nodes() if self.probe == "linear" else self._near_nodes()
         tensors = [onnx.numpy_helper.from_array(values, name) for name, values in constants.items()]
         vectors = onnx.helper.make_tensor_value_info(
@@ -246,7 +246,7 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return min(self.n_neighbours, len(self.directions_))
 
     def _linear_nodes(self) -> tuple[list[Any], dict[str, npt.NDArray[Any]]]:
-        make = require_onnx().helper.make_node
+        make = import_onnx().helper.make_node
         nodes = [
             make("Gemm", ["context", "weights", "bias"], ["sum"]),
             make("Sigmoid", ["sum"], ["score"]),
@@ -255,7 +255,7 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return nodes, {"weights": weights, "bias": np.array([self.bias_], dtype=np.float32)}
 
     def _near_nodes(self) -> tuple[list[Any], dict[str, npt.NDArray[Any]]]:
-        make = require_onnx().helper.make_node
+        make = import_onnx().helper.make_node
         nodes = [
             make("ReduceL2", ["context"], ["length"], axes=[1], keepdims=1),
             make("Add", ["length", "tiny"], ["divisor"]),

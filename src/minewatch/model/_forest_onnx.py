@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from minewatch.errors import MissingExtraError
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _OPSET: Final = 17
@@ -68,27 +67,19 @@ def floor_to_float32(values: FloatArray) -> npt.NDArray[np.float32]:
     return rounded
 
 
-def require_onnx() -> Any:
-    """Import onnx, or say which extra it comes with.
+def import_onnx() -> Any:
+    """Import onnx on first use: who only loads a detector need not wait for it."""
+    import onnx
+    import onnx.checker
+    import onnx.helper
+    import onnx.numpy_helper
 
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingExtraError(
-            "saving a detector needs the package onnx; install it with pip install "
-            "'minewatch[convert]'"
-        ) from error
     return onnx
 
 
 def trees_node(trees: Sequence[Tree], source: str, result: str) -> Any:
     """Make the ONNX node (ai.onnx.ml TreeEnsemble) that adds up what trees say: (site, 1)."""
-    onnx = require_onnx()
+    onnx = import_onnx()
     parts = _collect(trees)
     tensors = {
         "nodes_splits": floor_to_float32(parts["threshold"]),
@@ -170,7 +161,7 @@ def make_model(nodes: Sequence[Any], inputs: Sequence[tuple[str, int]]) -> bytes
     inputs
         Name and width of each table of numbers that goes in: (site, width).
     """
-    helper, kind = require_onnx().helper, require_onnx().TensorProto.FLOAT
+    helper, kind = import_onnx().helper, import_onnx().TensorProto.FLOAT
     values = [helper.make_tensor_value_info(name, kind, ["site", width]) for name, width in inputs]
     return finish_model(nodes, values)
 
@@ -198,7 +189,7 @@ def finish_model(
     n_scores
         How many scores a site has.
     """
-    onnx = require_onnx()
+    onnx = import_onnx()
     helper = onnx.helper
     score = helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, ["site", n_scores])
     graph = helper.make_graph(list(nodes), "detector", inputs, [score], initializer=constants)

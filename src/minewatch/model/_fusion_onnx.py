@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minewatch.model._card import Card
-from minewatch.model._forest_onnx import finish_model, read_forest, require_onnx, trees_node
+from minewatch.model._forest_onnx import finish_model, import_onnx, read_forest, trees_node
 
 
 def fuse_networks(
@@ -33,7 +33,7 @@ def fuse_networks(
     least_score
         Scores are cut to this and 1 - this before the logit is taken.
     """
-    onnx = require_onnx()
+    onnx = import_onnx()
     helper = onnx.helper
     base = onnx.compose.add_prefix(
         onnx.load_from_string(base_network), "base_", rename_inputs=False
@@ -75,7 +75,7 @@ def fuse_networks(
 
 def join_members(networks: Sequence[bytes], cards: Sequence[Card]) -> bytes:
     """Join networks into one whose `score` is (site, member)."""
-    onnx = require_onnx()
+    onnx = import_onnx()
     nodes: list[Any] = []
     constants: list[Any] = []
     inputs: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def join_members(networks: Sequence[bytes], cards: Sequence[Card]) -> bytes:
 
 def _score_nodes(output: str, card: Card, prefix: str = "") -> list[Any]:
     """Make one score of what a network gives: (site, 1), `by_base`; needs the constant `mining`."""
-    make, result = require_onnx().helper.make_node, [f"{prefix}by_base"]
+    make, result = import_onnx().helper.make_node, [f"{prefix}by_base"]
     if card.output.kind == "members":
         return [make("ReduceMean", [output], result, axes=[1], keepdims=1)]
     return [make("Gather", [output, f"{prefix}mining"], result, axis=1)]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minewatch.model._forest_onnx import finish_model, require_onnx
+from minewatch.model._forest_onnx import finish_model, import_onnx
 from minewatch.model._textures import SMALLEST_CONTRAST, STRIDE_PX, WEAKEST, Dictionary
 from minewatch.types import FloatArray
 
@@ -21,7 +21,7 @@ def write_textures(dictionary: Dictionary, size_px: int, weights: FloatArray, bi
     weights, bias
         The linear rule on what `describe` gives.
     """
-    onnx = require_onnx()
+    onnx = import_onnx()
     n_bands, window = dictionary.filters.shape[1:3]
     ones = np.ones((1, n_bands, window, window), dtype=np.float32)
     n_windows = (size_px - window) // STRIDE_PX + 1
@@ -50,15 +50,15 @@ def write_textures(dictionary: Dictionary, size_px: int, weights: FloatArray, bi
 
 def _respond() -> list[Any]:
     """Compare every window with every texture; `known` is 1 where no pixel is missing."""
-    make = require_onnx().helper.make_node
+    make = import_onnx().helper.make_node
     strides = {"strides": [STRIDE_PX, STRIDE_PX]}
     return [
         make("IsNaN", ["pixels"], ["is_missing"]),
         make("Where", ["is_missing", "nought", "pixels"], ["filled"]),
-        make("Cast", ["is_missing"], ["missing"], to=require_onnx().TensorProto.FLOAT),
+        make("Cast", ["is_missing"], ["missing"], to=import_onnx().TensorProto.FLOAT),
         make("Conv", ["missing", "ones"], ["n_missing"], **strides),
         make("Less", ["n_missing", "half"], ["is_known"]),
-        make("Cast", ["is_known"], ["known"], to=require_onnx().TensorProto.FLOAT),
+        make("Cast", ["is_known"], ["known"], to=import_onnx().TensorProto.FLOAT),
         make("Conv", ["filled", "averaging"], ["mean"], **strides),
         make("Mul", ["filled", "filled"], ["squares"]),
         make("Conv", ["squares", "averaging"], ["mean_square"], **strides),
@@ -76,7 +76,7 @@ def _respond() -> list[Any]:
 
 def _pool() -> list[Any]:
     """Take the root of the mean response over known windows, of either sign, all and middle."""
-    make = require_onnx().helper.make_node
+    make = import_onnx().helper.make_node
     nodes = [make("Slice", ["known", "starts", "ends", "axes"], ["known_middle"])]
     nodes += [
         make("ReduceSum", [known, "axes"], [f"n_{known}"], keepdims=0)
@@ -100,7 +100,7 @@ def _pool() -> list[Any]:
 
 
 def _decide() -> list[Any]:
-    make = require_onnx().helper.make_node
+    make = import_onnx().helper.make_node
     roots = [
         f"{sign}_{part}_root" for sign in ("response", "opposite") for part in ("all", "middle")
     ]

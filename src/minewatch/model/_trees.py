@@ -17,7 +17,7 @@ from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._features import Values, patch_statistics, statistic_names
-from minewatch.model._forest_onnx import make_model, read_forest, require_onnx, trees_node
+from minewatch.model._forest_onnx import import_onnx, make_model, read_forest, trees_node
 from minewatch.model._prepare import missing_share
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
 from minewatch.types import BoolArray, FloatArray, IntArray
@@ -229,15 +229,9 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         return np.asarray(mining > 0.5, dtype=np.int64)
 
     def to_onnx(self) -> tuple[Card, bytes]:
-        """Give the card, and the bytes of ``model.onnx``, which takes statistics and context.
-
-        Raises
-        ------
-        MissingExtraError
-            If the package onnx is not installed.
-        """
+        """Give the card, and the bytes of ``model.onnx``, which takes statistics and context."""
         check_is_fitted(self, "forest_")
-        onnx = require_onnx()
+        onnx = import_onnx()
         n_context = self.context_.width
         inputs = [("statistics", len(self.columns_) - n_context)]
         nodes, source = [], "statistics"
