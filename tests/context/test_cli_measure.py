@@ -44,7 +44,25 @@ def test_the_summary_says_shares_and_what_limits_them(study, capsys):
     assert "Nothing is drawn by hand around: 2 within 500 m, 2 within 2 km, 1 within 10 km" in out
     assert "to where the extract ends: 2 sites" in out
     assert "© OpenStreetMap contributors" in out
-    assert "Channels: 3 patches × 3 layers of 8 × 8 pixels" in out
+    assert "Nearest: the median over sites that have one within 10 km\n" in out
+    assert "Channels: 3 patches × 3 layers of 8 × 8 pixels, cut around the sites: no" in out
+
+
+def test_the_target_is_drawn_when_it_is_named(study, capsys):
+    arguments = ["context", "measure", "--study", str(study), "--size-px", "8"]
+    assert run([*arguments, "--layers", "highway, target"]) == 0
+    assert "3 patches × 2 layers" in capsys.readouterr().out
+    drawn = open_context(study / "context").channels["layer"]
+    assert list(drawn.values) == ["highway", "target"]
+
+
+def test_sites_without_coordinates_have_no_channels_and_that_is_said(study, capsys):
+    sites = tables.site_table([(np.nan, np.nan)]).assign(label=[1], source="made")
+    write_sites(sites, study / "sites.parquet", overwrite=True)
+    assert run(["context", "measure", "--study", str(study)]) == 0
+    out = capsys.readouterr().out
+    assert "Shares of 0 sites; 1 has no coordinates\n" in out
+    assert "No channels are drawn, for no site has coordinates\n" in out
 
 
 def test_the_result_is_one_json_object(study, capsys):
@@ -63,6 +81,7 @@ def test_a_dataset_is_drawn_on_its_own_grids(study, capsys):
     write_patches(study / "patches", sites, numbers, bands="rgb", level="L2A", cut="point")
     assert run(["context", "measure", "--study", str(study)]) == 0
     context = open_context(study / "context")
+    assert "× 16 pixels\n" in capsys.readouterr().out
     assert context.channels.sizes == {"site": 2, "layer": 3, "y": 16, "x": 16}
     dataset = PatchDataset.open(study / "patches")
     assert list(context.table.index) == list(dataset.sites.index)

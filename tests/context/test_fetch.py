@@ -14,6 +14,7 @@ from osmium.osm.mutable import Node
 from minewatch._http import RetryPolicy
 from minewatch.context import (
     DEFAULT_LAYERS,
+    OverpassSource,
     RegionSource,
     extract_features,
     fetch_features,
@@ -23,7 +24,13 @@ from minewatch.context import (
     write_features,
 )
 from minewatch.context._fetch import _settings
-from minewatch.errors import AlreadyThereError, CoverageWarning, InputError, NotThereError
+from minewatch.errors import (
+    AlreadyThereError,
+    ContextError,
+    CoverageWarning,
+    InputError,
+    NotThereError,
+)
 
 AREA = shapely.box(-62.7, 5.2, -62.4, 5.5)
 
@@ -178,6 +185,42 @@ def test_a_name_is_a_file_a_region_or_the_server(tmp_path):
 def test_a_server_is_not_asked_for_all_the_world(tmp_path):
     with pytest.raises(InputError, match="give one"):
         fetch_features(None, source="overpass", out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "nowhere.osm.pbf",
+        RegionSource(region="venezuela", url="http://127.0.0.1:9", retry=RetryPolicy(attempts=1)),
+        OverpassSource(url="http://127.0.0.1:9", retry=RetryPolicy(attempts=1)),
+        OverpassSource(
+            url="http://127.0.0.1:9", date="2024-05-01T00:00:00Z", retry=RetryPolicy(attempts=1)
+        ),
+    ],
+)
+def test_a_fetch_of_which_nothing_came_leaves_nothing(tmp_path, source):
+    with pytest.raises((NotThereError, ContextError)):
+        fetch_features(AREA, source=source, out=tmp_path / "study" / "context")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_or_came_stays_after_a_fetch_that_failed(serve_map, quick_source, tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(NotThereError):
+        fetch_features(AREA, source="nowhere.osm.pbf", out=tmp_path / "mine")
+    assert (tmp_path / "mine").is_dir()
+
+    def stop(step, done, total):
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch_features(
+            AREA, source=quick_source(serve_map().url), out=tmp_path / "new", progress=stop
+        )
+    kept = {file.name for file in (tmp_path / "new" / ".overpass").glob("*.json")}
+    assert len(kept) == 2
+    assert "plan.json" in kept
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

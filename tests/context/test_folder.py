@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from minewatch.context import (
-    _folder,
+    _request,
     draw_channels,
     measure_context,
     open_context,
@@ -60,6 +60,27 @@ def test_what_was_written_is_opened_again(tmp_path, sites, features):
     assert opened.info["osm_timestamp"] == "2024-05-01T00:00:00Z"
     assert set(made.target_columns) | set(made.ordinary_columns) == set(made.table.columns)
     assert all(name.startswith("target_") for name in made.target_columns)
+
+
+def test_what_names_the_target_is_drawn_beside_layers_when_asked_for(tmp_path, sites, features):
+    plain = write_context(tmp_path / "plain", sites, features, layers=["natural"], grid=GRID)
+    asked = write_context(
+        tmp_path / "asked", sites, features, layers=["target", "natural"], grid=GRID
+    )
+    assert list(plain.channels["layer"].values) == ["natural"]
+    assert list(asked.channels["layer"].values) == ["natural", "target"]
+    pd.testing.assert_frame_equal(asked.table, plain.table)
+    geoboxes = {key: GRID.geobox(p.x, p.y) for key, p in sites.geometry.items() if np.isfinite(p.x)}
+    drawn = draw_channels(geoboxes, features, layers=["natural", "target"])
+    assert np.array_equal(asked.channels["presence"], drawn["presence"])
+    with pytest.raises(AlreadyThereError, match="other draws_target"):
+        write_context(tmp_path / "plain", sites, layers=["natural", "target"], grid=GRID)
+
+
+def test_nothing_is_made_where_no_features_are(tmp_path, sites):
+    with pytest.raises(NotThereError, match="fetch features first"):
+        write_context(tmp_path / "context", sites, grid=GRID)
+    assert not (tmp_path / "context").exists()
 
 
 def test_xarray_opens_the_channels(tmp_path, sites, features):
@@ -164,8 +185,8 @@ def test_what_differs_is_named(tmp_path, sites, features, monkeypatch):
         write_context(tmp_path, sites, grid=GRID, radii_m=(700,))
     with pytest.raises(AlreadyThereError, match="context of other sites or patches;"):
         write_context(tmp_path, sites.iloc[1:], grid=GRID)
-    versions = _folder.versions()
-    monkeypatch.setattr(_folder, "versions", lambda: {**versions, "shapely": "9.9"})
+    versions = _request.versions()
+    monkeypatch.setattr(_request, "versions", lambda: {**versions, "shapely": "9.9"})
     with pytest.raises(AlreadyThereError, match=r"context of shapely .+ \(now 9\.9\);"):
         write_context(tmp_path, sites, grid=GRID)
 
@@ -184,4 +205,4 @@ def test_another_version_is_refused(tmp_path, sites, features):
     (folder / "context.json").write_text(json.dumps(header | {"format": "context 0"}))
     with pytest.raises(DatasetError, match="context 0"):
         open_context(folder)
-    assert _folder.versions().items() <= header["versions"].items()
+    assert _request.versions().items() <= header["versions"].items()

@@ -136,7 +136,8 @@ def test_without_a_network_the_message_says_what_to_download(tmp_path):
         fetch_region(there_is_none, tmp_path)
     words = str(caught.value)
     assert "http://127.0.0.1:9/south-america/venezuela-latest.osm.pbf" in words
-    assert "--extract" in words
+    assert "--extract venezuela-latest.osm.pbf" in words
+    assert 'in study.toml source = "venezuela-latest.osm.pbf"' in words
     assert "\n" not in words
 
 

@@ -8,7 +8,7 @@ import typer
 from minewatch.cli import _common
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
 
     import geopandas as gpd
     from odc.geo.geobox import GeoBox
@@ -43,7 +43,8 @@ def measure(
         typer.Option("--features", metavar="FILE", help="What is mapped; else as fetched."),
     ] = None,
     layers: Annotated[
-        str | None, typer.Option("--layers", help="Layers, by name: highway,waterway,…; else all.")
+        str | None,
+        typer.Option("--layers", help="Layers: highway,waterway,…; target is drawn if named."),
     ] = None,
     radii_m: _Radii = None,
     channels: Annotated[
@@ -90,7 +91,11 @@ def measure(
             progress=progress,
         )
     summary = context.summary()
-    _common.print_result(summary, as_json=json_, describe=lambda: _describe(summary, context))
+    _common.print_result(
+        summary,
+        as_json=json_,
+        describe=lambda: _describe(summary, context, is_cut=geoboxes is None),
+    )
 
 
 def _names(layers: str | None) -> list[str] | None:
@@ -116,7 +121,7 @@ def _places(
     return patches.sites, {str(key): patches.geobox(str(key)) for key in placed}
 
 
-def _describe(summary: "Mapping[str, Any]", context: "Context") -> str:
+def _describe(summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool) -> str:
     """Write the summary for a person: a table of shares, then what to be careful about."""
     radii = list(summary["nothing_mapped"])
     head = ["", "in patch", *(f"≤ {_metres(radius)}" for radius in radii), "nearest"]
@@ -137,16 +142,19 @@ def _describe(summary: "Mapping[str, Any]", context: "Context") -> str:
         ).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, "", *_notes(summary, context)])
+    return "\n".join([*lines, "", *_notes(summary, context, is_cut=is_cut)])
 
 
-def _notes(summary: "Mapping[str, Any]", context: "Context") -> list[str]:
+def _notes(summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool) -> list[str]:
     placed = summary["sites"] - summary["unplaced"]
     nothing = ", ".join(
         f"{n:,} within {_metres(radius)}" for radius, n in summary["nothing_mapped"].items()
     )
     limited = summary["edge_limited"]
-    unplaced = f"; {summary['unplaced']:,} have no coordinates" if summary["unplaced"] else ""
+    n_unplaced = summary["unplaced"]
+    has = "has" if n_unplaced == 1 else "have"
+    unplaced = f"; {n_unplaced:,} {has} no coordinates" if n_unplaced else ""
+    farthest = _metres(max(summary["nothing_mapped"], key=float))
     edge = (
         "Where the extract ends is not known"
         if limited is None
@@ -155,19 +163,25 @@ def _notes(summary: "Mapping[str, Any]", context: "Context") -> list[str]:
     date, attribution = context.info["osm_timestamp"], context.info["attribution"]
     credit = f"{date or 'unknown date'}, {attribution or 'of unknown source'}"
     return [
-        f"Shares of {placed:,} sites{unplaced}; nearest: median where there is one that near",
+        f"Shares of {placed:,} sites{unplaced}",
+        f"Nearest: the median over sites that have one within {farthest}",
         "By hand: what people draw, so neither waters nor boundaries",
         f"Nothing is drawn by hand around: {nothing}",
         edge,
-        *([] if context.channels is None else [_drawn(context.channels.sizes)]),
+        *_drawn(context, placed=placed, is_cut=is_cut),
         f"Map data of {credit}",
         f"Saved: {context.path}",
     ]
 
 
-def _drawn(sizes: "Mapping[Hashable, int]") -> str:
+def _drawn(context: "Context", *, placed: int, is_cut: bool) -> list[str]:
+    """Say what was drawn, and on what: without a dataset patches are cut around the sites."""
+    if context.channels is None:
+        return [] if placed else ["No channels are drawn, for no site has coordinates"]
+    sizes = context.channels.sizes
     pixels = f"{sizes['y']} × {sizes['x']} pixels"
-    return f"Channels: {sizes['site']:,} patches × {sizes['layer']} layers of {pixels}"
+    cut = ", cut around the sites: no patches were given" if is_cut else ""
+    return [f"Channels: {sizes['site']:,} patches × {sizes['layer']} layers of {pixels}{cut}"]
 
 
 def _percent(value: float | None) -> str:

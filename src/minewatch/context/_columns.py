@@ -106,6 +106,8 @@ def choose_layers(
 ) -> tuple[Layer, ...]:
     """Give the ordinary layers that are wanted; those that name the target are left out.
 
+    ``"target"`` among them is passed over: it is measured whatever the layers.
+
     A layer that is known by its name alone is taken from the features' own account, then from the
     default layers; of one that nobody describes everything is measured.
 
@@ -115,7 +117,7 @@ def choose_layers(
         If a layer that was named is not among the features.
     """
     there = layer_columns(table)
-    wanted = list(there) if layers is None else list(layers)
+    wanted = list(there) if layers is None else [layer for layer in layers if layer != TARGET]
     described = {layer.name: layer for layer in (*DEFAULT_LAYERS, *_told(info))}
     found = [
         given if isinstance(given, Layer) else described.get(given, Layer(name=given, key=given))

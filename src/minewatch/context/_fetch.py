@@ -4,8 +4,8 @@ import dataclasses
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -18,7 +18,7 @@ from minewatch.context._extract import extract
 from minewatch.context._features import Features, write_features
 from minewatch.context._geofabrik import RegionSource, fetch_region
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
-from minewatch.context._overpass import OverpassSource, fetch_overpass
+from minewatch.context._overpass import PLAN_FILE, OverpassSource, fetch_overpass
 from minewatch.errors import CoverageWarning, InputError
 from minewatch.types import StrPath
 
@@ -112,7 +112,8 @@ def fetch_features(
     if ground is None and isinstance(settings, OverpassSource):
         raise InputError("an Overpass server is asked for an area; give one")
     refuse_existing(final, overwrite=overwrite)
-    with locked(final):
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with locked(final), _leaving_no_trace(made):
         refuse_existing(final, overwrite=overwrite)
         file, how, traffic = _obtain(settings, ground, taken, folder, progress)
         is_whole = isinstance(settings, OverpassSource)
@@ -124,6 +125,28 @@ def fetch_features(
         _write(features, traffic, folder, also)
         shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
     return final
+
+
+@contextmanager
+def _leaving_no_trace(made: Sequence[Path]) -> Iterator[None]:
+    """Remove the folders that were made here if the block fails before anything came.
+
+    They hold no more than locks then. A lock goes while it is held: who opened it meanwhile sees
+    that it has lost its name, and makes a new one.
+    """
+    try:
+        yield
+    except BaseException:
+        if made and all(map(_tells_nothing, made[0].rglob("*"))):
+            shutil.rmtree(made[0], ignore_errors=True)
+            with suppress(OSError):
+                for folder in made[1:]:
+                    folder.rmdir()
+        raise
+
+
+def _tells_nothing(left: Path) -> bool:
+    return left.is_dir() or left.name.endswith(".lock") or left.name == PLAN_FILE
 
 
 def _warn_if_empty(features: Features, file: Path) -> None:

@@ -1,6 +1,5 @@
 """The context of a study in one folder: features, measures, channels, and how they were made."""
 
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
@@ -20,8 +18,16 @@ from minewatch._progress import Progress, silent
 from minewatch.context._channels import MAX_DISTANCE_M, draw_channels
 from minewatch.context._columns import check_features, check_radii, choose_layers, target_columns
 from minewatch.context._features import Features, read_features, write_features
-from minewatch.context._layers import Layer
+from minewatch.context._layers import TARGET, Layer
 from minewatch.context._measure import DEFAULT_RADII_M, measure_context
+from minewatch.context._request import (
+    FEATURES_NAME,
+    FORMAT,
+    Request,
+    difference,
+    grids_of,
+    versions,
+)
 from minewatch.context._summary import summarise_measures
 from minewatch.context._zarr import open_channels, request_key, write_lots
 from minewatch.errors import AlreadyThereError, DatasetError, NotThereError
@@ -29,16 +35,13 @@ from minewatch.grid import PatchGrid
 from minewatch.sites._distance import lonlat
 from minewatch.types import StrPath
 
-FEATURES_NAME: Final = "features.parquet"
 MEASURES_NAME: Final = "measures.parquet"
 CHANNELS_NAME: Final = "channels.zarr"
 HEADER_NAME: Final = "context.json"
-_FORMAT: Final = "context 2"
 _KEY: Final = b"minewatch_request"
 _PLACE: Final = ("longitude", "latitude")
 """Columns of the measures' file that no number of context is: where each site lay."""
 _STEP: Final = "write channels"
-_LIBRARIES: Final = ("numpy", "pandas", "pyarrow", "shapely", "pyproj", "rasterio", "zarr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,63 +89,6 @@ class Context:
         }
 
 
-@dataclass(frozen=True)
-class _Request:
-    """Everything that decides what is written."""
-
-    sites: gpd.GeoDataFrame
-    features: Features
-    layers: tuple[Layer, ...]
-    radii_m: tuple[float, ...]
-    grid: PatchGrid
-    geoboxes: Mapping[str, GeoBox]
-    """Grids of the patches, drawn on or not: what lies in a patch is measured in any case."""
-    own_geoboxes: Mapping[str, GeoBox] | None
-    """Those that were given, and not cut by `grid`."""
-    with_channels: bool
-    all_touched: bool
-    max_distance_m: float | None
-    digest: str
-    """Digest of the file of features."""
-
-    @property
-    def draws(self) -> bool:
-        """Whether there are channels to draw."""
-        return self.with_channels and bool(self.geoboxes)
-
-    def settings(self) -> dict[str, Any]:
-        """Give the settings as JSON values."""
-        return {
-            "layers": [layer.model_dump(mode="json", exclude={"why"}) for layer in self.layers],
-            "radii_m": list(self.radii_m),
-            "grid": self.grid.model_dump(mode="json"),
-            "all_touched": self.all_touched,
-            "max_distance_m": self.max_distance_m,
-            "channels": self.draws,
-        }
-
-    def key(self) -> str:
-        """Give the digest that tells one request from another."""
-        places = [[str(key), *map(repr, place)] for key, place in self._places()]
-        grids = [
-            [key, str(box.crs), list(box.shape), [repr(float(x)) for x in tuple(box.affine)[:6]]]
-            for key, box in self.geoboxes.items()
-        ]
-        return _store.digest_value(
-            {
-                "format": _FORMAT,
-                "versions": versions(),
-                "settings": self.settings(),
-                "features": self.digest,
-                "sites": places,
-                "geoboxes": grids,
-            }
-        )
-
-    def _places(self) -> list[tuple[object, list[float]]]:
-        return list(zip(self.sites.index, lonlat(self.sites).tolist(), strict=True))
-
-
 def write_context(  # noqa: PLR0913 - keyword-only facts, none of them derivable
     folder: StrPath,
     sites: gpd.GeoDataFrame,
@@ -176,7 +122,8 @@ def write_context(  # noqa: PLR0913 - keyword-only facts, none of them derivable
     geoboxes
         Grids of the patches by site_id, of a patch dataset. None: as `grid` cuts them.
     layers, radii_m, grid
-        As `measure_context` takes them.
+        As `measure_context` takes them. With ``"target"`` among the layers, what names the target
+        is drawn, too: for people to look at, not for a model.
     all_touched, max_distance_m
         As `draw_channels` takes them.
     with_channels
@@ -222,16 +169,16 @@ def write_context(  # noqa: PLR0913 - keyword-only facts, none of them derivable
     """
     final = Path(folder)
     with _store.locked(final):
-        final.mkdir(parents=True, exist_ok=True)
         taken = _take_features(final, features, overwrite=overwrite)
         table, info = check_features(taken)
-        request = _Request(
+        request = Request(
             sites=sites,
             features=taken,
             layers=choose_layers(layers, table, info),
+            draws_target=layers is not None and TARGET in layers,
             radii_m=check_radii(radii_m),
             grid=grid,
-            geoboxes=_grids(sites, grid, geoboxes),
+            geoboxes=grids_of(sites, grid, geoboxes),
             own_geoboxes=geoboxes,
             with_channels=with_channels,
             all_touched=all_touched,
@@ -283,12 +230,6 @@ def open_context(folder: StrPath) -> Context:
     )
 
 
-def versions() -> dict[str, str]:
-    """Give the versions of what decides about the numbers and the bytes."""
-    libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return {"minewatch": __version__, **libraries}
-
-
 def _take_features(
     folder: Path, features: Features | StrPath | None, *, overwrite: bool
 ) -> Features:
@@ -316,17 +257,7 @@ def _take_features(
     return given
 
 
-def _grids(
-    sites: gpd.GeoDataFrame, grid: PatchGrid, geoboxes: Mapping[str, GeoBox] | None
-) -> dict[str, GeoBox]:
-    """Give the grid of every site that has coordinates, or the grids that were given."""
-    if geoboxes is not None:
-        return {str(key): geoboxes[key] for key in sites.index if key in geoboxes}
-    places = zip(sites.index, lonlat(sites), strict=True)
-    return {str(key): grid.geobox(*place) for key, place in places if np.isfinite(place).all()}
-
-
-def _refuse_other(folder: Path, request: _Request, key: str, *, overwrite: bool) -> None:
+def _refuse_other(folder: Path, request: Request, key: str, *, overwrite: bool) -> None:
     """Refuse to replace the context of other inputs; take it away if it may be replaced."""
     try:
         header = _read_header(folder)
@@ -336,29 +267,13 @@ def _refuse_other(folder: Path, request: _Request, key: str, *, overwrite: bool)
         return
     if not overwrite:
         raise AlreadyThereError(
-            f"{folder} holds the context of {_difference(header, request)}; choose another folder, "
+            f"{folder} holds the context of {difference(header, request)}; choose another folder, "
             "or allow it to be replaced (overwrite=True, --overwrite)"
         )
     (folder / HEADER_NAME).unlink()
 
 
-def _difference(header: Mapping[str, Any], request: _Request) -> str:
-    """Say in what a context that is there differs from the one that is asked for."""
-    settings, made_with = header.get("settings", {}), header.get("versions", {})
-    differing = [
-        f"other {name}" for name, now in request.settings().items() if settings.get(name) != now
-    ]
-    if header.get("digests", {}).get(FEATURES_NAME) != request.digest:
-        differing.append("other features")
-    differing += [
-        f"{name} {made_with.get(name)} (now {now})"
-        for name, now in versions().items()
-        if made_with.get(name) != now
-    ]
-    return ", ".join(differing) or "other sites or patches"
-
-
-def _write_measures(path: Path, request: _Request, key: str, progress: Progress) -> None:
+def _write_measures(path: Path, request: Request, key: str, progress: Progress) -> None:
     if path.is_file() and _measures_key(path) == key:
         return
     table = measure_context(
@@ -393,7 +308,7 @@ def _read_measures(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     return table.drop(columns=list(_PLACE)), table[list(_PLACE)]
 
 
-def _write_channels(path: Path, request: _Request, key: str, progress: Progress) -> None:
+def _write_channels(path: Path, request: Request, key: str, progress: Progress) -> None:
     if not request.draws or request_key(path) == key:
         return
     site_ids = list(request.geoboxes)
@@ -402,7 +317,7 @@ def _write_channels(path: Path, request: _Request, key: str, progress: Progress)
         return draw_channels(
             {site_id: request.geoboxes[site_id] for site_id in wanted},
             request.features,
-            layers=request.layers,
+            layers=request.drawn,
             all_touched=request.all_touched,
             max_distance_m=request.max_distance_m,
         )
@@ -412,14 +327,14 @@ def _write_channels(path: Path, request: _Request, key: str, progress: Progress)
         progress(_STEP, done, len(site_ids))
 
 
-def _write_header(folder: Path, request: _Request, key: str) -> None:
+def _write_header(folder: Path, request: Request, key: str) -> None:
     info = request.features.info
     names = (FEATURES_NAME, MEASURES_NAME)
     _store.write_json(
         folder / HEADER_NAME,
         {
             "minewatch": __version__,
-            "format": _FORMAT,
+            "format": FORMAT,
             "key": key,
             "settings": request.settings(),
             "sites": len(request.sites),
@@ -442,9 +357,9 @@ def _read_header(folder: Path) -> dict[str, Any]:
         header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DatasetError(f"{path} is damaged: {error}; measure the context again") from error
-    if header.get("format") != _FORMAT:
+    if header.get("format") != FORMAT:
         raise DatasetError(
-            f"{path} is of the format {header.get('format')!r}; expected {_FORMAT!r}; measure the "
+            f"{path} is of the format {header.get('format')!r}; expected {FORMAT!r}; measure the "
             "context again"
         )
     return header

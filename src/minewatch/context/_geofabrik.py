@@ -152,9 +152,10 @@ def fetch_region(source: RegionSource, folder: Path, *, progress: Progress = sil
             except _OtherEditionError:
                 continue
             except HttpError as error:
+                name = url.rpartition("/")[2]
                 raise ContextError(
-                    f"{error}. To go on by hand, download {url} and name it (--extract "
-                    f"{file.name}); {url}.md5 is its checksum"
+                    f"{error}. To go on by hand, download {url} and name it (--extract {name}; in "
+                    f'study.toml source = "{name}"); {url}.md5 is its checksum'
                 ) from error
             write_json(file.with_name(f"{file.name}.json"), vars(edition))
             return file

@@ -62,6 +62,7 @@ def measure_context(
         What is mapped, as `read_features` gives it.
     layers
         The layers to measure, by name or as they are defined. None: all that the features have.
+        What names the target is measured in any case, as ``target``.
     radii_m
         Radii, whole metres. The largest is also how far the nearest is looked for.
     grid

@@ -16,7 +16,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ from minewatch.context._overpass_answer import (
     read_answer,
     seconds_until_free,
 )
-from minewatch.context._overpass_join import Counts, join_answers
+from minewatch.context._overpass_join import Fetched, join_answers
 from minewatch.context._overpass_parts import Part, plan_parts
 from minewatch.context._overpass_query import STATE_QUERY, write_query
 from minewatch.errors import ContextError
@@ -49,7 +49,10 @@ _HEADERS: Final = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept-Encoding": "gzip",
 }
-_PLAN: Final = "plan.json"
+PLAN_FILE: Final = "plan.json"
+_OR_A_REGION: Final = (
+    'take a region\'s extract (--region venezuela; in study.toml source = "venezuela")'
+)
 _DEAF: Final = 4
 """A server that could not be reached so often in a row is not waited for any longer."""
 
@@ -106,55 +109,6 @@ class OverpassSource(Settings):
         if date is not None and date != "newest" and not _DATE.fullmatch(date):
             raise ValueError(f"{date!r} is no state; expected 2023-12-31T00:00:00Z, or newest")
         return date
-
-
-_MAY_LACK: Final = (
-    "relations without a name that lie around a whole part that was asked for, with no side or "
-    "member in it"
-)
-_OF_TODAY: Final = (
-    "areas that lay around a whole part on the day that was asked for, and do so no more: the "
-    "server knows today's alone"
-)
-_TRAFFIC: Final = ("n_parts", "requests", "received_bytes", "duplicates")
-"""What depends on how the server felt, and not on what it holds."""
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """What came of asking a server."""
-
-    date: str | None
-    """State that was asked for; None if each part is of its own."""
-    states: tuple[str, ...]
-    """States of the data that the answers name, oldest first."""
-    n_parts: int
-    requests: int
-    """Requests of this run; 0 if all answers were there."""
-    received_bytes: int
-    counts: Counts
-    is_of_past: bool
-    """Whether a state was asked for that may not be the server's newest."""
-
-    @property
-    def may_lack(self) -> list[str]:
-        """What a file of the same day would hold, and no server can be asked for."""
-        return [_MAY_LACK, *([_OF_TODAY] if self.is_of_past else [])]
-
-    def record(self) -> dict[str, Any]:
-        """Give what the data are, as a JSON value: the same whatever happened on the way."""
-        counts = {key: n for key, n in asdict(self.counts).items() if key not in _TRAFFIC}
-        return {
-            "date": self.date,
-            "states": list(self.states),
-            "counts": counts,
-            "may_lack": self.may_lack,
-        }
-
-    def traffic(self) -> dict[str, int]:
-        """Give what this run asked and joined, as a JSON value."""
-        both = asdict(self) | asdict(self.counts)
-        return {key: both[key] for key in _TRAFFIC}
 
 
 def fetch_overpass(
@@ -351,13 +305,13 @@ class _Desk:
         box = ",".join(f"{edge:g}" for edge in part.bounds)
         return ContextError(
             f"no map data for {box} from {self.server.source.url}: {reason}. {kept} parts that "
-            "came are kept; run the same again to go on, or take a region's extract (--region)"
+            f"came are kept; run the same again to go on, or {_OR_A_REGION}"
         )
 
 
 def _settle_date(server: _Server, source: OverpassSource, request: str, folder: Path) -> str | None:
     """Decide on the state to ask for, once for a request, and note it for the next run."""
-    plan = folder / _PLAN
+    plan = folder / PLAN_FILE
     noted = _read_plan(plan)
     if noted.get("request") == request:
         date = noted.get("date")
@@ -371,8 +325,7 @@ def _settle_date(server: _Server, source: OverpassSource, request: str, folder: 
             date = server.ask(STATE_QUERY)[1].timestamp
         except (HttpError, TooLargeError) as error:
             raise ContextError(
-                f"no map data from {source.url}: {error}; try later, or take a region's extract "
-                "(--region)"
+                f"no map data from {source.url}: {error}; try later, or {_OR_A_REGION}"
             ) from error
     date = None if date == "newest" else date
     write_json(plan, {"request": request, "date": date})

@@ -7,7 +7,7 @@ newer state of the data where no version is told.
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -26,6 +26,18 @@ _NODE: Final = np.dtype(
 )
 
 
+_MAY_LACK: Final = (
+    "relations without a name that lie around a whole part that was asked for, with no side or "
+    "member in it"
+)
+_OF_TODAY: Final = (
+    "areas that lay around a whole part on the day that was asked for, and do so no more: the "
+    "server knows today's alone"
+)
+_TRAFFIC: Final = ("n_parts", "requests", "received_bytes", "duplicates")
+"""What depends on how the server felt, and not on what it holds."""
+
+
 @dataclass(frozen=True)
 class Counts:
     """What was joined."""
@@ -39,6 +51,43 @@ class Counts:
     """Elements that came again and were not the same."""
     missing_nodes: int
     """Nodes that a way names and no answer holds."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came of asking a server."""
+
+    date: str | None
+    """State that was asked for; None if each part is of its own."""
+    states: tuple[str, ...]
+    """States of the data that the answers name, oldest first."""
+    n_parts: int
+    requests: int
+    """Requests of this run; 0 if all answers were there."""
+    received_bytes: int
+    counts: Counts
+    is_of_past: bool
+    """Whether a state was asked for that may not be the server's newest."""
+
+    @property
+    def may_lack(self) -> list[str]:
+        """What a file of the same day would hold, and no server can be asked for."""
+        return [_MAY_LACK, *([_OF_TODAY] if self.is_of_past else [])]
+
+    def record(self) -> dict[str, Any]:
+        """Give what the data are, as a JSON value: the same whatever happened on the way."""
+        counts = {key: n for key, n in asdict(self.counts).items() if key not in _TRAFFIC}
+        return {
+            "date": self.date,
+            "states": list(self.states),
+            "counts": counts,
+            "may_lack": self.may_lack,
+        }
+
+    def traffic(self) -> dict[str, int]:
+        """Give what this run asked and joined, as a JSON value."""
+        both = asdict(self) | asdict(self.counts)
+        return {key: both[key] for key in _TRAFFIC}
 
 
 @dataclass
