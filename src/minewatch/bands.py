@@ -326,16 +326,22 @@ def spectral_indices(
     names = band_names(bands)
     layers = np.moveaxis(reflectance, band_axis, 0)
     symbols = {symbol: layers[i] for i, name in enumerate(names) if (symbol := band(name).spyndex)}
-    values = {}
+    wanted = available_indices(names)
+    if not wanted:
+        return {}
+    needed = {
+        key: symbols[key] if key in symbols else spyndex.constants[key].default
+        for index in wanted
+        for key in spyndex.indices[index].bands
+    }
     with np.errstate(divide="ignore", invalid="ignore"):
-        for index in available_indices(names):
-            needed = {
-                key: symbols[key] if key in symbols else spyndex.constants[key].default
-                for key in spyndex.indices[index].bands
-            }
-            result = np.asarray(spyndex.computeIndex(index, needed))
-            values[index] = np.where(np.isfinite(result), result, np.nan)
-    return values
+        # All at once: each call reads the catalogue anew. One index comes without a list around it.
+        found = spyndex.computeIndex(list(wanted), needed, returnOrigin=False)
+    results = found if len(wanted) > 1 else [found]
+    return {
+        index: np.where(np.isfinite(result), result, np.nan)
+        for index, result in zip(wanted, map(np.asarray, results), strict=True)
+    }
 
 
 def check_level(level: str | None) -> Level:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minewatch.bands import spectral_indices
 from minewatch.errors import InputError
 from minewatch.model._features import patch_statistics, statistic_names, statistics_by_name
 
@@ -17,6 +18,87 @@ def make(n_sites=6, size=24, seed=0):
 def of(values, bands=BANDS):
     numbers, names = patch_statistics(values, bands)
     return {name: numbers[:, i] for i, name in enumerate(names)}
+
+
+def pairs(layer, lag):
+    """Pixels that lie `lag` apart, across and down."""
+    return (layer[:, lag:], layer[:, :-lag]), (layer[lag:], layer[:-lag])
+
+
+def plainly(layer):
+    """The statistics of one layer (y, x), as slowly as they are defined."""
+    layer = layer.astype(float)
+    height, width = layer.shape
+    middle = layer[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    inmost = layer[height * 3 // 8 : height - height * 3 // 8]
+    inmost = inmost[:, width * 3 // 8 : width - width * 3 // 8]
+    mean, variance = np.nanmean(layer), np.nanvar(layer)
+    found = {"mean": mean, "std": np.sqrt(variance)}
+    for name, part in (("centre", middle), ("core", inmost)):
+        found[name] = np.nanmean(part)
+        found[f"{name} - whole"] = np.nanmean(part) - mean
+        found[f"{name} std"] = np.nanstd(part)
+    for lag in (1, 2, 4, 8):
+        across, down = (np.nanmean((a - mean) * (b - mean)) for a, b in pairs(layer, lag))
+        found[f"neighbours {lag} px"] = (across + down) / (2 * variance)
+        if lag == 1:
+            found["direction"] = abs(across - down) / variance
+    steps = [np.abs(ahead - behind).ravel() for ahead, behind in pairs(layer, 1)]
+    found["gradient"] = np.nanmean(np.concatenate(steps))
+    for percent in (2, 10, 25, 50, 75, 90, 98):
+        found[f"p{percent}"] = np.nanpercentile(layer, percent)
+    for one, other in ((90, 10), (98, 50), (50, 2)):
+        found[f"p{one} - p{other}"] = found[f"p{one}"] - found[f"p{other}"]
+    for percent in (10, 50, 90):
+        found[f"centre p{percent}"] = np.nanpercentile(middle, percent)
+    for size in (3, 9):
+        windows = np.lib.stride_tricks.sliding_window_view(layer, (size, size))
+        windows = windows.reshape(-1, size * size)
+        enough = np.isfinite(windows).sum(axis=1) * 2 >= size * size
+        found[f"grain {size} px"] = np.nanstd(windows[enough], axis=1).mean()
+    return found
+
+
+def plain_correlation(one, other):
+    both = np.isfinite(one) & np.isfinite(other)
+    one = np.where(both, one - np.nanmean(one.astype(float)), 0.0)
+    other = np.where(both, other - np.nanmean(other.astype(float)), 0.0)
+    return (one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum())
+
+
+@pytest.mark.parametrize("gaps", ["none", "of all bands", "of one band", "of one quotient"])
+def test_all_statistics_are_those_of_a_slow_plain_reference(gaps):
+    values = make(3, size=26)
+    values[1] = values[1].mean(axis=0) * [[[1.0]], [[0.9]], [[1.2]], [[0.5]]] + values[1] / 9
+    if gaps == "of all bands":
+        values[:2, :, 3:9, 5:20] = np.nan
+    elif gaps == "of one band":
+        values[1, 2, :5] = np.nan
+    elif gaps == "of one quotient":
+        values[1, :, 4:6, 20:] = 0.0
+    found = of(values)
+    indices = spectral_indices(values, BANDS, band_axis=1)
+    layers = {name: values[:, i] for i, name in enumerate(BANDS)}
+    layers |= {name: np.clip(index, -10, 10) for name, index in indices.items()}
+    for site in range(3):
+        expected = {
+            f"{name} {statistic}": number
+            for name, layer in layers.items()
+            for statistic, number in plainly(layer[site]).items()
+        }
+        for i, one in enumerate(BANDS):
+            for other in BANDS[i + 1 :]:
+                expected[f"{one}~{other}"] = plain_correlation(
+                    layers[one][site], layers[other][site]
+                )
+        assert expected.keys() == found.keys()
+        names = list(expected)
+        np.testing.assert_allclose(
+            [found[name][site] for name in names],
+            [expected[name] for name in names],
+            rtol=2e-5,
+            atol=2e-6,
+        )
 
 
 def test_each_column_has_a_name_of_its_own():
@@ -62,9 +144,11 @@ def test_missing_pixels_are_counted_nowhere():
 def test_a_patch_has_the_same_numbers_among_any_others():
     values = make(40, size=48)
     values[3, :, :5] = np.nan
+    values[4, 1, 20:] = np.nan
     among, _ = patch_statistics(values, BANDS)
-    alone, _ = patch_statistics(values[3:4], BANDS)
-    np.testing.assert_array_equal(among[3:4], alone)
+    for site in (2, 3, 4):
+        alone, _ = patch_statistics(values[site : site + 1], BANDS)
+        np.testing.assert_array_equal(among[site : site + 1], alone)
 
 
 def test_turning_and_mirroring_a_patch_changes_nothing():
