@@ -260,9 +260,8 @@ def test_normalisation_is_learned_from_known_pixels_and_bounded_by_them():
 
 
 def _varied(values, seed=0):
-    return _cnn_augment.augment(
-        torch.as_tensor(values), torch.Generator().manual_seed(seed)
-    ).numpy()
+    pixels, generator = torch.as_tensor(values), torch.Generator().manual_seed(seed)
+    return _cnn_augment.augment(pixels, generator, [range(pixels.shape[1])]).numpy()
 
 
 def test_variations_keep_a_mine_in_its_place_and_its_bands_together():

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from minewatch import __version__
-from minewatch.bands import band_names
 from minewatch.errors import DetectorError
+from minewatch.model._channels import channel_names
 from minewatch.types import Level, Settings, describe_fault
 
 CARD_NAME: Final = "card.json"
@@ -189,7 +189,10 @@ class Card(_Part):
     description: str = ""
     """What it does, in a sentence."""
     bands: tuple[str, ...]
-    """ESA's names of the bands it takes, in the order in which it takes them."""
+    """What it takes, in the order in which it takes it: ESA's names of bands (``B04``), bands of an
+    earlier date (``B04@before``), and channels of context: where a layer is mapped
+    (``osm:highway``) and how far away it is (``osm:highway_distance``), as `StackedPatches.pixels`
+    gives them."""
     level: Level
     """Processing level of the pixels it takes."""
     size_px: int = Field(ge=1, le=4096)
@@ -230,8 +233,8 @@ class Card(_Part):
 
     @field_validator("bands")
     @classmethod
-    def _bands_are_esa_names(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
-        if band_names(bands) != bands:
+    def _bands_are_known(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
+        if channel_names(bands) != bands:
             raise ValueError(f"{', '.join(bands)} are not ESA's names; expected B04, not B4 or red")
         return bands
 

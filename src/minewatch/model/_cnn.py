@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from minewatch import _store
 from minewatch.errors import InputError, MissingExtraError, SettingsError
 from minewatch.model._card import Card, MissingPixels, Preparation, Training
+from minewatch.model._channels import dates_of, positions_of
 from minewatch.model._cnn_folds import inner_folds
 from minewatch.model._cnn_layers import (
     Network,
@@ -72,7 +73,8 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
     class_weight
         ``balanced``: both classes weigh the same; None: each patch does.
     augmentation
-        Whether patches are varied: flips and quarter turns, shifts, light, cloud shadows, gaps.
+        Whether patches are varied: flips and quarter turns, shifts, light, cloud shadows, gaps. Of
+        two dates each has its own light, shadows and gaps; channels of context have none.
     inner_splits
         Inner folds; a member stops early by one of them.
     inner_block_m
@@ -184,8 +186,11 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
         chosen, known = self._usable(pixels, labels)
         values = np.ascontiguousarray(chosen.to_numpy(), dtype=np.float32)
         self.network_ = self._layout(chosen)
-        self.normalisation_ = learn_normalisation(values)
+        self.normalisation_ = learn_normalisation(
+            values, positions_of(self._names(chosen), "presence", "distance")
+        )
         folds = inner_folds(chosen, known, n_splits=self.inner_splits, block_m=self.inner_block_m)
+        self._dates = dates_of(self._names(chosen))
         self._train(training, values, known.to_numpy(dtype=np.float64), folds, known.index)
         content = write_network(self.network_, self.normalisation_, self.members_)
         self.classes_: IntArray = CLASSES.copy()
@@ -326,7 +331,12 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
             augmented=self.augmentation,
             seed=seed,
             device=training.choose_device(self.device),
+            dates=self._dates,
         )
+
+    @staticmethod
+    def _names(pixels: xr.DataArray) -> tuple[str, ...]:
+        return tuple(str(name) for name in pixels["band"].to_numpy())
 
     def _card(self, pixels: xr.DataArray, labels: pd.Series, content: bytes) -> Card:
         counts = labels.value_counts()
@@ -334,7 +344,7 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
             name=f"cnn-{self.network}",
             kind="cnn",
             description=f"{self.n_members} {self.network} networks, whose scores are averaged",
-            bands=tuple(str(name) for name in pixels["band"].to_numpy()),
+            bands=self._names(pixels),
             level=pixels.attrs["level"],
             size_px=self.network_.size_px,
             resolution_m=float(pixels.attrs["resolution_m"]),

@@ -1,5 +1,6 @@
 """Variations of patches that leave their labels true."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -12,7 +13,9 @@ _SHADOW_SHARE: Final = 0.2
 _MISSING_SHARE: Final = 0.1
 
 
-def augment(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def augment(
+    pixels: torch.Tensor, generator: torch.Generator, dates: Sequence[Sequence[int]]
+) -> torch.Tensor:
     """Vary patches: the eight ways to lay them, shifts, light, cloud shadows, missing pixels.
 
     Parameters
@@ -21,6 +24,9 @@ def augment(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         Reflectance (site, band, y, x), NaN where nothing is known; not changed.
     generator
         Where chance comes from.
+    dates
+        Positions of the bands of each date: every date has its own light, shadows and gaps. What is
+        in none is a channel of context, which is laid and moved alone.
 
     Returns
     -------
@@ -32,9 +38,11 @@ def augment(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         missing. None of it makes a mine or takes one away.
     """
     varied = _shift(_lay(pixels, generator), generator)
-    varied = _lighten(varied, generator)
-    varied = varied * _shadows(varied, generator)
-    return varied.masked_fill(_gaps(varied, generator), torch.nan)
+    for places in map(list, dates):
+        bands = _lighten(varied[:, places], generator)
+        bands = bands * _shadows(bands, generator)
+        varied[:, places] = bands.masked_fill(_gaps(bands, generator), torch.nan)
+    return varied
 
 
 def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """What the networks are made of, as values: their arithmetic needs no framework."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -13,6 +14,8 @@ Values = npt.NDArray[np.float32]
 _CONV: Final = 3
 _MOST_PIXELS: Final = 2_000_000
 _CUT: Final = (0.001, 0.995)
+_SMALLEST_SPREAD: Final = 0.1
+"""Of channels of context, which go from 0 to 1: what is hardly ever mapped shall not drown all."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class Normalisation:
     """(band,) what is left is divided by it."""
 
 
-def learn_normalisation(pixels: Values) -> Normalisation:
+def learn_normalisation(pixels: Values, of_context: Collection[int] = ()) -> Normalisation:
     """Learn from training patches alone how reflectance is brought to one scale.
 
     Parameters
@@ -161,6 +164,8 @@ def learn_normalisation(pixels: Values) -> Normalisation:
     pixels
         Reflectance (site, band, y, x), NaN where nothing is known. Of many patches every k-th pixel
         is looked at, two millions of each band.
+    of_context
+        Positions of channels of context: they go from 0 to 1 and are not cut, however rare.
     """
     n_bands = pixels.shape[1]
     step = max(1, pixels.size // n_bands // _MOST_PIXELS)
@@ -170,8 +175,10 @@ def learn_normalisation(pixels: Values) -> Normalisation:
         values = values[np.isfinite(values)]
         if not len(values):
             raise InputError("a band of the training patches has no known pixel at all")
-        low, high = np.quantile(values, _CUT)
+        drawn = band in of_context
+        low, high = (0.0, 1.0) if drawn else np.quantile(values, _CUT)
         cut = np.clip(values, low, high)
-        columns.append((low, high, cut.mean(), max(cut.std(), 1e-6)))
+        spread = max(cut.std(), _SMALLEST_SPREAD if drawn else 1e-6)
+        columns.append((low, high, cut.mean(), spread))
     low_, high_, mean_, deviation_ = np.array(columns, dtype=np.float32).T.copy()
     return Normalisation(low_, high_, mean_, deviation_)

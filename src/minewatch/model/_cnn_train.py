@@ -44,6 +44,8 @@ class Recipe:
     """Seed of weights, order and variation."""
     device: str
     """Where torch computes."""
+    dates: tuple[tuple[int, ...], ...]
+    """Positions of the bands of each date; what is in none, context, is not varied in its light."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _passes(
         total = 0.0
         for rows in torch.randperm(len(labels), generator=generator).tensor_split(steps):
             batch = pixels[rows]
-            batch = augment(batch, generator) if recipe.augmented else batch
+            batch = augment(batch, generator, recipe.dates) if recipe.augmented else batch
             logits = made(normalise(normalisation, batch.to(recipe.device)))
             loss = _loss(logits, labels[rows].to(recipe.device), sample.labels, recipe)
             optimiser.zero_grad(set_to_none=True)

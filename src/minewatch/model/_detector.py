@@ -8,8 +8,11 @@ import pandas as pd
 import xarray as xr
 
 from minewatch.bands import check_level
+from minewatch.context import Context
 from minewatch.errors import BandError, InputError, LevelError
 from minewatch.model._card import Card
+from minewatch.model._channels import missing_words
+from minewatch.model._stacked import stack_patches
 from minewatch.patches import PatchDataset
 from minewatch.types import AnyArray, FloatArray
 
@@ -55,6 +58,8 @@ def read_pixels(
     site_ids: Iterable[str] | None = None,
     *,
     bands: str | Sequence[str] | None = None,
+    before: PatchDataset | None = None,
+    channels: Context | xr.Dataset | None = None,
 ) -> xr.DataArray:
     """Read patches as detectors take them.
 
@@ -65,13 +70,24 @@ def read_pixels(
     site_ids
         The sites wanted, in the order wanted; None for all.
     bands
-        The bands wanted, in the order wanted; None for all.
+        The bands wanted, in the order wanted; None for all. With an earlier date or channels, their
+        names too: ``B04@before``, ``osm:highway``.
+    before
+        The same places at an earlier date, joined by site_id; see `stack_patches`.
+    channels
+        Context with its channels, or what `draw_channels` gives: where something is mapped. To take
+        distances too, or some layers alone, read what `stack_patches` gives.
 
     Returns
     -------
     DataArray of float32
         Reflectance, dims (site, band, y, x), NaN where nothing is known; attributes `level` and
         `resolution_m`.
+
+    Raises
+    ------
+    BandError, InputError, LevelError
+        If a band, a site or a channel is not there, or the dates do not fit each other.
 
     Examples
     --------
@@ -87,6 +103,8 @@ def read_pixels(
     >>> pixels.shape, pixels.attrs["level"], pixels.attrs["resolution_m"]
     ((5, 3, 48, 48), 'L2A', 10.0)
     """
+    if before is not None or channels is not None:
+        dataset = stack_patches(dataset, before=before, context=channels)
     pixels = dataset.pixels(site_ids, bands=bands)
     pixels.attrs["resolution_m"] = dataset.header.resolution_m
     return pixels
@@ -145,7 +163,7 @@ def check_fit(pixels: xr.DataArray, card: Card, *, centre_crop: bool) -> None:
     if missing:
         raise BandError(
             f"detector {card.name} takes {', '.join(card.bands)}, and the patches lack "
-            f"{', '.join(missing)} (they have {', '.join(names)}); build or import them with those"
+            f"{', '.join(missing)} (they have {', '.join(names)}); {missing_words(missing)}"
         )
     resolution_m = float(pixels.attrs["resolution_m"])
     if not np.isclose(resolution_m, card.resolution_m, rtol=1e-6):

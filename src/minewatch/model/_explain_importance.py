@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from minewatch.model._channels import channel_groups
 from minewatch.model._evaluate_folds import Sample
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._explain_folds import FittedFold, score_mining
@@ -67,6 +68,8 @@ def list_parts(
         there = tuple(band for band in bands if band in members)
         if there:
             parts.append(Part("bands", name, bands=there))
+    for name, members in channel_groups(bands).items():
+        parts.append(Part("bands", name, bands=members))
     if single_bands:
         parts += [Part("band", band, bands=(band,)) for band in bands]
     if context is not None:

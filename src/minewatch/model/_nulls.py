@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from threadpoolctl import threadpool_limits
 
 from minewatch.errors import InputError
+from minewatch.model._channels import positions_of
 from minewatch.model._detector import check_pixels
 from minewatch.sites._distance import earth_centred
 from minewatch.types import BoolArray, FloatArray
@@ -151,7 +152,9 @@ class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         if self.kind == "coordinates":
             return pd.DataFrame(_earth(pixels), index, columns=["x_m", "y_m", "z_m"])
         if self.kind == "mean colour":
-            return pd.DataFrame(mean_colour(pixels), index, columns=pixels["band"].to_numpy())
+            names = [str(name) for name in pixels["band"].to_numpy()]
+            own = pixels.isel(band=positions_of(names, "band"))
+            return pd.DataFrame(mean_colour(own), index, columns=own["band"].to_numpy())
         return pd.DataFrame(index=index)
 
     def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> Any:

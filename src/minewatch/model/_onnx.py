@@ -12,9 +12,12 @@ import xarray as xr
 from minewatch import _store
 from minewatch.errors import DetectorError, InputError, NotThereError, UnsafeError
 from minewatch.model._card import CARD_NAME, NETWORK_NAME, Card, read_card
+from minewatch.model._channel_statistics import (
+    channel_statistic_names,
+    channel_statistics_by_name,
+)
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import Exportable, centre, check_fit, check_pixels
-from minewatch.model._features import statistic_names, statistics_by_name
 from minewatch.model._prepare import Values, missing_share, prepare, why_not
 from minewatch.types import FloatArray, IntArray, StrPath
 
@@ -197,7 +200,7 @@ class OnnxDetector:
         if self.card.preparation.takes_pixels:
             inputs[PIXELS_INPUT] = prepared
         if wanted:
-            inputs[STATISTICS_INPUT] = statistics_by_name(prepared, self.card.bands, wanted)
+            inputs[STATISTICS_INPUT] = channel_statistics_by_name(prepared, self.card.bands, wanted)
         if context is not None:
             inputs[CONTEXT_INPUT] = context
         return self._run(inputs, len(values))
@@ -351,7 +354,7 @@ def _check_inputs(card: Card, session: Any) -> None:
         expected[PIXELS_INPUT] = [len(card.bands), card.size_px, card.size_px]
     wanted = card.preparation.statistics
     if wanted:
-        unknown = sorted(set(wanted) - set(statistic_names(card.bands)))
+        unknown = sorted(set(wanted) - set(channel_statistic_names(card.bands)))
         if unknown:
             raise DetectorError(
                 f"detector {card.name} takes statistics that this minewatch does not know "

@@ -16,6 +16,7 @@ from minewatch._progress import Progress, silent
 from minewatch.errors import InputError
 from minewatch.model._detector import Detector, read_pixels
 from minewatch.model._onnx import OnnxDetector
+from minewatch.model._stacked import channels_of
 from minewatch.patches import PatchDataset
 from minewatch.types import StrPath
 
@@ -89,7 +90,7 @@ def predict(
     for start in range(0, len(wanted), _BLOCK_SITES):
         keys = wanted[start : start + _BLOCK_SITES]
         bands = detector.card.bands if isinstance(detector, OnnxDetector) else None
-        if bands is not None and not set(bands) <= set(dataset.bands):
+        if bands is not None and not set(bands) <= set(channels_of(dataset)):
             bands = None  # the detector says better what is missing
         parts.append(_score(detector, read_pixels(dataset, keys, bands=bands), context))
         progress("score patches", start + len(keys), len(wanted))

@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from minewatch import _store
 from minewatch.bands import check_level
 from minewatch.errors import InputError
-from minewatch.model._card import Card, MissingPixels, Preparation, Training
+from minewatch.model._card import Card, MissingPixels, Preparation, Standardise, Training
+from minewatch.model._channels import parse_channel
 from minewatch.model._detector import check_fit, check_pixels
-from minewatch.model._prepare import missing_share
+from minewatch.model._prepare import missing_share, prepare
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
 from minewatch.types import BoolArray, FloatArray, IntArray
 
@@ -30,6 +31,9 @@ SMALLEST_CONTRAST: Final = 0.004
 _WINDOWS: Final = 20_000
 _ROUNDS: Final = 6
 _RIDGE: Final = 0.01
+_CONTEXT_DIVISOR: Final = 20.0
+"""Channels of context go from 0 to 1, ground differs by some hundredths of reflectance: without
+this a road would be all that a window shows."""
 _SMALLEST_SCALE: Final = 1e-6
 _SITES_AT_ONCE: Final = 32
 
@@ -153,14 +157,16 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             )
         order = np.argsort(pixels["site"].astype("str").to_numpy(), kind="stable")
         is_mining = join_labels(pd.Index(pixels["site"].to_numpy()[order]), labels)
-        values = np.asarray(pixels.to_numpy(), dtype=np.float32)[order]
+        names = tuple(str(name) for name in pixels["band"].to_numpy())
+        self._preparation = _preparation(names, self.most_missing)
+        values = prepare(pixels.to_numpy()[order], self._preparation)
         usable = self._usable(values)
         values, is_mining = values[usable], is_mining[usable]
         if len(np.unique(is_mining)) < 2:
             raise InputError("too many pixels are missing: of one class no patch is left")
         self.classes_ = CLASSES.copy()
         self._takes: dict[str, Any] = {
-            "bands": tuple(str(name) for name in pixels["band"].to_numpy()),
+            "bands": names,
             "level": check_level(pixels.attrs["level"]),
             "size_px": int(height),
             "resolution_m": float(pixels.attrs["resolution_m"]),
@@ -188,7 +194,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_pixels(pixels)
         check_fit(pixels, self._card(""), centre_crop=False)
         wanted = pixels.sel(band=list(self._takes["bands"])).to_numpy()
-        values = np.asarray(wanted, dtype=np.float32)
+        values = prepare(wanted, self._preparation)
         usable = self._usable(values)
         mining = np.full(len(values), np.nan)
         if usable.any():
@@ -232,9 +238,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             kind="linear",
             description="A linear rule on how often learned textures occur.",
             **self._takes,
-            preparation=Preparation(
-                missing=MissingPixels(method="keep", most_share=self.most_missing)
-            ),
+            preparation=self._preparation,
             training=Training(
                 n_sites=sum(self.n_sites_.values()),
                 classes={"mining": self.n_sites_[1], "no mining": self.n_sites_[0]},
@@ -244,6 +248,15 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             versions={"scikit-learn": version("scikit-learn")},
             digest=digest,
         )
+
+
+def _preparation(names: tuple[str, ...], most_missing: float) -> Preparation:
+    """Keep missing pixels; bring channels of context near to what reflectance differs by."""
+    divisors = tuple(1.0 if parse_channel(name).is_imagery else _CONTEXT_DIVISOR for name in names)
+    plain = all(divisor == 1.0 for divisor in divisors)
+    steps = () if plain else (Standardise(mean=(0.0,) * len(names), deviation=divisors),)
+    missing = MissingPixels(method="keep", most_share=most_missing)
+    return Preparation(missing=missing, steps=steps)
 
 
 def learn_dictionary(

@@ -14,9 +14,13 @@ from minewatch import _store
 from minewatch.bands import check_level
 from minewatch.errors import InputError
 from minewatch.model._card import Card, MissingPixels, Preparation, Training
+from minewatch.model._channel_statistics import (
+    Values,
+    channel_statistic_names,
+    channel_statistics,
+)
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
-from minewatch.model._features import Values, patch_statistics, statistic_names
 from minewatch.model._forest_onnx import import_onnx, make_model, read_forest, trees_node
 from minewatch.model._prepare import missing_share
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
@@ -156,13 +160,14 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         if height != width:
             raise InputError(f"patches have {height} × {width} px; expected squares")
         bands = tuple(str(name) for name in pixels["band"].to_numpy())
-        parts, shares = [np.empty((0, len(statistic_names(bands))), np.float32)], [np.empty(0)]
+        columns = channel_statistic_names(bands)
+        parts, shares = [np.empty((0, len(columns)), np.float32)], [np.empty(0)]
         for start in range(0, pixels.sizes["site"], _SITES_AT_ONCE):
             values = pixels[start : start + _SITES_AT_ONCE].to_numpy()
-            parts.append(patch_statistics(values, bands)[0])
+            parts.append(channel_statistics(values, bands)[0])
             shares.append(missing_share(values))
         sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
-        summary = pd.DataFrame(np.concatenate(parts), sites, list(statistic_names(bands)))
+        summary = pd.DataFrame(np.concatenate(parts), sites, list(columns))
         summary = summary.assign(**{_SHARE: np.concatenate(shares)})
         summary.attrs = {
             "bands": bands,
