@@ -14,6 +14,7 @@ from shapely.geometry import LineString, Point, Polygon, box
 
 from minewatch.context import DEFAULT_LAYERS, Layer, extract_features
 from minewatch.context._areas import encloses_ground, relation_area, repair_areas
+from minewatch.context._border import border_name
 from minewatch.context._table import validate_features
 from minewatch.errors import CoverageWarning, InputError, NotThereError, SettingsError
 
@@ -232,6 +233,24 @@ def test_what_the_file_does_not_hold_is_not_claimed(file):
     for outside in (box(5, 5, 6, 6), box(2, 0, 3, 1)):
         with pytest.raises(InputError, match="lies outside"):
             extract_features(file, outside)
+
+
+def test_a_file_ends_at_its_border_rather_than_at_its_box(file):
+    write_osm(file, square(1, 0, 0, 1), {1: ([1, 2], {"highway": "track"})}, box=(-1, -1, 2, 2))
+    border = file.with_name(border_name(file.name))
+    border.write_text("half\n1\n -1 -1\n 2 -1\n -1 2\nEND\nEND\n")
+    half = shapely.Polygon([(-1, -1), (2, -1), (-1, 2)])
+    found = extract_features(file)
+    assert found.area.equals(half)
+    assert found.info["source"]["border"]["name"] == border.name
+    with pytest.warns(CoverageWarning, match=r"holds 75% .* beyond what map\.poly encloses"):
+        partly = extract_features(file, box(0, -1, 1, 1))
+    assert partly.area.equals(box(0, -1, 1, 1) & half)
+    with pytest.raises(InputError, match="lies outside"):
+        extract_features(file, box(1, 1, 2, 2))
+    border.write_text("far\n1\n 5 5\n 6 5\n 5 6\nEND\nEND\n")
+    with pytest.raises(InputError, match="border of another file"):
+        extract_features(file)
 
 
 @pytest.mark.parametrize("area", [None, box(0, 0, 1, 1)])

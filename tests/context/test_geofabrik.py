@@ -11,6 +11,7 @@ from urllib3.util.retry import RequestHistory
 
 from minewatch._http import RetryPolicy, _check_status
 from minewatch.context import RegionSource
+from minewatch.context._border import find_border, read_border
 from minewatch.context._geofabrik import REGIONS, fetch_region
 from minewatch.errors import ContextError, InputError, SettingsError
 
@@ -126,6 +127,31 @@ def test_what_does_not_fit_its_checksum_never_bears_the_name(servers, site, tmp_
     with servers.serve(site) as server, pytest.raises(ContextError, match="checksum"):
         fetch_region(source(server.url), tmp_path / "c")
     assert left(tmp_path / "c") == []
+
+
+BORDER = "venezuela\n1\n -73 0\n -60 0\n -60 12\n -73 12\nEND\nEND\n"
+
+
+def test_the_border_of_an_extract_comes_with_it(servers, site, tmp_path):
+    publish(site, 1, MIB)
+    (site / "south-america" / "venezuela.poly").write_text(BORDER)
+    with servers.serve(site) as server:
+        file = fetch_region(source(server.url), tmp_path / "c")
+    assert find_border(file) == tmp_path / "c" / "south-america-venezuela.poly"
+    assert read_border(find_border(file)).bounds == (-73, 0, -60, 12)
+
+
+@pytest.mark.parametrize("text", [None, "<html>not found</html>"])
+def test_a_server_without_borders_gives_the_extract_all_the_same(servers, site, tmp_path, text):
+    content = publish(site, 1, MIB)
+    if text:
+        (site / "south-america" / "venezuela.poly").write_text(text)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "south-america-venezuela.poly").write_text("of an older edition")
+    with servers.serve(site) as server:
+        file = fetch_region(source(server.url), tmp_path / "c")
+    assert file.read_bytes() == content
+    assert find_border(file) is None
 
 
 def test_without_a_network_the_message_says_what_to_download(tmp_path):

@@ -135,6 +135,21 @@ def test_another_edition_of_a_regions_extract_is_taken(study: Path) -> None:
     assert len(open_context(study / "context").features.table) != before
 
 
+def test_a_border_beside_the_map_moves_where_it_ends(study: Path) -> None:
+    run_study(study, only=STAGES)
+    before = open_context(study / "context").table
+    place = sites.read_sites(study / "sites.parquet").geometry.iloc[0]
+    west, south, east, north = place.x - 1.0, place.y - 1.0, place.x + 0.001, place.y + 1.0
+    corners = [(west, south), (east, south), (east, north), (west, north)]
+    ring = "".join(f" {x} {y}\n" for x, y in corners)
+    (study / "valley.poly").write_text(f"valley\n1\n{ring}END\nEND\n")
+    assert last(run_study(study, only=STAGES)) == ("ran", "valley.poly is new")
+    after = open_context(study / "context").table
+    assert before["edge_m"].iloc[0] != pytest.approx(after["edge_m"].iloc[0], abs=1.0)
+    assert 100.0 < after["edge_m"].iloc[0] < 115.0
+    assert (after["edge_m"] == 0.0).any()
+
+
 def test_a_smaller_radius_of_several_measures_anew_and_fetches_nothing(study: Path) -> None:
     run_study(study, only=STAGES)
     features = study / "context" / "features.parquet"

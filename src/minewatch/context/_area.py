@@ -120,7 +120,7 @@ def site_neighbourhoods(sites: gpd.GeoDataFrame, *, radius_m: float) -> BaseGeom
     places = np.unique(places[np.isfinite(places).all(axis=1)], axis=0)
     if len(places) == 0:
         raise InputError("no site has a point; expected points in EPSG:4326")
-    return shapely.normalize(_within_the_world(shapely.union_all(_circles(places, radius_m))))
+    return shapely.normalize(within_the_world(shapely.union_all(_circles(places, radius_m))))
 
 
 def _circles(places: FloatArray, radius_m: float) -> list[BaseGeometry]:
@@ -152,7 +152,7 @@ def _polar_cap(ring: FloatArray, pole: float) -> BaseGeometry:
     return shapely.box(-180.0, min(edge, pole), 180.0, max(edge, pole))
 
 
-def _within_the_world(ground: BaseGeometry) -> BaseGeometry:
+def within_the_world(ground: BaseGeometry) -> BaseGeometry:
     """Bring what runs on past 180° on either side back to the other one."""
     west, _, east, _ = shapely.bounds(ground)
     if west >= -180.0 and east <= 180.0:

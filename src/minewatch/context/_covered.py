@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import shapely
-from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from minewatch.context._border import ground_of, read_border
 from minewatch.errors import CoverageWarning, InputError
 from minewatch.sites._distance import GEOD
 
@@ -17,7 +17,49 @@ _WHOLE: Final = 0.9999
 _DECIMALS: Final = 7
 
 
-def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> dict[str, Any]:
+def held_ground(path: Path, box: BaseGeometry | None, border: Path | None) -> BaseGeometry | None:
+    """Give the ground that a file holds: within its border, and within the box of its header.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    box
+        The bounding box of its header. None: it has none.
+    border
+        The ``.poly`` file beside it. None: there is none.
+
+    Returns
+    -------
+    BaseGeometry or None
+        EPSG:4326; None where neither is there.
+
+    Raises
+    ------
+    InputError
+        If the border cannot be read, or lies outside of the box: it is of another file.
+    """
+    if border is None:
+        return box
+    ground = read_border(border)
+    if box is None:
+        return ground
+    both = ground_of(shapely.intersection(ground, box))
+    if both.is_empty:
+        raise InputError(
+            f"{border} lies within {_edges(ground.bounds)} and {path} within {_edges(box.bounds)} "
+            "(west, south, east, north, degrees): it is the border of another file; remove it"
+        )
+    return both
+
+
+def cover(
+    path: Path,
+    asked: BaseGeometry | None,
+    held: BaseGeometry | None,
+    *,
+    border: Path | None = None,
+) -> dict[str, Any]:
     """Say what of the area that was asked for is known to be held.
 
     Parameters
@@ -28,6 +70,8 @@ def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> 
         What was asked for, EPSG:4326. None: all of the file.
     held
         What the file says that it holds. None: it does not say.
+    border
+        The ``.poly`` file that says it, for messages. None: the file's header does.
 
     Returns
     -------
@@ -51,13 +95,11 @@ def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> 
         return {"area": None, **told, "covered_share": None}
     if asked is None:
         return {"area": _write(held), **told, "covered_share": 1.0}
-    common = shapely.intersection(asked, held)
-    if not isinstance(common, Polygon | MultiPolygon):
-        common = shapely.union_all([part for part in shapely.get_parts(common) if part.area > 0.0])
+    common = ground_of(shapely.intersection(asked, held))
     share = _square_metres(common) / _square_metres(asked)
     if share == 0.0:
         raise InputError(
-            f"{path} holds {_edges(held.bounds)} and the area that is asked for lies outside, "
+            f"{path} holds {_limits(held, border)} and the area that is asked for lies outside, "
             f"within {_edges(asked.bounds)} (west, south, east, north, degrees); "
             f"{_advise(asked, held)}"
         )
@@ -65,12 +107,17 @@ def cover(path: Path, asked: BaseGeometry | None, held: BaseGeometry | None) -> 
         return {"area": _write(asked), **told, "covered_share": 1.0}
     warnings.warn(
         f"{path} holds {share:.0%} of the area that is asked for, which reaches beyond "
-        f"{_edges(held.bounds)} (west, south, east, north, degrees); what is farther is not known, "
-        "and is_edge_limited says of which sites; a larger file would show it",
+        f"{_limits(held, border)} (west, south, east, north, degrees); what is farther is not "
+        "known, and is_edge_limited says of which sites; a larger file would show it",
         CoverageWarning,
         stacklevel=4,
     )
     return {"area": _write(common), **told, "covered_share": round(share, 6)}
+
+
+def _limits(held: BaseGeometry, border: Path | None) -> str:
+    within = _edges(held.bounds)
+    return within if border is None else f"what {border.name} encloses, within {within}"
 
 
 def _advise(asked: BaseGeometry, held: BaseGeometry) -> str:

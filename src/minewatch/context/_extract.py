@@ -8,7 +8,8 @@ from shapely.geometry.base import BaseGeometry
 
 from minewatch._progress import Progress, silent
 from minewatch._store import digest_file
-from minewatch.context._covered import cover
+from minewatch.context._border import find_border
+from minewatch.context._covered import cover, held_ground
 from minewatch.context._features import Features, attribution_of, used_versions
 from minewatch.context._gather import Clip, Found
 from minewatch.context._layers import DEFAULT_LAYERS, Layer, check_layers
@@ -43,9 +44,11 @@ def extract_features(
     layers, and said in the column `target`.
 
     What has no shape, because nodes or ways are not in the file, is dropped and listed, and so are
-    areas that cannot be repaired without guessing. What lies beyond the bounding box of the file's
-    header is not known, rather than empty: ``info["area"]`` is the part of the area that the file
-    holds, None where its header has no box. Relations of other kinds (routes, sites) are not
+    areas that cannot be repaired without guessing. What lies beyond the file's border is not known,
+    rather than empty: ``info["area"]`` is the part of the area that the file holds. The border is
+    that of the ``.poly`` file beside it, as Geofabrik has them (``venezuela.poly`` beside
+    ``venezuela-latest.osm.pbf``), else the bounding box of its header; None where there is neither.
+    Relations of other kinds (routes, sites) are not
     features. Names and ids of mappers are not kept.
 
     Parameters
@@ -128,7 +131,9 @@ def extract(
     wanted = wanted_layers(check_layers(layers))
     found = Found(tuple(layers), Clip(area))
     header = read_header(path)
-    covered = cover(path, area, area if is_whole else header.box)
+    border = None if is_whole else find_border(path)
+    held = area if is_whole else held_ground(path, header.box, border)
+    covered = cover(path, area, held, border=border)
     progress(_STEP, 0, 3)
     relations = found.relevant(read_relations(path, wanted))
     members = frozenset(number for relation in relations for number in relation.ways)
@@ -142,6 +147,7 @@ def extract(
     found.add_relations(relations, scan)
     table, dropped, counts = found.result()
     info = {**_describe(path, header, scan, layers), **covered, "counts": counts}
+    info["source"] |= {"border": border and {"name": border.name, "digest": digest_file(border)}}
     progress(_STEP, 3, 3)
     return Features(table, dropped, info)
 

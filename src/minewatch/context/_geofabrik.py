@@ -7,6 +7,7 @@ beside it (https://download.geofabrik.de/technical.html).
 import difflib
 import hashlib
 import json
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,18 @@ from pydantic import field_validator
 
 from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, RetryPolicy
 from minewatch._progress import Progress, silent
-from minewatch._store import locked, write_json
+from minewatch._store import locked, write_json, write_text
+from minewatch.context._border import border_name, parse_border
 from minewatch.errors import ContextError, InputError
 from minewatch.types import Settings
+
+logger = logging.getLogger(__name__)
 
 GEOFABRIK: Final = "https://download.geofabrik.de"
 _INDEX: Final = "index-v1-nogeom.json"
 _PIECE_BYTES: Final = 8 << 20
 _RESTARTS: Final = 3
+_EXTRACT: Final = re.compile(r"(-latest)?\.osm\.pbf$")
 _PATH: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
 _MD5: Final = re.compile(r"([0-9a-fA-F]{32})\b")
 
@@ -115,8 +120,9 @@ def fetch_region(source: RegionSource, folder: Path, *, progress: Progress = sil
     """Download a region's extract, or take the one that is there.
 
     What was downloaded of the same edition before is kept and gone on from. The file gets its name
-    once its checksum was verified; beside it, ``.json`` says where it came from. A file that is
-    there is not asked for again: remove it for a newer one.
+    once its checksum was verified; beside it, ``.json`` says where it came from, and ``.poly``
+    where it ends, if the server has that. A file that is there is not asked for again: remove it
+    for a newer one.
 
     Parameters
     ----------
@@ -148,6 +154,7 @@ def fetch_region(source: RegionSource, folder: Path, *, progress: Progress = sil
         for _ in range(_RESTARTS):
             try:
                 edition = _find_edition(session, url)
+                _fetch_border(session, url, file)
                 _download(session, edition, file, progress)
             except _OtherEditionError:
                 continue
@@ -169,6 +176,32 @@ def _find_edition(session: HttpSession, url: str) -> _Edition:
     md5 = session.fetch(f"{url}.md5", _read_md5)
     size, mark = session.fetch(url, _read_edition, byte_range=(0, 1))
     return _Edition(url, md5, size, mark)
+
+
+def _fetch_border(session: HttpSession, url: str, file: Path) -> None:
+    """Download the polygon that an extract was cut by; of a server that has none, go on without.
+
+    What is told of the border then is the box of the file's header.
+    """
+    border = file.with_name(border_name(file.name))
+    border.unlink(missing_ok=True)
+    try:
+        text = session.fetch(_EXTRACT.sub(".poly", url), _read_border)
+    except HttpError as error:
+        if not (error.permanent or error.damaged):
+            raise
+        logger.info("%s has no border: %s", url, error)
+    else:
+        write_text(border, text)
+
+
+def _read_border(answer: Answer) -> str:
+    try:
+        text = answer.body.decode("utf-8")
+        parse_border(text)
+    except ValueError as error:
+        raise BadAnswerError(f"not the border of an extract ({error})") from error
+    return text
 
 
 def _download(session: HttpSession, edition: _Edition, file: Path, progress: Progress) -> None:

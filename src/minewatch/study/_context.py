@@ -15,6 +15,7 @@ from minewatch.context import (
     open_context,
     write_context,
 )
+from minewatch.context._border import border_name, find_border
 from minewatch.context._channels import MAX_DISTANCE_M
 from minewatch.context._outline import diagonal_m
 from minewatch.errors import SettingsError
@@ -52,18 +53,20 @@ def _settings(settings: StudySettings) -> Mapping[str, Any]:
 
 
 def _file(study: Path, section: ContextSection) -> list[Path]:
-    """Give the extract that a section names; none if it is fetched from the network."""
+    """Give the extract that a section names, and its border; none if the network has it."""
     if not section.names_a_file:
         return []
-    return required(study, (Path(section.source),), "context.source")
+    files = required(study, (Path(section.source),), "context.source")
+    return [*files, *(border for file in files if (border := find_border(file)) is not None)]
 
 
 def _downloads(settings: StudySettings) -> tuple[str, ...]:
-    """Give the extract of a region: without it, or with another edition, features are not of it."""
+    """Give the extract of a region, and its border: with others, features are not of it."""
     section = _section(settings)
     if section.names_a_file or section.asks_a_server:
         return ()
-    return (f"{FOLDER}/{RegionSource(region=section.source).file_name}",)
+    extract = RegionSource(region=section.source).file_name
+    return f"{FOLDER}/{extract}", f"{FOLDER}/{border_name(extract)}"
 
 
 def _inputs(study: Path, settings: StudySettings) -> list[Path]:
