@@ -125,6 +125,15 @@ def test_every_file_says_its_licence_and_the_state_of_its_data(features, tmp_pat
         assert given["osm_timestamp"] == state
 
 
+def test_features_are_shown_in_a_line(features):
+    n_target = features.table["target"].notna().sum()
+    shown = repr(features)
+    assert "\n" not in shown
+    assert shown.startswith(f"Features({len(features.table):,} of highway, waterway, ")
+    assert f"; {n_target} name the target; " in shown
+    assert shown.endswith("data of 2024-05-01T00:00:00Z)")
+
+
 def test_no_file_is_replaced_unless_asked(features, tmp_path):
     file = write_features(features, tmp_path / "features.parquet")
     with pytest.raises(AlreadyThereError):

@@ -61,7 +61,7 @@ class _Header(BaseModel):
     dropped: list[tuple[str, str, bool]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features:
     """What OpenStreetMap knows of an area, and where it was taken from."""
 
@@ -80,6 +80,13 @@ class Features:
     nothing says it) and ``osm_timestamp_from``; ``source``; ``area`` (WKT of what the source
     is known to hold of what was asked for, None where nothing says it), ``asked`` (WKT, None: all
     of the source), ``covered_share``; ``layers``; ``counts``; ``versions``."""
+
+    def __repr__(self) -> str:
+        n_target, date = int(self.table[TARGET].notna().sum()), self.info.get("osm_timestamp")
+        return (
+            f"Features({len(self.table):,} of {', '.join(self.layer_names)}; {n_target:,} name the "
+            f"target; {len(self.dropped):,} dropped or repaired; data of {date or 'unknown date'})"
+        )
 
     @property
     def layer_names(self) -> list[str]:
@@ -214,7 +221,8 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
     - Geofabrik's shapefiles of roads and waterways (columns osm_id, code, fclass).
 
     Such files do not say the date of their data, nor keep what was not asked for: prefer
-    `extract_features`. Their features are sorted into `layers` by their tags; what is in none is
+    `extract_features`. They are credited to OpenStreetMap, whose objects they say they are. Their
+    features are sorted into `layers` by their tags; what is in none is
     counted and left out. A layer of whose key the file has no tag is left out: a file of roads does
     not say that there is no building.
 
