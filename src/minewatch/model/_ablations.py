@@ -13,6 +13,7 @@ from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, MinewatchWarning
 from minewatch.model._blocks import Splitter
+from minewatch.model._channels import without_each
 from minewatch.model._detector import Detector, centre
 from minewatch.model._evaluate_folds import Sample, Split, plan_splits, read_sample, score_rows
 from minewatch.model._evaluate_tables import Resampling
@@ -20,6 +21,7 @@ from minewatch.model._evaluation import EvaluationSettings, Share
 from minewatch.model._explain_importance import context_layers
 from minewatch.model._metrics import RANKING, rank_scores
 from minewatch.model._onnx import OnnxDetector
+from minewatch.model._training import Sampling
 from minewatch.patches import PatchDataset
 from minewatch.types import FloatArray, IntArray, Settings
 
@@ -45,7 +47,7 @@ class AblationSettings(Settings):
     bands: bool = True
     """Train on RGB, with NIR, with SWIR, and on all bands."""
     layers: bool = True
-    """Train without context, and without each layer of it."""
+    """Train without context, without each layer of it, and without the earlier date."""
     sizes_px: tuple[int, ...] = _SIZES_PX
     """Sides of the patches' middle that are trained on, where the patches are larger."""
     negatives_column: str | None = None
@@ -54,6 +56,8 @@ class AblationSettings(Settings):
     are tested on. None to leave that out."""
     flip_shares: tuple[Share, ...] = (0.05, 0.1, 0.2)
     """Shares of the training labels, of each class, that are turned round."""
+    sampling: Sampling = "all"
+    """Which training sites are learned from, as in `EvaluationSettings`."""
     n_resamples: int = Field(default=1000, ge=100)
     """How often blocks are drawn with replacement for the intervals."""
     confidence: Share = 0.95
@@ -70,7 +74,7 @@ class Ablations:
     Attributes
     ----------
     table
-        One row for each variant: `group` (``full``, ``context``, ``bands``, ``size``,
+        One row for each variant: `group` (``full``, ``context``, ``channels``, ``bands``, ``size``,
         ``negatives``, ``labels``), `variant`, `roc_auc`, `average_precision` and the differences
         `roc_auc_change`, `average_precision_change` (variant minus full), each with ``_low`` and
         ``_high``; `n_bands`, `size_px`, `n_context` (columns), `n_train` (training sites, mean over
@@ -171,7 +175,9 @@ def run_ablations(
             f"detector {detector.card.name} is a saved one and cannot be trained with less; give "
             "one that is not trained yet"
         )
-    sample = read_sample(dataset, context, None)
+    sample = read_sample(
+        dataset, context, None, sampling=settings.sampling, random_state=random_state
+    )
     splits, _ = plan_splits(sample, splitter, 0)
     blocks = splitter.blocks(sample.sites)
     variants = list(_variants(sample, settings))
@@ -210,8 +216,11 @@ def _variants(sample: Sample, settings: AblationSettings) -> Iterator[Variant]:
         for layer, members in layers.items() if len(layers) > 1 else ():
             kept = tuple(name for name in columns if name not in members)
             yield Variant("context", f"no {layer}", columns=kept)
+    names = [str(name) for name in sample.pixels["band"].to_numpy()]
+    for name, kept in without_each(names) if settings.layers else ():
+        yield Variant("channels", name, bands=kept)
     if settings.bands:
-        yield from _band_variants([str(name) for name in sample.pixels["band"].to_numpy()])
+        yield from _band_variants(names)
     whole = int(min(sample.pixels.shape[2:]))
     for size in settings.sizes_px:
         if size < whole:
@@ -268,7 +277,7 @@ def _score(
         )
         for split, score in zip(splits, score_rows(detector, learned, rows), strict=True)
     ]
-    n_train = float(np.mean([len(train) for train, _ in rows]))
+    n_train = float(np.mean([len(learned.learned(train)) for train, _ in rows]))
     return pd.concat(parts, ignore_index=True), n_train
 
 

@@ -214,6 +214,22 @@ def deal(names: Names, labels: FloatArray, *, n_splits: int, random_state: int) 
     return fold_of[code.ravel()]
 
 
+def dead_zone_m(size_px: int, resolution_m: float) -> float:
+    """Give the width of a dead zone in which no training patch can touch a test patch.
+
+    Returns
+    -------
+    float
+        The diagonal of a patch whose corner is moved by up to a pixel, or 700 m if that is more.
+
+    Examples
+    --------
+    >>> dead_zone_m(48, 10.0), round(dead_zone_m(96, 10.0))
+    (700.0, 1372)
+    """
+    return max(DEFAULT_BUFFER_M, float(np.sqrt(2.0)) * (size_px + 1) * resolution_m)
+
+
 def dead_zone(places: FloatArray, is_test: BoolArray, buffer_m: float) -> BoolArray:
     """Say which sites outside the test fold lie within `buffer_m` of one inside it.
 

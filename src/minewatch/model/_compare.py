@@ -17,6 +17,7 @@ from minewatch.model._blocks import (
     Splitter,
     is_headline,
 )
+from minewatch.model._blocks_groups import DEFAULT_BUFFER_M
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate import cross_validate
 from minewatch.model._evaluate_folds import Sample, plan_splits, read_sample, score_rows
@@ -39,6 +40,7 @@ def usual_splitters(
     *,
     n_splits: int = 5,
     region: Region | None = None,
+    buffer_m: float = DEFAULT_BUFFER_M,
     group_column: str | None = None,
     random_state: int = 0,
 ) -> dict[str, Splitter]:
@@ -50,6 +52,8 @@ def usual_splitters(
         Folds of each.
     region
         A region to hold out, if there is one.
+    buffer_m
+        Dead zone around test sites, metres; random folds have none.
     group_column, random_state
         As in `BlockKFold`.
 
@@ -58,16 +62,16 @@ def usual_splitters(
     >>> list(usual_splitters())
     ['random', 'clusters 3 km', 'blocks 50 km', 'blocks 100 km']
     """
-    shared = {"group_column": group_column, "random_state": random_state}
+    told = (buffer_m, group_column, random_state)
     splitters: dict[str, Splitter] = {
         "random": RandomKFold(n_splits, random_state, group_column),
-        "clusters 3 km": ClusterKFold(n_splits, 3_000.0, **shared),  # type: ignore[arg-type]  # mixed values
-        "blocks 50 km": BlockKFold(n_splits, 50_000.0, **shared),  # type: ignore[arg-type]  # as above
-        "blocks 100 km": BlockKFold(n_splits, 100_000.0, **shared),  # type: ignore[arg-type]  # as above
+        "clusters 3 km": ClusterKFold(n_splits, 3_000.0, *told),
+        "blocks 50 km": BlockKFold(n_splits, 50_000.0, *told),
+        "blocks 100 km": BlockKFold(n_splits, 100_000.0, *told),
     }
     if region is not None:
         splitters["region held out"] = RegionHoldout(
-            region, group_column=group_column, random_state=random_state
+            region, buffer_m, group_column=group_column, random_state=random_state
         )
     return splitters
 
@@ -178,7 +182,9 @@ def learning_curve(
     """
     if not all(0 < share <= 1 for share in shares):
         raise InputError(f"shares are {shares}; expected numbers above 0 and at most 1")
-    sample = read_sample(dataset, context, settings.bands)
+    sample = read_sample(
+        dataset, context, settings.bands, sampling=settings.sampling, random_state=random_state
+    )
     splits, _ = plan_splits(sample, splitter, 0)
     blocks = splitter.blocks(sample.sites)
     orders = [_order_of_blocks(blocks.iloc[split.train], random_state) for split in splits]

@@ -111,7 +111,9 @@ def cross_validate(
     True
     """
     detectors = _named(detector)
-    sample = read_sample(dataset, context, settings.bands)
+    sample = read_sample(
+        dataset, context, settings.bands, sampling=settings.sampling, random_state=random_state
+    )
     _warn_of_overlap(splitter, dataset)
     splits, notes = plan_splits(sample, splitter, settings.n_inner)
     models = {**detectors, **(_nulls(sample, random_state, notes) if nulls else {})}

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self, runtime_checkable
 
 import geopandas as gpd
@@ -24,6 +24,7 @@ from minewatch.model._operating import (
     describe_calibration,
     fit_calibration,
 )
+from minewatch.model._training import Sampling, draw_equal
 from minewatch.patches import PatchDataset
 from minewatch.sites._distance import lonlat
 from minewatch.types import FloatArray, IntArray
@@ -67,11 +68,30 @@ class Sample:
     pixels: xr.DataArray
     """With `longitude` and `latitude` along `site`."""
     context: pd.DataFrame | None
+    sampling: Sampling = "all"
+    """Which training sites are learned from."""
+    random_state: int = 0
+    """Seed of their drawing."""
 
     @property
     def places(self) -> FloatArray:
         """Longitude and latitude (site, 2), degrees; NaN if unplaced."""
         return lonlat(self.sites)
+
+    def learned(self, train: IntArray) -> IntArray:
+        """Give those of some training sites that a detector learns from."""
+        if self.sampling == "all":
+            return train
+        return train[draw_equal(self.labels.iloc[train].to_numpy(), self.random_state)]
+
+    def part(self, rows: IntArray) -> "Sample":
+        """Give some of the sites; the context table stays whole."""
+        return replace(
+            self,
+            sites=self.sites.iloc[rows],
+            labels=self.labels.iloc[rows],
+            pixels=self.pixels.isel(site=rows),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +105,14 @@ class Split:
 
 
 def read_sample(
-    dataset: PatchDataset, context: pd.DataFrame | None, bands: tuple[str, ...] | None
+    dataset: PatchDataset,
+    context: pd.DataFrame | None,
+    bands: tuple[str, ...] | None,
+    *,
+    sampling: Sampling = "all",
+    random_state: int = 0,
 ) -> Sample:
-    """Read the labelled patches of a dataset.
+    """Read the labelled patches of a dataset, to learn from all of them or from some.
 
     Raises
     ------
@@ -110,7 +135,7 @@ def read_sample(
             )
         context = context.loc[sites.index]
     pixels = with_places(read_pixels(dataset, sites.index, bands=bands), dataset.sites)
-    return Sample(sites, labels, pixels, context)
+    return Sample(sites, labels, pixels, context, sampling, random_state)
 
 
 def plan_splits(sample: Sample, splitter: Splitter, n_inner: int) -> tuple[list[Split], list[str]]:
@@ -258,13 +283,15 @@ def _runner(detector: Detector, sample: Sample) -> Callable[[IntArray, IntArray]
         summary = detector.summarise(sample.pixels).loc[labels.index]
 
         def run_summary(train: IntArray, test: IntArray) -> FloatArray:
-            fitted = clone(detector).fit_summary(summary.iloc[train], labels.iloc[train], context)
+            rows = sample.learned(train)
+            fitted = clone(detector).fit_summary(summary.iloc[rows], labels.iloc[rows], context)
             return _mining(fitted.predict_summary(summary.iloc[test], context))
 
         return run_summary
 
     def run(train: IntArray, test: IntArray) -> FloatArray:
-        fitted = clone(detector).fit(sample.pixels.isel(site=train), labels.iloc[train], context)
+        rows = sample.learned(train)
+        fitted = clone(detector).fit(sample.pixels.isel(site=rows), labels.iloc[rows], context)
         return _mining(fitted.predict_proba(sample.pixels.isel(site=test), context))
 
     return run

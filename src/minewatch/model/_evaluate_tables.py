@@ -87,8 +87,12 @@ def measure(rows: pd.DataFrame, resampling: Resampling) -> Figures:
     settings, weights = resampling.settings, resampling.weights
     figures: dict[Key, FloatArray] = {}
     if len(known):
-        ranked = _metrics.rank_scores(scored, weights, specificity=settings.specificity)
-        figures |= {(name, "", None): ranked[:, i] for i, name in enumerate(_metrics.RANKING)}
+        ranked = _metrics.rank_scores(
+            scored, weights, specificity=settings.specificity, prevalences=settings.prevalences
+        )
+        keys: list[Key] = [(name, "", None) for name in _metrics.RANKING]
+        keys += [("average_precision", "", share) for share in settings.prevalences]
+        figures |= dict(zip(keys, ranked.T, strict=True))
         error = (known["probability"].to_numpy() - scored.is_mining) ** 2
         figures["brier", "", None] = _metrics.mean_by_block(error, scored, weights)
         for threshold in THRESHOLD_NAMES:

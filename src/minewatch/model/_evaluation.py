@@ -13,6 +13,7 @@ from minewatch import _store
 from minewatch._figures import render_figure
 from minewatch.errors import InputError, NotThereError
 from minewatch.model._operating import CalibrationName
+from minewatch.model._training import Sampling
 from minewatch.types import Settings, StrPath
 
 HEADER_NAME: Final = "evaluation.json"
@@ -42,11 +43,15 @@ class EvaluationSettings(Settings):
     specificity: Share = 0.98
     """What the threshold ``specificity`` should let pass, of other sites."""
     prevalences: tuple[Share, ...] = (0.001, 0.01, 0.1)
-    """Shares of mining among all places at which precision is given."""
+    """Shares of mining among all places at which precision and average precision are given."""
     distance_edges_m: tuple[float, ...] = (0.0, 1e3, 3e3, 1e4, 3e4, 1e5)
     """Edges of the bins by distance to the nearest training site, metres; the last is open."""
     bands: tuple[str, ...] | None = None
     """The bands that detectors are given; None for all."""
+    sampling: Sampling = "all"
+    """What is learned from: ``all`` training sites, or an ``equal`` number of both classes, drawn
+    anew for each fold. Sites that are scored are never left out, nor those that thresholds and
+    calibration are chosen on."""
 
     @model_validator(mode="after")
     def _edges_rise(self) -> "EvaluationSettings":

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from minewatch._figures import MISSING, format_count, format_interval, format_length
+from minewatch._figures import MISSING, format_count, format_interval, format_length, format_percent
 from minewatch.model._evaluation import Evaluation
 
 _SHOWN: Final = (
@@ -32,7 +32,9 @@ def describe_evaluation(
     more
         Further tables; of them ``splitters`` is told.
     """
-    lines = [*_about(evaluation), "", *_figures(evaluation), "", *_verdicts(evaluation)]
+    parts = [_about(evaluation), _figures(evaluation), _rarer(evaluation), _verdicts(evaluation)]
+    blocks = [list(part) for part in parts]
+    lines = "\n\n".join("\n".join(block) for block in blocks if block).split("\n")
     if more and "splitters" in more:
         lines += ["", *_splitters(more["splitters"])]
     return "\n".join(lines)
@@ -85,6 +87,32 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
         "sensitivity and specificity are at the threshold that was best for F1 inside the training "
         "sites."
     )
+
+
+def _rarer(evaluation: Evaluation) -> Iterator[str]:
+    """Say how much of what is found is mining, where mining is as rare as elsewhere."""
+    table = evaluation.metrics
+    rows = table[
+        table["model"].isin(evaluation.header["detectors"])
+        & (table["metric"] == "precision")
+        & (table["threshold"] == "f1")
+        & table["prevalence"].notna()
+    ]
+    if rows.empty:
+        return
+    share = float((evaluation.predictions["label"] == 1).mean())
+    yield (
+        f"{format_percent(share)} of these patches are mining. Where it is rarer, so much of what "
+        "is taken for mining at that threshold is mining:"
+    )
+    width = max(len(str(model)) for model in rows["model"])
+    for model, own in rows.groupby("model", sort=False):
+        cells = [
+            f"{format_percent(row['prevalence'])}: "
+            f"{format_interval(row['value'], row['low'], row['high'], decimals=3)}"
+            for row in own.sort_values("prevalence").to_dict(orient="records")
+        ]
+        yield f"  {str(model).ljust(width)}  where {'; '.join(cells)}"
 
 
 def _verdicts(evaluation: Evaluation) -> Iterator[str]:

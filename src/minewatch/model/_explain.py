@@ -21,6 +21,7 @@ from minewatch.model._explain_importance import list_parts, measure_importance
 from minewatch.model._explain_maps import Fill, Values, background_fill, map_patches
 from minewatch.model._explain_pictures import choose_composite, find_stretch, picture_patches
 from minewatch.model._onnx import OnnxDetector
+from minewatch.model._training import Sampling
 from minewatch.patches import PatchDataset
 from minewatch.types import Settings
 
@@ -55,6 +56,8 @@ class ExplainSettings(Settings):
     """Share of intervals that should hold the truth."""
     bands: tuple[str, ...] | None = None
     """The bands that the detector is given; None for all."""
+    sampling: Sampling = "all"
+    """Which training sites are learned from, as in `EvaluationSettings`."""
 
 
 DEFAULT_EXPLAIN: Final = ExplainSettings()
@@ -153,7 +156,9 @@ def explain(
     >>> explained.occlusion.groupby("site_id")["drop"].size().tolist()
     [121, 121, 121, 121]
     """
-    sample = read_sample(dataset, context, settings.bands)
+    sample = read_sample(
+        dataset, context, settings.bands, sampling=settings.sampling, random_state=random_state
+    )
     splits, _ = plan_splits(sample, splitter, 0)
     names = [str(name) for name in sample.pixels["band"].to_numpy()]
     parts = list_parts(names, sample.context, single_bands=settings.single_bands)

@@ -40,8 +40,8 @@ def fit_folds(
     for split in splits:
         fold = detector
         if not isinstance(detector, OnnxDetector):
-            pixels, labels = sample.pixels.isel(site=split.train), sample.labels.iloc[split.train]
-            fold = clone(detector).fit(pixels, labels, sample.context)
+            learned = sample.part(sample.learned(split.train))
+            fold = clone(detector).fit(learned.pixels, learned.labels, learned.context)
         fitted.append(FittedFold(fold, split.fold, split.train, split.test))
         told()
     return fitted

@@ -64,7 +64,13 @@ def draw_resamples(n_blocks: int, n_resamples: int, random_state: int) -> FloatA
     )
 
 
-def rank_scores(scored: Scored, weights: FloatArray, *, specificity: float = 0.98) -> FloatArray:
+def rank_scores(
+    scored: Scored,
+    weights: FloatArray,
+    *,
+    specificity: float = 0.98,
+    prevalences: Sequence[float] = (),
+) -> FloatArray:
     """Measure how well scores rank sites, under many weightings of the blocks at once.
 
     Parameters
@@ -76,13 +82,16 @@ def rank_scores(scored: Scored, weights: FloatArray, *, specificity: float = 0.9
     specificity
         For ``sensitivity_at_specificity``: the sensitivity of the lowest threshold that lets
         through at most the remaining share of sites without mining.
+    prevalences
+        Shares of mining among all places, 0 to 1, at which average precision is given too: each
+        site without mining then counts for as many as there would be.
 
     Returns
     -------
     ndarray of float64
-        ``(resample, figure)`` in the order of `RANKING`: area under the ROC curve (ties counted
-        half), the same where only sites of one fold are compared, average precision (as
-        scikit-learn defines it), and sensitivity. NaN where a class is missing.
+        ``(resample, figure)`` in the order of `RANKING`, then of `prevalences`: area under the ROC
+        curve (ties counted half), the same where only sites of one fold are compared, average
+        precision (as scikit-learn defines it), and sensitivity. NaN where a class is missing.
 
     Examples
     --------
@@ -91,34 +100,47 @@ def rank_scores(scored: Scored, weights: FloatArray, *, specificity: float = 0.9
     >>> rank_scores(scored, np.ones((1, 4)))[0].round(3).tolist()
     [0.75, 0.75, 0.833, 0.5]
     """
-    parts = [
-        np.column_stack([_rank(scored, some, specificity), _auc_within(scored, some)])[
-            :, [0, 3, 1, 2]
-        ]
-        for some in _chunks(weights, len(scored.score))
-    ]
+    parts = []
+    for some in _chunks(weights, len(scored.score)):
+        ranked = _rank(scored, some, specificity, prevalences)
+        parts.append(np.insert(ranked, 1, _auc_within(scored, some), axis=1))
     return np.concatenate(parts)
 
 
-def _rank(scored: Scored, weights: FloatArray, specificity: float) -> FloatArray:
-    """Give AUC, average precision and sensitivity at a specificity."""
+def _rank(
+    scored: Scored, weights: FloatArray, specificity: float, prevalences: Sequence[float]
+) -> FloatArray:
+    """Give AUC, average precision, sensitivity at a specificity, average precision if rare."""
     mining, other = _by_score(scored, weights)
     n_mining, n_other = mining.sum(axis=1), other.sum(axis=1)
     below = np.cumsum(other, axis=1) - other
     found = np.cumsum(mining[:, ::-1], axis=1)[:, ::-1]
-    taken = found + (n_other[:, None] - below)
+    wrong = n_other[:, None] - below
     with np.errstate(invalid="ignore", divide="ignore"):
         auc = (mining * (below + 0.5 * other)).sum(axis=1) / (n_mining * n_other)
-        precision = np.where(taken > 0, found / taken, 0.0)
-        average = (mining * precision).sum(axis=1) / n_mining
+        average = _average_precision(mining, found, wrong)
+        rarer = [
+            _average_precision(
+                mining, found, wrong * ((1.0 / p - 1.0) * n_mining / n_other)[:, None]
+            )
+            for p in prevalences
+        ]
         enough = below >= specificity * n_other[:, None] - 1e-9
         first = np.argmax(enough, axis=1)
         sensitivity = found[np.arange(len(found)), first] / n_mining
     sensitivity = np.where(enough.any(axis=1), sensitivity, 0.0)
     lacking = (n_mining == 0) | (n_other == 0)
-    figures: FloatArray = np.column_stack([auc, average, sensitivity])
+    figures: FloatArray = np.column_stack([auc, average, sensitivity, *rarer])
     figures[lacking] = np.nan
     return figures
+
+
+def _average_precision(mining: FloatArray, found: FloatArray, wrong: FloatArray) -> FloatArray:
+    """Give the mean precision over mining sites: (resample,); all arrays (resample, score)."""
+    taken = found + wrong
+    precision = np.where(taken > 0, found / taken, 0.0)
+    average: FloatArray = (mining * precision).sum(axis=1) / mining.sum(axis=1)
+    return average
 
 
 def _auc_within(scored: Scored, weights: FloatArray) -> FloatArray:

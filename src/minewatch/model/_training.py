@@ -1,6 +1,6 @@
 """What detectors that learn from numbers share: labels joined by site_id, and weights."""
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from minewatch.errors import InputError
 from minewatch.types import FloatArray, IntArray
 
 CLASSES: Final = np.array([0, 1])
+Sampling: TypeAlias = Literal["all", "equal"]
+"""Which training patches are learned from: all, or as many of one class as of the other."""
 
 
 def join_labels(sites: pd.Index, labels: pd.Series) -> IntArray:
@@ -54,6 +56,29 @@ def class_weights(labels: IntArray, *, balanced: bool) -> FloatArray:
         return np.ones(len(labels))
     counts = np.bincount(labels, minlength=2)
     return np.asarray(len(labels) / (2.0 * counts[labels]), dtype=np.float64)
+
+
+def draw_equal(labels: IntArray, random_state: int) -> IntArray:
+    """Draw rows such that both classes are equally many: all of the rarer, some of the other.
+
+    Returns
+    -------
+    ndarray of int64
+        Positions, rising. The same seed and labels give the same rows.
+
+    Examples
+    --------
+    >>> rows = draw_equal(np.array([0, 0, 1, 0, 0, 1]), random_state=1)
+    >>> len(rows), {2, 5} <= set(rows.tolist())
+    (4, True)
+    """
+    rows = [np.flatnonzero(labels == kind) for kind in (0, 1)]
+    n_kept = min(map(len, rows))
+    random = np.random.default_rng(random_state)
+    kept = [
+        one if len(one) == n_kept else random.choice(one, n_kept, replace=False) for one in rows
+    ]
+    return np.sort(np.concatenate(kept)).astype(np.int64)
 
 
 def both(mining: FloatArray) -> FloatArray:
