@@ -165,11 +165,19 @@ def train_detector(
         random_state=settings.random_state,
         progress=progress,
     )
-    sample = read_sample(dataset, context, settings.evaluation.bands)
+    sample = read_sample(
+        dataset,
+        context,
+        settings.evaluation.bands,
+        sampling=settings.evaluation.sampling,
+        random_state=settings.random_state,
+    )
+    n_labelled = len(sample.labels)
+    sample = sample.part(sample.learned(np.arange(n_labelled)))
     progress("train", 0, 1)
     fitted = clone(detector).fit(sample.pixels, sample.labels, sample.context)
     progress("train", 1, 1)
-    saved = _WithCard(fitted, _Facts(evaluation, name, dataset, sample, settings))
+    saved = _WithCard(fitted, _Facts(evaluation, name, dataset, sample, n_labelled, settings))
     save_detector(saved, folder, overwrite=overwrite)
     save_applicability(_area(evaluation, name, sample), folder / FILE_NAME)
     return Trained(folder, saved.to_onnx()[0], evaluation)
@@ -191,6 +199,9 @@ class _Facts:
     model: str
     dataset: PatchDataset
     sample: Sample
+    """What it learned from."""
+    n_labelled: int
+    """How many patches there were to learn from."""
     said: TrainSettings
 
     def fill(self, card: Card) -> Card:
@@ -281,12 +292,16 @@ class _Facts:
             "period_start": header.period_start,
             "period_end": header.period_end,
             "files": tuple(header.inputs),
-            "notes": "; ".join(
-                [*([training.notes] if training.notes else []), f"imagery: {header.source}",
-                 f"places are sites within {format_length(PLACE_M)} of each other"]
-            ),
-        }  # fmt: skip
+            "notes": "; ".join(filter(None, [training.notes, *self._notes()])),
+        }
         return training.model_copy(update=update)
+
+    def _notes(self) -> Iterator[str]:
+        yield f"imagery: {self.dataset.header.source}"
+        yield f"places are sites within {format_length(PLACE_M)} of each other"
+        left_out = self.n_labelled - len(self.sample.labels)
+        if left_out:
+            yield f"{left_out} patches of the more frequent class were left out, drawn at random"
 
     def _limits(self) -> Iterator[str]:
         header, sites = self.evaluation.header, self.sample.sites
@@ -336,8 +351,9 @@ def summarise_patches(sample: Sample) -> pd.DataFrame:
 def _area(evaluation: Evaluation, model: str, sample: Sample) -> Applicability:
     predictions = evaluation.predictions
     rows = predictions[predictions["model"] == model].drop_duplicates("site_id")
-    folds = pd.Series(rows["fold"].to_numpy(), index=rows["site_id"])
     features = summarise_patches(sample)
+    rows = rows[rows["site_id"].isin(features.index)]
+    folds = pd.Series(rows["fold"].to_numpy(), index=rows["site_id"])
     held_out = features.loc[features.index.isin(folds.index)]
     if folds.nunique() < 2 or len(held_out) < len(features):
         # One region held out: what was tested is one fold, what was trained on the other.
