@@ -85,11 +85,10 @@ def test_thresholds_reach_what_they_were_chosen_for_on_held_out_scores(trained):
 
 
 def test_training_patches_lie_in_the_area_of_applicability(dataset, trained):
-    from minewatch.model._evaluate_folds import read_sample
-    from minewatch.model._train import summarise_patches
+    from minewatch.model._applicability_patches import describe_patches
 
     area = load_applicability(trained.path / "applicability.npz")
-    features = summarise_patches(read_sample(dataset, None, None))
+    features = describe_patches(read_pixels(dataset).to_numpy(), dataset.bands)
     assert area.is_inside(features).all()
     assert not area.is_inside(features * 50).any()
 

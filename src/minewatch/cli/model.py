@@ -309,6 +309,17 @@ def _describe_metric(metric: Any) -> str:
     return f"{name} {metric.value:.3g}{interval} on {metric.on}; folds: {metric.splitter}"
 
 
+def _describe_area(result: dict[str, Any]) -> list[str]:
+    if result["applicable"] is None:
+        return []
+    beyond = result["patches"] - result["applicable"]
+    limit = result["dissimilarity_threshold"]
+    if not beyond:
+        return [f"all are like what it learned from (dissimilarity up to {limit:.2f})"]
+    words = f"unlike what it learned from (dissimilarity above {limit:.2f})"
+    return [f"mind: {beyond:,} are {words}: the figures on its card say nothing of them"]
+
+
 def _describe_scores(result: dict[str, Any]) -> str:
     cut = (
         f"the middle {result['size_px']} × {result['size_px']} px of "
@@ -324,6 +335,7 @@ def _describe_scores(result: dict[str, Any]) -> str:
         clipped = f"the patches were clipped at DN {result['saturation_dn']:,} by their source, and"
         lines.append(f"mind: {clipped} bright ground looks darker to the detector than it is")
     lines += [f"no score for {n:,}: {reason}" for reason, n in result["not_scored"].items()]
+    lines += _describe_area(result)
     lines += [
         f"{n:,} score {result['thresholds'][name]:g} or more ({name})"
         for name, n in result["at_or_above"].items()

@@ -18,7 +18,9 @@ FILE_NAME: Final = "applicability.npz"
 """The file's name in a detector's folder."""
 _MAX_PAIR_SITES: Final = 2_000
 _CELLS_AT_ONCE: Final = 4_000_000
-_ARRAYS: Final = ("names", "centre", "scale", "training", "mean_distance", "threshold")
+_ARRAYS: Final = (
+    "names", "centre", "scale", "training", "mean_distance", "threshold", "site_ids", "held_out",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,10 @@ class Applicability:
     """Mean distance between two training sites."""
     threshold: float
     """Largest dissimilarity of held-out sites to the training sites of their fold, no outlier."""
+    site_ids: tuple[str, ...]
+    """The training sites, in the order of `training`."""
+    held_out: FloatArray
+    """``(site,)``: dissimilarity of each to the training sites of other folds."""
 
     def dissimilarity(self, features: pd.DataFrame) -> "pd.Series[float]":
         """Measure how unlike the training sites places are.
@@ -137,8 +143,11 @@ def fit_applicability(
     held_out = np.full(len(training), np.nan)
     for fold in np.unique(codes):
         held_out[codes == fold] = _nearest(training[codes == fold], training[codes != fold])
-    threshold = _upper_whisker(held_out / mean_distance)
-    return Applicability(names, centre, scale, training, mean_distance, threshold)
+    held_out /= mean_distance
+    sites = tuple(str(site) for site in features.index)
+    return Applicability(
+        names, centre, scale, training, mean_distance, _upper_whisker(held_out), sites, held_out
+    )
 
 
 def _fold_codes(features: pd.DataFrame, folds: "pd.Series[int]") -> IntArray:
@@ -220,6 +229,8 @@ def save_applicability(area: Applicability, path: StrPath) -> None:
         training=area.training,
         mean_distance=np.array(area.mean_distance),
         threshold=np.array(area.threshold),
+        site_ids=np.array(area.site_ids, dtype=np.str_),
+        held_out=area.held_out,
     )
     with _store.writing_file(path) as aside:
         aside.write_bytes(content.getvalue())
@@ -245,17 +256,20 @@ def load_applicability(path: StrPath) -> Applicability:
         raise DetectorError(
             f"{path} cannot be read as an area of applicability: {error}"
         ) from error
-    n_features = len(arrays["names"])
+    n_features, n_sites = len(arrays["names"]), len(arrays["training"])
     shapes = {
         "names": (n_features,),
         "centre": (n_features,),
         "scale": (n_features,),
-        "training": (len(arrays["training"]), n_features),
+        "training": (n_sites, n_features),
         "mean_distance": (),
         "threshold": (),
+        "site_ids": (n_sites,),
+        "held_out": (n_sites,),
     }
     wrong = [name for name, shape in shapes.items() if arrays[name].shape != shape]
-    if wrong or arrays["names"].dtype.kind != "U" or not arrays["mean_distance"] > 0:
+    texts = {arrays[name].dtype.kind for name in ("names", "site_ids")}
+    if wrong or texts != {"U"} or not arrays["mean_distance"] > 0:
         raise DetectorError(f"{path} is damaged ({', '.join(wrong) or 'values'}); make it again")
     return Applicability(
         names=tuple(str(name) for name in arrays["names"]),
@@ -264,4 +278,6 @@ def load_applicability(path: StrPath) -> Applicability:
         training=arrays["training"].astype(np.float32),
         mean_distance=float(arrays["mean_distance"]),
         threshold=float(arrays["threshold"]),
+        site_ids=tuple(str(site) for site in arrays["site_ids"]),
+        held_out=arrays["held_out"].astype(np.float64),
     )

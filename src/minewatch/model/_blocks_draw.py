@@ -92,12 +92,18 @@ def _draw_map(axes: Axes, placed: pd.DataFrame) -> None:
             edgecolors=INK, linewidths=0.6, rasterized=rasterized,
             label=f"in a dead zone ({format_count(len(ringed))})",
         )  # fmt: skip
-    _frame(axes, placed)
+    frame_map(axes, placed)
     axes.set_title("Where each fold is tested")
 
 
-def _frame(axes: Axes, placed: pd.DataFrame) -> None:
-    """Show as far east as north, with a margin, and a scale bar."""
+def frame_map(axes: Axes, placed: pd.DataFrame) -> None:
+    """Show as far east as north, with a margin, and a scale bar.
+
+    Parameters
+    ----------
+    placed
+        Columns `longitude` and `latitude`, degrees, none of them NaN.
+    """
     ends = {}
     for column in ("longitude", "latitude"):
         low, high = float(placed[column].min()), float(placed[column].max())

@@ -11,6 +11,8 @@ import xarray as xr
 
 from minewatch import _store
 from minewatch.errors import DetectorError, InputError, NotThereError, UnsafeError
+from minewatch.model._applicability import FILE_NAME as AREA_NAME
+from minewatch.model._applicability import Applicability, load_applicability, save_applicability
 from minewatch.model._card import CARD_NAME, NETWORK_NAME, Card, read_card
 from minewatch.model._channel_statistics import (
     channel_statistic_names,
@@ -21,7 +23,7 @@ from minewatch.model._detector import Exportable, centre, check_fit, check_pixel
 from minewatch.model._prepare import Values, missing_share, prepare, why_not
 from minewatch.types import FloatArray, IntArray, StrPath
 
-OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME, "applicability.npz"}))
+OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME, AREA_NAME}))
 """What tells a saved detector from any other folder."""
 PIXELS_INPUT: Final = "pixels"
 STATISTICS_INPUT: Final = "statistics"
@@ -58,6 +60,8 @@ class OnnxDetector:
         The bytes of ``model.onnx``; the card holds their digest.
     options
         How it is run.
+    area
+        Where its figures hold; None if that is not known.
 
     Raises
     ------
@@ -87,8 +91,15 @@ class OnnxDetector:
     [[0.75, 0.25], [0.75, 0.25]]
     """
 
-    def __init__(self, card: Card, network: bytes, options: RunOptions | None = None) -> None:
+    def __init__(
+        self,
+        card: Card,
+        network: bytes,
+        options: RunOptions | None = None,
+        area: Applicability | None = None,
+    ) -> None:
         self.card = card
+        self.area = area
         self.network = network
         self.options = options or RunOptions()
         if self.options.batch_size < 1:
@@ -97,7 +108,7 @@ class OnnxDetector:
         self._session = _open_session(card, network, self.options.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (OnnxDetector, (self.card, self.network, self.options))
+        return (OnnxDetector, (self.card, self.network, self.options, self.area))
 
     @property
     def classes_(self) -> IntArray:
@@ -270,7 +281,9 @@ def load_detector(path: StrPath, *, options: RunOptions | None = None) -> OnnxDe
     _store.inside(folder, NETWORK_NAME)
     if network.stat().st_size > MAX_NETWORK_BYTES:
         raise DetectorError(f"{network} has {network.stat().st_size:,} bytes; that is no detector")
-    return OnnxDetector(card, network.read_bytes(), options)
+    file = folder / AREA_NAME
+    area = load_applicability(file) if file.is_file() else None
+    return OnnxDetector(card, network.read_bytes(), options, area)
 
 
 def save_detector(detector: Exportable, path: StrPath, *, overwrite: bool = False) -> Path:
@@ -303,6 +316,8 @@ def save_detector(detector: Exportable, path: StrPath, *, overwrite: bool = Fals
         with _store.writing_file(aside / NETWORK_NAME) as file:
             file.write_bytes(network)
         _store.write_json(aside / CARD_NAME, card.model_dump(mode="json"))
+        if isinstance(detector, OnnxDetector) and detector.area is not None:
+            save_applicability(detector.area, aside / AREA_NAME)
         load_detector(aside, options=RunOptions(threads=1))
     return folder
 

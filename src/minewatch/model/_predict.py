@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from minewatch import __version__, _store
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError
-from minewatch.model._detector import Detector, read_pixels
+from minewatch.model._applicability_patches import describe_patches
+from minewatch.model._detector import Detector, centre, read_pixels
 from minewatch.model._onnx import OnnxDetector
 from minewatch.model._stacked import channels_of
 from minewatch.patches import PatchDataset
@@ -54,8 +55,10 @@ def predict(
     DataFrame
         Index ``site_id``. `score`: P(mining), float32, NaN where none can be given; `reason`: why
         not, else empty; `missing_share` (saved detectors alone): the share of pixels about which
-        nothing is known; `label` (Int8, <NA> if not known); `longitude`, `latitude` (degrees
-        EPSG:4326, NaN if unplaced); `start`, `end` (ISO dates of the imagery).
+        nothing is known; `dissimilarity`, `is_applicable` (saved detectors that hold an area of
+        applicability): how unlike the training patches it is, NaN where no pixel is known, and
+        whether the detector's figures hold there; `label` (Int8, <NA> if not known); `longitude`,
+        `latitude` (degrees EPSG:4326, NaN if unplaced); `start`, `end` (ISO dates of the imagery).
 
     Raises
     ------
@@ -92,7 +95,8 @@ def predict(
         bands = detector.card.bands if isinstance(detector, OnnxDetector) else None
         if bands is not None and not set(bands) <= set(channels_of(dataset)):
             bands = None  # the detector says better what is missing
-        parts.append(_score(detector, read_pixels(dataset, keys, bands=bands), context))
+        pixels = read_pixels(dataset, keys, bands=bands)
+        parts.append(_measure_area(detector, pixels, _score(detector, pixels, context)))
         progress("score patches", start + len(keys), len(wanted))
     if not parts:
         raise InputError("no site was named; name at least one")
@@ -113,6 +117,18 @@ def _score(detector: Detector, pixels: Any, context: pd.DataFrame | None) -> pd.
     sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
     reasons = np.where(np.isnan(mining), _NO_SCORE, "")
     return pd.DataFrame({"score": mining, "reason": pd.Series(reasons, sites, "str")}, sites)
+
+
+def _measure_area(detector: Detector, pixels: Any, scores: pd.DataFrame) -> pd.DataFrame:
+    """Add how unlike the training patches each is, if the detector knows them."""
+    if not isinstance(detector, OnnxDetector) or detector.area is None:
+        return scores
+    card, area = detector.card, detector.area
+    values = centre(pixels.sel(band=list(card.bands)).to_numpy(), card.size_px)
+    unlike = area.dissimilarity(describe_patches(values, card.bands)).to_numpy()
+    return scores.assign(
+        dissimilarity=unlike.astype(np.float32), is_applicable=unlike <= area.threshold
+    )
 
 
 def describe_run(
@@ -136,6 +152,8 @@ def describe_run(
         "patches": len(table),
         "scored": int(scores.notna().sum()),
         "not_scored": {str(reason): int(n) for reason, n in reasons.items()},
+        "applicable": int(table["is_applicable"].sum()) if "is_applicable" in table else None,
+        "dissimilarity_threshold": None if detector.area is None else detector.area.threshold,
         "thresholds": {name: one.value for name, one in card.thresholds.items()},
         "at_or_above": {
             name: int((scores >= one.value).sum()) for name, one in card.thresholds.items()

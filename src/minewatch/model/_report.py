@@ -22,9 +22,9 @@ from minewatch.model._blocks_draw import draw_folds
 from minewatch.model._card import Card, read_card
 from minewatch.model._evaluation import Evaluation
 from minewatch.model._explain import KINDS, Explanation
+from minewatch.model._report_applicability import applicability_plates, applicability_section
 from minewatch.model._report_others import (
     ablations_section,
-    applicability_section,
     card_section,
     explanation_sections,
 )
@@ -87,7 +87,7 @@ def write_model_report(
         *sections_of(evaluation, more or {}),
         ablations_section(ablations),
         *explanation_sections(explanation),
-        applicability_section(area),
+        applicability_section(area, evaluation),
         card_section(card),
     )
     findings = Findings(sections, _header(evaluation, explanation, ablations))
@@ -192,6 +192,7 @@ def _plates(on: str) -> dict[str, tuple[Plate, ...]]:
         )
 
     return {
+        "applicability": applicability_plates(on),
         "headline": (
             plate(
                 "models", "The detector beside models that cannot know", ("headline",),
@@ -311,6 +312,10 @@ _VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("what", "importance"): TableView(40),
     ("where", "occlusion"): _ONLY_NAMED,
     ("where", "chosen"): _ONLY_NAMED,
+    ("applicability", "sites"): TableView(8, note="The most unlike first."),
+    ("applicability", "weights"): TableView(
+        8, note="What counts most in the distance: share of the spread of all features."
+    ),
     **{("gallery", kind.replace(", ", "_").replace(" ", "_")): _ONLY_NAMED for kind in KINDS},
     ("card", "card"): TableView(60),
 }

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from minewatch._figures import format_count, format_interval, format_number
+from minewatch._figures import format_interval, format_number
 from minewatch._report._section import Section
 from minewatch.model._ablations import Ablations
-from minewatch.model._applicability import Applicability
 from minewatch.model._card import Card
 from minewatch.model._explain import Explanation
 
@@ -122,36 +121,6 @@ def _gallery_section(explanation: Explanation) -> Section:
         advice="Look at the wrong ones first: some will be wrong labels.",
         tables=tables,
         images=images,
-    )
-
-
-def applicability_section(area: Applicability | None) -> Section:
-    """Say where the evaluation holds."""
-    key, title = "applicability", "Where the figures hold"
-    if area is None:
-        return Section.left_out(
-            key,
-            title,
-            why="No area of applicability was made.",
-            advice="Train the detector with model train, which keeps one beside it.",
-        )
-    return Section(
-        key,
-        title,
-        seen=(
-            f"Places whose patches are more than {format_number(area.threshold, decimals=2)} "
-            f"unlike the nearest of {format_count(len(area.training))} training patches (1 is the "
-            "mean distance between two) are beyond what was ever tested."
-        ),
-        advice="Mark them on every map; there the figures above say nothing.",
-        tables={
-            "applicability": pd.DataFrame(
-                {
-                    "fact": ["threshold", "mean distance of training patches", "statistics"],
-                    "value": [area.threshold, area.mean_distance, float(len(area.names))],
-                }
-            )
-        },
     )
 
 

@@ -13,12 +13,8 @@ from minewatch import _store
 from minewatch._figures import format_length
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError
-from minewatch.model._applicability import (
-    FILE_NAME,
-    Applicability,
-    fit_applicability,
-    save_applicability,
-)
+from minewatch.model._applicability import FILE_NAME, save_applicability
+from minewatch.model._applicability_patches import fit_area
 from minewatch.model._blocks import PLACE_M, Splitter, place_names
 from minewatch.model._blocks_groups import read_places
 from minewatch.model._card import Card, Metric, Threshold, Training
@@ -26,7 +22,6 @@ from minewatch.model._detector import Detector, Exportable
 from minewatch.model._evaluate import NULL_PREFIX, cross_validate
 from minewatch.model._evaluate_folds import Sample, read_sample
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
-from minewatch.model._features import patch_statistics
 from minewatch.model._onnx import OURS, OnnxDetector, save_detector
 from minewatch.model._operating import choose_thresholds
 from minewatch.patches import PatchDataset
@@ -47,7 +42,6 @@ _METRICS: Final = (
 _AT: Final = {"f0.5": "f0.5"}
 """The threshold that a decision's figure is given at, where it is not ``f1``."""
 _NULL_METRICS: Final = ("roc_auc", "average_precision")
-_APPLICABILITY_STATISTICS: Final = ("mean", "std", "neighbours 1 px")
 
 
 class TrainSettings(Settings):
@@ -172,14 +166,14 @@ def train_detector(
         sampling=settings.evaluation.sampling,
         random_state=settings.random_state,
     )
+    progress("train", 0, 1)
     n_labelled = len(sample.labels)
     sample = sample.part(sample.learned(np.arange(n_labelled)))
-    progress("train", 0, 1)
     fitted = clone(detector).fit(sample.pixels, sample.labels, sample.context)
     progress("train", 1, 1)
     saved = _WithCard(fitted, _Facts(evaluation, name, dataset, sample, n_labelled, settings))
     save_detector(saved, folder, overwrite=overwrite)
-    save_applicability(_area(evaluation, name, sample), folder / FILE_NAME)
+    save_applicability(fit_area(evaluation, name, sample), folder / FILE_NAME)
     return Trained(folder, saved.to_onnx()[0], evaluation)
 
 
@@ -337,28 +331,6 @@ class _WithCard:
         """Give the filled card and the detector's own network."""
         card, network = self.detector.to_onnx()
         return self.facts.fill(card), network
-
-
-def summarise_patches(sample: Sample) -> pd.DataFrame:
-    """Give the statistics of patches that the area of applicability is told by: index site_id."""
-    names = [str(name) for name in sample.pixels["band"].to_numpy()]
-    values, columns = patch_statistics(sample.pixels.to_numpy(), names)
-    table = pd.DataFrame(values, sample.labels.index, list(columns))
-    endings = tuple(f" {name}" for name in _APPLICABILITY_STATISTICS)
-    return table[[name for name in columns if name.endswith(endings) and "- whole" not in name]]
-
-
-def _area(evaluation: Evaluation, model: str, sample: Sample) -> Applicability:
-    predictions = evaluation.predictions
-    rows = predictions[predictions["model"] == model].drop_duplicates("site_id")
-    features = summarise_patches(sample)
-    rows = rows[rows["site_id"].isin(features.index)]
-    folds = pd.Series(rows["fold"].to_numpy(), index=rows["site_id"])
-    held_out = features.loc[features.index.isin(folds.index)]
-    if folds.nunique() < 2 or len(held_out) < len(features):
-        # One region held out: what was tested is one fold, what was trained on the other.
-        folds = pd.Series(features.index.isin(folds.index).astype(np.int64), index=features.index)
-    return fit_applicability(features, folds)
 
 
 def _known(value: object) -> float | None:
