@@ -164,6 +164,7 @@ def test_without_a_network_the_message_says_what_to_download(tmp_path):
     assert "http://127.0.0.1:9/south-america/venezuela-latest.osm.pbf" in words
     assert "--extract venezuela-latest.osm.pbf" in words
     assert 'in study.toml source = "venezuela-latest.osm.pbf"' in words
+    assert "http://127.0.0.1:9/south-america/venezuela.poly, put beside it" in words
     assert "\n" not in words
 
 

@@ -162,7 +162,8 @@ def fetch_region(source: RegionSource, folder: Path, *, progress: Progress = sil
                 name = url.rpartition("/")[2]
                 raise ContextError(
                     f"{error}. To go on by hand, download {url} and name it (--extract {name}; in "
-                    f'study.toml source = "{name}"); {url}.md5 is its checksum'
+                    f'study.toml source = "{name}"); {url}.md5 is its checksum, and '
+                    f"{_EXTRACT.sub('.poly', url)}, put beside it, its border"
                 ) from error
             write_json(file.with_name(f"{file.name}.json"), vars(edition))
             return file
