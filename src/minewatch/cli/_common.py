@@ -90,6 +90,12 @@ def say(text: str) -> None:
         typer.echo(text)
 
 
+def note(text: str) -> None:
+    """Print a line for a person beside the result, on standard error, unless --quiet was given."""
+    if not Verbosity.quiet:
+        typer.echo(text, err=True)
+
+
 def print_result(result: Mapping[str, Any], *, as_json: bool, describe: Callable[[], str]) -> None:
     """Print a result: one JSON object for programs, or the description for a person."""
     if as_json:

@@ -6,85 +6,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from minewatch.cli import _common
-from minewatch.cli._model_evaluate import (
-    SplitterName,
-    _compare,
-    _context,
-    _curves,
-    _dead_zone,
-    _detector,
-    _groups,
-    _splitter,
-)
+from minewatch.cli import _model_options as options
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from minewatch.model import Card, Detector
-    from minewatch.model._blocks import Splitter
+    from minewatch.model import Card
     from minewatch.model._explain import Explanation
-    from minewatch.model._train import Trained
-    from minewatch.patches import PatchDataset
-
-DatasetArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[DATASET]", help="A patch dataset with labels; else patches of the study."
-    ),
-]
-DetectorOption = Annotated[
-    str,
-    typer.Option("--detector", metavar="NAME|DIR", help="trees, cnn, fusion, or a saved one."),
-]
-KindOption = Annotated[SplitterName, typer.Option("--splitter", help="How sites are held out.")]
-FoldsOption = Annotated[int, typer.Option("--folds", help="Number of folds.")]
-BlockOption = Annotated[
-    float, typer.Option("--block-m", help="Side of blocks, metres; 50 km or more to show.")
-]
-ClusterOption = Annotated[
-    float, typer.Option("--cluster-m", help="Longest step within a cluster, metres.")
-]
-BufferOption = Annotated[
-    float | None,
-    typer.Option("--buffer-m", help="Dead zone, metres; else the diagonal of a patch."),
-]
-RegionOption = Annotated[
-    Path | None, typer.Option("--region", metavar="FILE", help="Polygons to hold out, or to match.")
-]
-GroupOption = Annotated[
-    str | None,
-    typer.Option("--group", metavar="COLUMN", help="Sites that share its value stay together."),
-]
-ContextOption = Annotated[
-    Path | None,
-    typer.Option("--context", metavar="PATH", help="Context table, or the folder of context."),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of folds, draws and detectors.")]
-NameOption = Annotated[str | None, typer.Option("--name", help="The detector's name.")]
-LicenceOption = Annotated[
-    str | None, typer.Option("--licence", help="SPDX identifier or words, for the card.")
-]
-ColumnOption = Annotated[
-    str | None,
-    typer.Option("--confusers", metavar="COLUMN", help="Mining against each of its kinds."),
-]
+    from minewatch.model._report_make import Reported
 
 
 def train(
     *,
-    dataset: DatasetArgument = None,
-    detector: DetectorOption = "trees",
-    splitter: KindOption = SplitterName.blocks,
-    folds: FoldsOption = 5,
-    block_m: BlockOption = 50_000.0,
-    cluster_m: ClusterOption = 3_000.0,
-    buffer_m: BufferOption = None,
-    region: RegionOption = None,
-    group: GroupOption = None,
-    context: ContextOption = None,
-    name: NameOption = None,
-    licence: LicenceOption = None,
-    seed: SeedOption = 0,
+    dataset: options.Dataset = None,
+    detector: options.DetectorName = "trees",
+    splitter: options.Kind = options.SplitterName.blocks,
+    folds: options.Folds = 5,
+    block_m: options.BlockM = 50_000.0,
+    cluster_m: options.ClusterM = 3_000.0,
+    buffer_m: options.BufferM = None,
+    region: options.RegionFile = None,
+    group: options.Group = None,
+    class_weight: options.ClassWeight = options.ClassWeightName.balanced,
+    sampling: options.Sampling = options.SamplingName.all,
+    trees: options.Trees = 300,
+    epochs: options.Epochs = 40,
+    context: options.ContextPath = None,
+    vectors: options.Vectors = None,
+    bands: options.Bands = None,
+    prevalence: options.Prevalences = None,
+    name: options.Name = None,
+    licence: options.Licence = None,
+    seed: options.Seed = 0,
     study: _common.StudyOption = Path(),
     out: Annotated[
         Path | None,
@@ -95,20 +46,28 @@ def train(
 ) -> None:
     """Train a detector on all labelled patches, and write down how good it is on held-out ones."""
     from minewatch._store import file_name
+    from minewatch.model._folds import make_splitter
     from minewatch.model._train import TrainSettings, train_detector
 
-    patches, folds_of = _open(
-        dataset, study, (splitter, folds, block_m, cluster_m), buffer_m, region, group, seed
+    called = name or options.detector_name(detector)
+    folder = study / "models" / file_name(called) if out is None else out
+    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    held_out = options.fold_settings(
+        splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
-    folder = study / "models" / file_name(name or detector) if out is None else out
-    settings = TrainSettings(name=name or detector, licence=licence, random_state=seed)
+    settings = TrainSettings(
+        name=called, licence=licence, random_state=seed,
+        evaluation=options.evaluation_settings(prevalence, bands, sampling),
+    )  # fmt: skip
     with _common.progress_bars() as progress:
         trained = train_detector(
-            _detector(detector, seed),
+            options.make_detector(
+                detector, class_weight, trees, epochs, vectors, seed, context=table
+            ),
             patches,
             folder,
-            splitter=folds_of,
-            context=_context(context),
+            splitter=make_splitter(held_out, patches),
+            context=table,
             settings=settings,
             overwrite=overwrite,
             progress=progress,
@@ -118,22 +77,27 @@ def train(
 
 def explain(
     *,
-    dataset: DatasetArgument = None,
-    detector: DetectorOption = "trees",
-    splitter: KindOption = SplitterName.blocks,
-    folds: FoldsOption = 5,
-    block_m: BlockOption = 50_000.0,
-    cluster_m: ClusterOption = 3_000.0,
-    buffer_m: BufferOption = None,
-    region: RegionOption = None,
-    group: GroupOption = None,
-    context: ContextOption = None,
+    dataset: options.Dataset = None,
+    detector: options.DetectorOrSaved = "trees",
+    splitter: options.Kind = options.SplitterName.blocks,
+    folds: options.Folds = 5,
+    block_m: options.BlockM = 50_000.0,
+    cluster_m: options.ClusterM = 3_000.0,
+    buffer_m: options.BufferM = None,
+    region: options.RegionFile = None,
+    group: options.Group = None,
+    class_weight: options.ClassWeight = options.ClassWeightName.balanced,
+    sampling: options.Sampling = options.SamplingName.all,
+    trees: options.Trees = 300,
+    epochs: options.Epochs = 40,
+    context: options.ContextPath = None,
+    vectors: options.Vectors = None,
     repeats: Annotated[int, typer.Option("--repeats", help="Shuffles of each part.")] = 3,
     shown: Annotated[int, typer.Option("--patches", help="Patches shown of each kind.")] = 4,
     square_px: Annotated[
         int, typer.Option("--square-px", help="Side of the squares that are hidden, pixels.")
     ] = 8,
-    seed: SeedOption = 0,
+    seed: options.Seed = 0,
     study: _common.StudyOption = Path(),
     out: Annotated[
         Path | None,
@@ -146,21 +110,26 @@ def explain(
     from minewatch._store import refuse_existing
     from minewatch.model._explain import ExplainSettings
     from minewatch.model._explain import explain as explain_detector
+    from minewatch.model._folds import make_splitter
     from minewatch.model._report import OURS, write_explanation
 
     folder = study / "models" / "explanation" if out is None else out
     refuse_existing(folder, overwrite=overwrite, ours=OURS)
-    patches, folds_of = _open(
-        dataset, study, (splitter, folds, block_m, cluster_m), buffer_m, region, group, seed
+    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    held_out = options.fold_settings(
+        splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
-    settings = ExplainSettings(n_repeats=repeats, n_patches=shown, square_px=square_px)
     with _common.progress_bars() as progress:
         found = explain_detector(
-            _detector(detector, seed),
+            options.make_detector(
+                detector, class_weight, trees, epochs, vectors, seed, context=table
+            ),
             patches,
-            splitter=folds_of,
-            context=_context(context),
-            settings=settings,
+            splitter=make_splitter(held_out, patches),
+            context=table,
+            settings=ExplainSettings(
+                n_repeats=repeats, n_patches=shown, square_px=square_px, sampling=sampling.value
+            ),
             random_state=seed,
             progress=progress,
         )
@@ -174,117 +143,88 @@ def explain(
 
 def report(
     *,
-    dataset: DatasetArgument = None,
-    detector: DetectorOption = "trees",
-    splitter: KindOption = SplitterName.blocks,
-    folds: FoldsOption = 5,
-    block_m: BlockOption = 50_000.0,
-    cluster_m: ClusterOption = 3_000.0,
-    buffer_m: BufferOption = None,
-    region: RegionOption = None,
-    group: GroupOption = None,
-    context: ContextOption = None,
-    confusers: ColumnOption = None,
-    name: NameOption = None,
-    seed: SeedOption = 0,
+    dataset: options.Dataset = None,
+    detector: options.DetectorName = "trees",
+    splitter: options.Kind = options.SplitterName.blocks,
+    folds: options.Folds = 5,
+    block_m: options.BlockM = 50_000.0,
+    cluster_m: options.ClusterM = 3_000.0,
+    buffer_m: options.BufferM = None,
+    region: options.RegionFile = None,
+    group: options.Group = None,
+    class_weight: options.ClassWeight = options.ClassWeightName.balanced,
+    sampling: options.Sampling = options.SamplingName.all,
+    trees: options.Trees = 300,
+    epochs: options.Epochs = 40,
+    context: options.ContextPath = None,
+    vectors: options.Vectors = None,
+    bands: options.Bands = None,
+    prevalence: options.Prevalences = None,
+    by: options.By = None,
+    confusers: options.Confusers = None,
+    name: options.Name = None,
+    licence: options.Licence = None,
+    seed: options.Seed = 0,
     study: _common.StudyOption = Path(),
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="DIR",
-            help="The folder, for a detector and a report; else models of the study.",
+            help="The folder, for a detector, its evaluation and a report; else models of the "
+            "study.",
         ),
     ] = None,
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
     """Train, evaluate, compare and explain a detector: one page with all that is known of it."""
-    from minewatch._store import refuse_existing
-    from minewatch.model._report import OURS
-    from minewatch.model._train import TrainSettings, train_detector
+    from minewatch.model._beside import BesideSettings
+    from minewatch.model._report_make import ReportSettings, report_detector
+    from minewatch.model._train import TrainSettings
 
-    folder = study / "models" if out is None else out
-    refuse_existing(folder / "report", overwrite=overwrite, ours=OURS)
-    patches, folds_of = _open(
-        dataset, study, (splitter, folds, block_m, cluster_m), buffer_m, region, group, seed
+    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    training = TrainSettings(
+        name=name or options.detector_name(detector), licence=licence, random_state=seed,
+        evaluation=options.evaluation_settings(prevalence, bands, sampling),
+    )  # fmt: skip
+    beside = BesideSettings(
+        by=tuple(by or ()), confusers=confusers, splitters="usual", learning_curve=True
     )
-    table, made = _context(context), _detector(detector, seed)
     with _common.progress_bars() as progress:
-        trained = train_detector(
-            made,
+        made = report_detector(
+            options.make_detector(
+                detector, class_weight, trees, epochs, vectors, seed, context=table
+            ),
             patches,
-            folder / (name or detector),
-            splitter=folds_of,
+            study / "models" if out is None else out,
+            folds=options.fold_settings(
+                splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
+            ),
             context=table,
-            settings=TrainSettings(name=name or detector, random_state=seed),
+            settings=ReportSettings(training=training, beside=beside),
             overwrite=overwrite,
             progress=progress,
         )
-        shared: dict[str, Any] = {"context": table, "random_state": seed, "progress": progress}
-        detectors = {name or detector: made}
-        more = _groups(trained.evaluation, patches, [], confusers)
-        more["splitters"] = _compare(detectors, patches, folds, region, group, seed, shared)
-        curve = _curves(detectors, patches, folds_of, shared)
-        more["learning_curve"] = next(iter(curve.values()))
-        page = _write_report(trained, made, patches, folds_of, folder / "report", more, shared,
-                             overwrite=overwrite)  # fmt: skip
-    value, low, high = trained.evaluation.value(name or detector, "roc_auc")
-    result = {
-        "out": str(page), "detector": str(trained.path),
+    _print_report(made, as_json=json_)
+
+
+def _print_report(made: "Reported", *, as_json: bool) -> None:
+    evaluation, path = made.trained.evaluation, made.trained.path
+    value, low, high = evaluation.value(evaluation.models[0], "roc_auc")
+    result: dict[str, Any] = {
+        "out": str(made.page), "detector": str(path),
         "roc_auc": {"value": value, "low": low, "high": high},
-        "splitter": trained.evaluation.header["splitter"],
+        "splitter": evaluation.header["splitter"],
     }  # fmt: skip
     _common.print_result(
         result,
-        as_json=json_,
+        as_json=as_json,
         describe=lambda: (
             f"AUC {value:.2f} ({low:.2f}–{high:.2f}); {result['splitter']}\n"
-            f"Detector: {trained.path}\nReport: {page}"
+            f"Detector: {path}\nReport: {made.page}"
         ),
     )
-
-
-def _write_report(
-    trained: "Trained",
-    detector: "Detector",
-    patches: "PatchDataset",
-    splitter: "Splitter",
-    out: Path,
-    more: "dict[str, pd.DataFrame]",
-    shared: dict[str, Any],
-    *,
-    overwrite: bool,
-) -> Path:
-    from minewatch.model._ablations import run_ablations
-    from minewatch.model._explain import explain as explain_detector
-    from minewatch.model._report import write_model_report
-
-    return write_model_report(
-        trained.evaluation,
-        out,
-        explanation=explain_detector(detector, patches, splitter=splitter, **shared),
-        ablations=run_ablations(detector, patches, splitter=splitter, **shared),
-        more=more,
-        detector=trained.path,
-        overwrite=overwrite,
-        progress=shared["progress"],
-    )
-
-
-def _open(
-    dataset: Path | None,
-    study: Path,
-    how: tuple[SplitterName, int, float, float],
-    buffer_m: float | None,
-    region: Path | None,
-    group: str | None,
-    seed: int,
-) -> "tuple[PatchDataset, Splitter]":
-    from minewatch.patches import PatchDataset
-
-    patches = PatchDataset.open(study / "patches" if dataset is None else dataset)
-    return patches, _splitter(*how, _dead_zone(patches, buffer_m), region, group, seed)
 
 
 def _print_card(card: "Card", folder: Path, *, as_json: bool) -> None:

@@ -53,6 +53,24 @@ def read_context_table(path: StrPath) -> pd.DataFrame:
     return keyed.drop(columns=[name for name in PLACE_COLUMNS if name in keyed])
 
 
+def without_target(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Leave out the columns of a context table that name the target itself.
+
+    Returns
+    -------
+    table, names
+        The others, and the names of those left out.
+
+    Examples
+    --------
+    >>> table, names = without_target(pd.DataFrame({"road_m": [5.0], "target_quarry_m": [9.0]}))
+    >>> list(table), names
+    (['road_m'], ('target_quarry_m',))
+    """
+    telling = tuple(str(name) for name in table if str(name).startswith(TARGET_PREFIX))
+    return table.drop(columns=list(telling)), telling
+
+
 @dataclass(frozen=True)
 class ContextColumns:
     """Columns of a context table that a detector learned from.

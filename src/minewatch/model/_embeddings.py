@@ -19,7 +19,7 @@ from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._forest_onnx import finish_model, import_onnx
-from minewatch.model._training import CLASSES, both, class_weights, join_labels
+from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
 from minewatch.types import FloatArray, IntArray, StrPath
 
 Probe = Literal["linear", "neighbours"]
@@ -89,8 +89,8 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         ``linear``: a logistic regression on standardised vectors; ``neighbours``: the share of
         mining among the training vectors of the smallest angle, by weight of class.
     vectors
-        The table, or the Parquet or CSV file of it (`read_vectors`), for where no context is given;
-        None to take the context table.
+        The table, or the Parquet or CSV file of it (`read_vectors`), which is then taken whatever
+        context is given; None to take the context table.
     strength
         Inverse of the linear probe's regularisation: smaller is stronger.
     n_neighbours
@@ -145,8 +145,8 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         labels
             1 mining, 0 no mining, index site_id.
         context
-            The vectors, index site_id; None if they were given before. A site with a NaN in its
-            vector is left out.
+            The vectors, index site_id; not looked at if they were given before. A site with a NaN
+            in its vector is left out.
 
         Raises
         ------
@@ -209,16 +209,16 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return self._card(_store.digest_bytes(network)), network
 
     def _table(self, context: pd.DataFrame | None) -> pd.DataFrame:
-        if context is not None:
-            return context
-        if self.vectors is None:
+        if isinstance(self.vectors, pd.DataFrame):
+            return self.vectors
+        if self.vectors is not None:
+            return read_vectors(self.vectors)
+        if context is None:
             raise InputError(
                 "a probe takes a table of vectors and none was given; give it as context= or say "
                 "where it lies (vectors=)"
             )
-        if isinstance(self.vectors, pd.DataFrame):
-            return self.vectors
-        return read_vectors(self.vectors)
+        return context
 
     def _fit_probe(self, values: FloatArray, is_mining: IntArray) -> None:
         weights = class_weights(is_mining, balanced=self.balanced)
@@ -294,7 +294,7 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             training=Training(n_sites=self.n_sites_),
             settings=settings,
             limits=("It scores vectors; what made them is not part of it.",),
-            licence="MIT",
+            licence=NO_LICENCE,
             digest=digest,
         )
 

@@ -9,6 +9,9 @@ from minewatch.errors import InputError
 from minewatch.types import FloatArray, IntArray
 
 CLASSES: Final = np.array([0, 1])
+NO_LICENCE: Final = "not stated"
+"""What a card says where whoever trained a detector did not say under which terms it may be used:
+that of the code that trained it says nothing about labels and imagery."""
 Sampling: TypeAlias = Literal["all", "equal"]
 """Which training patches are learned from: all, or as many of one class as of the other."""
 

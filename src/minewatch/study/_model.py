@@ -15,7 +15,9 @@ from minewatch.study._settings import StudySettings
 from minewatch.study._stage import DATASET, Stage, required
 
 if TYPE_CHECKING:
-    from minewatch.model._blocks import Splitter
+    from minewatch.model import Detector
+    from minewatch.model._folds import FoldSettings
+    from minewatch.model._report_make import ReportSettings
     from minewatch.model._train import Trained
 
 FOLDER: Final = "models"
@@ -39,129 +41,101 @@ def _inputs(study: Path, settings: StudySettings) -> list[Path]:
 
 
 def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
+    from minewatch.model._folds import make_splitter
+    from minewatch.model._report_make import report_detector
+    from minewatch.model._train import train_detector
+
     section = _section(settings)
     dataset, context = PatchDataset.open(study / DATASET), _read_context(study)
-    splitter = _splitter(study, section, dataset)
-    trained = _train(study, section, dataset, splitter, None, progress)
-    words = [_words(TREES, trained)]
+    folds, out = _folds(study, section), study / FOLDER
+    splitter = make_splitter(folds, dataset)
+    found = []
     if context is not None:
-        trained = _train(study, section, dataset, splitter, context, progress)
-        words.append(_words(WITH_CONTEXT, trained))
-    _report(study, section, dataset, splitter, context, trained, progress)
-    return f"AUC {', '.join(words)}; {splitter.describe()}"
-
-
-def _words(name: str, trained: "Trained") -> str:
-    return f"{name} {format_interval(*trained.evaluation.value(name, 'roc_auc'))}"
-
-
-def _train(
-    study: Path,
-    section: ModelSection,
-    dataset: PatchDataset,
-    splitter: "Splitter",
-    context: pd.DataFrame | None,
-    progress: Progress,
-) -> "Trained":
-    from minewatch.model._train import TrainSettings, train_detector
-    from minewatch.model._trees import TreeDetector
-
-    name = TREES if context is None else WITH_CONTEXT
-    return train_detector(
-        TreeDetector(n_trees=section.n_trees, random_state=section.random_state),
+        alone = _asked(section, TREES).training
+        found.append(
+            train_detector(
+                _detector(section), dataset, out / TREES, splitter=splitter, settings=alone,
+                overwrite=True, progress=progress,
+            )
+        )  # fmt: skip
+    made = report_detector(
+        _detector(section),
         dataset,
-        study / FOLDER / name,
-        splitter=splitter,
+        out,
+        folds=folds,
         context=context,
-        settings=TrainSettings(name=name, random_state=section.random_state),
+        settings=_asked(section, TREES if context is None else WITH_CONTEXT),
         overwrite=True,
         progress=progress,
     )
+    words = [_words(one) for one in (*found, made.trained)]
+    return f"AUC {', '.join(words)}; {splitter.describe()}"
 
 
-def _splitter(study: Path, section: ModelSection, dataset: PatchDataset) -> "Splitter":
-    from minewatch.model._blocks import BlockKFold, RegionHoldout
-    from minewatch.model._blocks_groups import DEFAULT_BUFFER_M
+def _words(trained: "Trained") -> str:
+    name = trained.card.name
+    return f"{name} {format_interval(*trained.evaluation.value(name, 'roc_auc'))}"
 
-    header = dataset.header
-    side_m = (header.size_px + 1) * header.resolution_m
-    buffer_m = max(DEFAULT_BUFFER_M, side_m * 2.0**0.5)
-    shared: dict[str, Any] = {
-        "buffer_m": buffer_m,
-        "group_column": section.group_column,
-        "random_state": section.random_state,
-    }
-    if section.region is not None:
-        return RegionHoldout(study / section.region, **shared)
-    return BlockKFold(section.n_splits, section.block_m, **shared)
+
+def _detector(section: ModelSection) -> "Detector":
+    from minewatch.model._kinds import make_detector
+
+    return make_detector(
+        "trees",
+        class_weight=section.class_weight,
+        n_trees=section.n_trees,
+        random_state=section.random_state,
+    )
+
+
+def _folds(study: Path, section: ModelSection) -> "FoldSettings":
+    from minewatch.model._folds import FoldSettings
+
+    return FoldSettings(
+        kind="blocks" if section.region is None else "region",
+        n_splits=section.n_splits,
+        block_m=section.block_m,
+        region=None if section.region is None else study / section.region,
+        group_column=section.group_column,
+        random_state=section.random_state,
+    )
+
+
+def _asked(section: ModelSection, name: str) -> "ReportSettings":
+    """Say what is asked of a detector; the brief report takes a minute, the thorough one more."""
+    from minewatch.model._ablations import DEFAULT_ABLATIONS
+    from minewatch.model._beside import BesideSettings
+    from minewatch.model._evaluation import EvaluationSettings
+    from minewatch.model._explain import DEFAULT_EXPLAIN, ExplainSettings
+    from minewatch.model._report_make import ReportSettings
+    from minewatch.model._train import TrainSettings
+
+    brief = ExplainSettings(n_repeats=1, single_bands=False, n_patches=2, stride_px=8)
+    evaluation = EvaluationSettings(sampling=section.sampling, prevalences=section.prevalences)
+    return ReportSettings(
+        training=TrainSettings(
+            name=name,
+            evaluation=evaluation,
+            licence=section.licence,
+            random_state=section.random_state,
+        ),
+        beside=BesideSettings(
+            confusers=section.confusers,
+            splitters="usual" if section.thorough else "random",
+            learning_curve=section.thorough,
+        ),
+        explanation=DEFAULT_EXPLAIN if section.thorough else brief,
+        ablations=DEFAULT_ABLATIONS if section.thorough else None,
+    )
 
 
 def _read_context(study: Path) -> pd.DataFrame | None:
     """Read what was measured of context; columns that name the target are left out."""
-    from minewatch.model._context_table import TARGET_PREFIX, read_context_table
+    from minewatch.model._context_table import read_context_table, without_target
 
     if not (study / MEASURES).is_file():
         return None
-    table = read_context_table((study / MEASURES).parent)
-    return table[[name for name in table if not str(name).startswith(TARGET_PREFIX)]]
-
-
-def _report(
-    study: Path,
-    section: ModelSection,
-    dataset: PatchDataset,
-    splitter: "Splitter",
-    context: pd.DataFrame | None,
-    trained: "Trained",
-    progress: Progress,
-) -> None:
-    from minewatch.model._ablations import run_ablations
-    from minewatch.model._blocks import RandomKFold
-    from minewatch.model._compare import compare_splitters, learning_curve, usual_splitters
-    from minewatch.model._evaluate import score_by_confuser
-    from minewatch.model._evaluation import write_evaluation
-    from minewatch.model._explain import ExplainSettings, explain
-    from minewatch.model._report import write_model_report
-    from minewatch.model._trees import TreeDetector
-
-    name = trained.card.name
-    detector = TreeDetector(n_trees=section.n_trees, random_state=section.random_state)
-    shared: dict[str, Any] = {
-        "context": context, "random_state": section.random_state, "progress": progress,
-    }  # fmt: skip
-    splitters: dict[str, Splitter] = {"random": RandomKFold(section.n_splits)}
-    if section.thorough:
-        splitters = usual_splitters(n_splits=section.n_splits, group_column=section.group_column)
-    more = {
-        "splitters": compare_splitters({name: detector}, dataset, splitters=splitters, **shared)
-    }
-    if section.confusers is not None:
-        kinds = dataset.sites[section.confusers]
-        more["by_confuser"] = score_by_confuser(trained.evaluation, kinds)
-    if section.thorough:
-        more["learning_curve"] = learning_curve(detector, dataset, splitter=splitter, **shared)
-    write_evaluation(trained.evaluation, study / FOLDER / "evaluation", more=more, overwrite=True)
-    brief = ExplainSettings(n_repeats=1, single_bands=False, n_patches=2, stride_px=8)
-    write_model_report(
-        trained.evaluation,
-        study / REPORT,
-        explanation=explain(
-            detector,
-            dataset,
-            splitter=splitter,
-            settings=ExplainSettings() if section.thorough else brief,
-            **shared,
-        ),
-        ablations=(
-            run_ablations(detector, dataset, splitter=splitter, **shared)
-            if section.thorough
-            else None
-        ),
-        more=more,
-        detector=trained.path,
-        overwrite=True,
-        progress=progress,
-    )
+    return without_target(read_context_table((study / MEASURES).parent))[0]
 
 
 def _settings(settings: StudySettings) -> Mapping[str, Any]:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from pydantic import Field
 
+from minewatch.model._evaluation import Share
+from minewatch.model._kinds import ClassWeight
+from minewatch.model._training import Sampling
 from minewatch.types import Settings
 
 
@@ -22,6 +25,14 @@ class ModelSection(Settings):
     """Column of the sites that says what those without mining show."""
     thorough: bool = False
     """Whether the usual folds, a learning curve and the ablations are measured too: minutes."""
+    class_weight: ClassWeight = "balanced"
+    """Whether both classes weigh the same in training (``balanced``), or every patch (``none``)."""
+    sampling: Sampling = "all"
+    """What is learned from: ``all`` training patches, or an ``equal`` number of both classes."""
+    prevalences: tuple[Share, ...] = (0.001, 0.01, 0.1)
+    """Shares of mining among all places at which precision is given."""
+    licence: str | None = None
+    """SPDX identifier or words, for the cards; else they say that none is stated."""
     n_trees: int = Field(default=400, ge=1)
     """Number of trees."""
     random_state: int = 0
