@@ -25,7 +25,7 @@ from minewatch.model._cnn_onnx import write_network
 from minewatch.model._detector import check_pixels
 from minewatch.model._onnx import OnnxDetector, RunOptions
 from minewatch.model._prepare import missing_share
-from minewatch.model._training import CLASSES, join_labels
+from minewatch.model._training import CLASSES, NO_LICENCE, join_labels
 from minewatch.types import AnyArray, FloatArray, IntArray
 
 _LIMIT: Final = (
@@ -358,7 +358,7 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
             ),
             settings=self.get_params(),
             limits=(_LIMIT,),
-            licence="that of whoever trained it",
+            licence=NO_LICENCE,
             versions={"torch": _import_training().TORCH_VERSION},
             digest=_store.digest_bytes(content),
         )

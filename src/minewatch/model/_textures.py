@@ -20,7 +20,7 @@ from minewatch.model._card import Card, MissingPixels, Preparation, Standardise,
 from minewatch.model._channels import parse_channel
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._prepare import missing_share, prepare
-from minewatch.model._training import CLASSES, both, class_weights, join_labels
+from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 STRIDE_PX: Final = 2
@@ -244,7 +244,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 classes={"mining": self.n_sites_[1], "no mining": self.n_sites_[0]},
             ),
             settings=self.get_params(),
-            licence="MIT",
+            licence=NO_LICENCE,
             versions={"scikit-learn": version("scikit-learn")},
             digest=digest,
         )

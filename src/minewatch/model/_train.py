@@ -59,7 +59,7 @@ class TrainSettings(Settings):
     description: str | None = None
     """What it does, in a sentence. None: what the class says."""
     licence: str | None = None
-    """SPDX identifier or words. None: what the class says."""
+    """SPDX identifier or words. None: it is not stated."""
     attribution: str = ""
     """Whom to name: makers of the labels, of the imagery, of the map."""
     limits: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._forest_onnx import import_onnx, make_model, read_forest, trees_node
 from minewatch.model._prepare import missing_share
-from minewatch.model._training import CLASSES, both, class_weights, join_labels
+from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
 from minewatch.types import BoolArray, FloatArray, IntArray
 
 _WHO: Final = "this detector"
@@ -300,7 +300,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
                 classes={"mining": self.n_sites_[1], "no mining": self.n_sites_[0]},
             ),
             settings=self.get_params(),
-            licence="MIT",
+            licence=NO_LICENCE,
             versions={"scikit-learn": version("scikit-learn")},
             digest=digest,
         )
