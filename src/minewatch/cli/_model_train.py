@@ -59,11 +59,12 @@ def train(
         name=called, licence=licence, random_state=seed,
         evaluation=options.evaluation_settings(prevalence, bands, sampling),
     )  # fmt: skip
+    made = options.make_detector(
+        detector, class_weight, trees, epochs, vectors, seed, context=table
+    )
     with _common.progress_bars() as progress:
         trained = train_detector(
-            options.make_detector(
-                detector, class_weight, trees, epochs, vectors, seed, context=table
-            ),
+            made,
             patches,
             folder,
             splitter=make_splitter(held_out, patches),
@@ -119,11 +120,12 @@ def explain(
     held_out = options.fold_settings(
         splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
+    made = options.make_detector(
+        detector, class_weight, trees, epochs, vectors, seed, context=table
+    )
     with _common.progress_bars() as progress:
         found = explain_detector(
-            options.make_detector(
-                detector, class_weight, trees, epochs, vectors, seed, context=table
-            ),
+            made,
             patches,
             splitter=make_splitter(held_out, patches),
             context=table,
@@ -191,11 +193,12 @@ def report(
     beside = BesideSettings(
         by=tuple(by or ()), confusers=confusers, splitters="usual", learning_curve=True
     )
+    made = options.make_detector(
+        detector, class_weight, trees, epochs, vectors, seed, context=table
+    )
     with _common.progress_bars() as progress:
-        made = report_detector(
-            options.make_detector(
-                detector, class_weight, trees, epochs, vectors, seed, context=table
-            ),
+        done = report_detector(
+            made,
             patches,
             study / "models" if out is None else out,
             folds=options.fold_settings(
@@ -206,7 +209,7 @@ def report(
             overwrite=overwrite,
             progress=progress,
         )
-    _print_report(made, as_json=json_)
+    _print_report(done, as_json=json_)
 
 
 def _print_report(made: "Reported", *, as_json: bool) -> None:

@@ -40,7 +40,7 @@ def make_detector(
     has_context
         Whether a context table is there to learn from; ``fusion`` needs one.
     n_trees
-        Number of trees of ``trees``, and of those within ``ensemble`` and ``fusion``.
+        Number of trees of ``trees``, ``ensemble`` and ``fusion`` (for pixels, and for context).
     epochs
         Most passes of ``cnn`` over the training patches.
     random_state
@@ -93,7 +93,7 @@ def _make_of_trees_and_textures(
     if name == "fusion":
         from minewatch.model._fusion import FusionDetector
 
-        return FusionDetector(trees, balanced=balanced, random_state=seed)
+        return FusionDetector(trees, n_trees=n_trees, balanced=balanced, random_state=seed)
     textures = TextureDetector(balanced=balanced, random_state=seed)
     if name == "textures":
         return textures
