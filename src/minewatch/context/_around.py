@@ -1,9 +1,10 @@
 """What lies around places of one UTM zone: distances, lengths, counts and areas within radii.
 
-Every pair of a place and a piece of geometry near it is first judged by the piece's circle. Only
-pieces that may be the nearest, or that lie across a radius, are looked at segment by segment. Sums
-are taken in the order of the features, so that neither the order of the places nor a feature far
-away changes a bit of a result.
+Every pair of a place and a body of pieces near it is first judged by the body's circle. Only bodies
+that may be the nearest, or that lie across a radius, are looked at piece by piece, and of these
+pieces only such are looked at segment by segment. Sums are taken in an order that the features and
+the place alone decide, so that neither the order of the places nor a feature far away changes a bit
+of a result.
 """
 
 from collections.abc import Iterator
@@ -11,76 +12,32 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import shapely
 
-from minewatch.context._circle import Segments, area_within, distance, length_within
-from minewatch.context._ground import diagonals
-from minewatch.context._pieces import Pieces, area_pieces, border_pieces, chosen_areas
-from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
+from minewatch.context._amounts import Sums, add_areas
+from minewatch.context._circle import Segments, distance, length_within
+from minewatch.context._in_patch import present
+from minewatch.context._near import Candidates
+from minewatch.context._pairs import (
+    Pairs,
+    RankArray,
+    circle_distances,
+    least_by,
+    rank_of,
+    seen_from,
+)
+from minewatch.context._plane import Places, Plane
+from minewatch.context._runs import spans
+from minewatch.types import BoolArray, FloatArray, IntArray
 
-_MOST_PAIRS: Final = 2_000_000
-"""Pairs of a place and a piece that are held at a time, about."""
 NO_FEATURE: Final = -1
-_LEAST_AREA_M2: Final = 1e-3
-"""What sums of sectors of 10 km may leave of nothing, and more."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Places in the plane of one UTM zone."""
-
-    x: FloatArray
-    y: FloatArray
-    scale: FloatArray
-    """Metres of the plane per metre on the ground."""
-    patches: AnyArray
-    """Outline of each place's patch, polygons in the plane."""
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, rows: IntArray) -> "Places":
-        """Give some of the places."""
-        return Places(self.x[rows], self.y[rows], self.scale[rows], self.patches[rows])
-
-    def corner_m(self) -> float:
-        """Give how far a corner of a patch is from its place at most, metres of the plane."""
-        west, south, east, north = shapely.bounds(self.patches).reshape(-1, 4).T
-        aside = np.maximum(abs(west - self.x), abs(east - self.x))
-        up = np.maximum(abs(south - self.y), abs(north - self.y))
-        return float(np.hypot(aside, up).max(initial=0.0))
-
-
-@dataclass(frozen=True)
-class Plane:
-    """Features in the plane of one UTM zone, and the layers that each belongs to."""
-
-    geometry: AnyArray
-    """Prepared geometry of every feature."""
-    member: BoolArray
-    """Whether a feature belongs to a layer, dims (feature, layer)."""
-    borders: Pieces
-    areas: Pieces
-    area_rows: IntArray
-    """Positions of the features that are areas."""
-
-    @classmethod
-    def of(cls, geometry: AnyArray, member: BoolArray) -> "Plane":
-        """Take features apart and prepare them."""
-        shapely.prepare(geometry)
-        return cls(
-            geometry=geometry,
-            member=member,
-            borders=border_pieces(geometry),
-            areas=area_pieces(geometry),
-            area_rows=np.flatnonzero(chosen_areas(geometry)),
-        )
 
 
 @dataclass(frozen=True)
 class Around:
-    """What lies around some places, dims (place, layer) and (place, layer, radius)."""
+    """What lies around some places, dims (place, layer) and (place, layer, radius).
+
+    `drawn` and `drawn_count` tell of what people draw by hand, dims (place) and (place, radius).
+    """
 
     nearest_m: FloatArray
     """Metres on the ground; NaN where nothing lies within the largest radius."""
@@ -88,41 +45,22 @@ class Around:
     """Position of the nearest feature, or `NO_FEATURE`."""
     in_patch: BoolArray
     count: IntArray
+    drawn_count: IntArray
     length_m: FloatArray
     area_m2: FloatArray
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """Places and features near them, sorted by place, then by feature; each pair comes once."""
+class _Held:
+    """Areas that hold places: which place, and which feature."""
 
     place: IntArray
     feature: IntArray
-    reach: FloatArray
-    """Metres to the feature; exact where it may be the nearest of a layer or lies on a radius,
-    else no less than it and not across a radius."""
-    least: FloatArray
-    """Metres that the feature is away at least."""
 
 
-def in_chunks(places: Places, plane: Plane, radii_m: FloatArray) -> Iterator[IntArray]:
-    """Divide places into neighbours, so that each lot has a bounded number of pairs.
-
-    Yields
-    ------
-    Positions of places.
-    """
-    if len(places) == 0:
-        return
-    cell = float(radii_m[-1] * places.scale.max())
-    column, row = np.floor(places.x / cell), np.floor(places.y / cell)
-    order = np.lexsort((places.x, row, column))
-    expected = _expected(column[order], row[order], plane, cell)
-    lot = np.cumsum(expected) // _MOST_PAIRS
-    yield from np.split(order, np.flatnonzero(np.diff(lot)) + 1)
-
-
-def look_around(places: Places, plane: Plane, radii_m: FloatArray) -> Around:
+def look_around(
+    places: Places, plane: Plane, radii_m: FloatArray
+) -> Iterator[tuple[IntArray, Around]]:
     """Measure what lies around places.
 
     Parameters
@@ -131,222 +69,157 @@ def look_around(places: Places, plane: Plane, radii_m: FloatArray) -> Around:
         Places and features in one plane.
     radii_m
         Radii in metres on the ground, ascending.
+
+    Yields
+    ------
+    Positions of places, and what lies around them; neighbours together.
     """
-    shape = (len(places), plane.member.shape[1])
-    pairs, length_m = _border_pairs(places, plane, radii_m)
-    pairs = _with_containing(pairs, _containing(places, plane))
-    nearest, feature = _nearest(pairs, plane, shape, radii_m[-1])
+    if len(places) == 0:
+        return
+    cell = float(radii_m[-1])
+    order = np.lexsort((places.x, np.floor(places.y / cell), np.floor(places.x / cell)))
+    ordered = places.take(order)
+    reach_m = np.maximum(radii_m[-1], ordered.corner_m)
+    for found in plane.borders.near.search(ordered.x, ordered.y, reach_m * ordered.scale):
+        own = ordered.take(found.places)
+        yield order[found.places], _look(own, found, plane, radii_m)
+
+
+def _look(places: Places, found: Candidates, plane: Plane, radii_m: FloatArray) -> Around:
+    reach_m = np.maximum(radii_m[-1], places.corner_m)
+    pairs = Pairs.of(places, found, plane.borders, plane.layers.n_layers, reach_m)
+    held = _Held(*plane.containing(places))
+    sums = Sums.empty(len(places), plane.layers.n_layers, len(radii_m))
+    low, high = rank_of(pairs.least, radii_m), rank_of(pairs.most, radii_m)
+    bound = pairs.nearest(sums.n_keys)
+    near = pairs.least <= bound[pairs.key]
+    rows = np.flatnonzero((low != high) | near)
+    whole = np.flatnonzero(low == high)
+    whole = whole[~near[whole]]
+    reach = _reach(pairs, rows, near[rows], places, plane, radii_m, sums)
+    rank = high.copy()
+    rank[rows] = rank_of(reach, radii_m)
+    length = plane.borders.bodies.amount[pairs.entry[whole]] / places.scale[pairs.place[whole]]
+    sums.add(pairs.key[whole], high[whole], length)
+    areas = Sums.empty(len(places), plane.layers.n_layers, len(radii_m))
+    add_areas(areas, pairs, low, high, places, plane, radii_m)
+    close = np.flatnonzero(near[rows] & (reach <= radii_m[-1]))
+    nearest, feature = _nearest(pairs, rows[close], reach[close], held, plane, sums.n_keys)
+    count, drawn = _counts(pairs, rank, held, plane, sums)
+    shape = (len(places), plane.layers.n_layers)
     return Around(
-        nearest_m=nearest,
-        feature=feature,
-        in_patch=_in_patch(pairs, places, plane),
-        count=_counts(pairs, plane, shape, radii_m),
-        length_m=length_m,
-        area_m2=_areas(places, plane, radii_m),
+        nearest_m=nearest.reshape(shape),
+        feature=feature.reshape(shape),
+        in_patch=present(pairs, held.place, held.feature, places, plane).reshape(shape),
+        count=count,
+        drawn_count=drawn,
+        length_m=sums.total(),
+        area_m2=areas.total(),
     )
 
 
-def _expected(column: FloatArray, row: FloatArray, plane: Plane, cell: float) -> FloatArray:
-    """Guess the pairs of each place: the pieces in its cell of one radius and those beside it."""
-    width = 1 << 24
-    total = np.ones(len(column))
-    for pieces in (plane.borders, plane.areas):
-        keys, counts = np.unique(
-            np.floor(pieces.center_x / cell) * width + np.floor(pieces.center_y / cell),
-            return_counts=True,
-        )
-        if len(keys) == 0:
-            continue
-        for aside in (-1, 0, 1):
-            for up in (-1, 0, 1):
-                wanted = (column + aside) * width + row + up
-                found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-                total += np.where(keys[found] == wanted, counts[found], 0)
-    return total
-
-
-def near_pieces(
-    places: Places, pieces: Pieces, reach_m: float
-) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Pair places with pieces whose circle may come within reach.
+def _reach(
+    pairs: Pairs,
+    rows: IntArray,
+    near: BoolArray,
+    places: Places,
+    plane: Plane,
+    radii_m: FloatArray,
+    sums: Sums,
+) -> FloatArray:
+    """Look at bodies piece by piece: how far they are, and how much of them lies within radii.
 
     Returns
     -------
-    place, piece
-        Sorted by place, then by piece.
-    least, most
-        Metres between which the distance lies.
+    Metres to each: exact where it may be the nearest or lies on a radius, else no less than that
+    and not across a radius.
     """
-    away = reach_m * places.scale
-    boxes = diagonals(places.x - away, places.y - away, places.x + away, places.y + away)
-    place, piece = pieces.tree.query(boxes)
-    order = np.argsort(place * np.int64(len(pieces)) + piece, kind="stable")
-    place, piece = place[order], piece[order]
-    scale = places.scale[place]
-    aside, up = pieces.center_x[piece] - places.x[place], pieces.center_y[piece] - places.y[place]
-    middle, radius = np.hypot(aside, up) / scale, pieces.radius[piece] / scale
-    least, most = np.maximum(middle - radius, 0.0), middle + radius
-    kept = least <= reach_m
-    return place[kept], piece[kept], least[kept], most[kept]
-
-
-def _border_pairs(places: Places, plane: Plane, radii_m: FloatArray) -> tuple[_Pairs, FloatArray]:
-    """Measure distances to features, and lengths of lines, dims (place, layer, radius)."""
-    pieces = plane.borders
-    reach_m = max(float(radii_m[-1]), places.corner_m() / float(places.scale.min()))
-    place, piece, least, most = near_pieces(places, pieces, reach_m)
-    feature = pieces.feature[piece]
-    member = plane.member[feature]
-    exact = _may_be_nearest(place, least, most, member, len(places))
-    for radius in radii_m:
-        exact |= (least <= radius) & (radius < most)
-    scale = places.scale[place]
-    whole = pieces.amount[piece] / scale
-    lengths = np.where(most[:, None] <= radii_m, whole[:, None], 0.0)
-    rows = np.flatnonzero(exact)
-    seen, _, starts = _seen(places, pieces, place[rows], piece[rows])
-    most[rows] = _reduced(np.minimum, distance(seen), starts)
-    is_line = whole[rows] > 0.0
-    for position, radius in enumerate(radii_m):
-        across = is_line & (least[rows] <= radius)
-        lengths[rows[across], position] = _clipped_lengths(
-            places, pieces, place[rows[across]], piece[rows[across]], float(radius)
-        )
-    sums = _sums(place, member, lengths, len(places))
-    first = np.flatnonzero((np.diff(place, prepend=-1) != 0) | (np.diff(feature, prepend=-1) != 0))
-    return _Pairs(
-        place[first],
-        feature[first],
-        _reduced(np.minimum, most, first),
-        _reduced(np.minimum, least, first),
-    ), sums
-
-
-def _clipped_lengths(
-    places: Places, pieces: Pieces, place: IntArray, piece: IntArray, radius_m: float
-) -> FloatArray:
-    seen, _, starts = _seen(places, pieces, place, piece)
-    return _reduced(np.add, length_within(seen, radius_m), starts)
-
-
-def _seen(
-    places: Places, pieces: Pieces, place: IntArray, piece: IntArray
-) -> tuple[Segments, IntArray, IntArray]:
-    """Give the segments of pieces as seen from places, with their pair and where pairs begin."""
-    owner, segment, starts = pieces.expand(piece)
-    of_place = place[owner]
-    seen = pieces.relative(segment, places.x[of_place], places.y[of_place], places.scale[of_place])
-    return seen, owner, starts
-
-
-def _reduced(operation: np.ufunc, values: FloatArray, starts: IntArray) -> FloatArray:
-    if len(starts) == 0:
-        return np.empty(0)
-    return np.asarray(operation.reduceat(values, starts))
-
-
-def _may_be_nearest(
-    place: IntArray, least: FloatArray, most: FloatArray, member: BoolArray, n_places: int
-) -> BoolArray:
-    candidate = np.zeros(len(place), dtype=np.bool_)
-    for layer in range(member.shape[1]):
-        rows = np.flatnonzero(member[:, layer])
-        bound = _least_by_place(place[rows], most[rows], n_places)
-        candidate[rows] |= least[rows] <= bound[place[rows]]
-    return candidate
-
-
-def _least_by_place(place: IntArray, values: FloatArray, n_places: int) -> FloatArray:
-    """Give the smallest value of each place; infinity where it has none. `place` is sorted."""
-    least = np.full(n_places, np.inf)
-    first = np.flatnonzero(np.diff(place, prepend=-1))
-    least[place[first]] = _reduced(np.minimum, values, first)
-    return least
-
-
-def _sums(place: IntArray, member: BoolArray, amounts: FloatArray, n_places: int) -> FloatArray:
-    """Add amounts (pair, radius) up to dims (place, layer, radius)."""
-    sums = np.zeros((n_places, member.shape[1], amounts.shape[1]))
-    for layer in range(member.shape[1]):
-        rows = np.flatnonzero(member[:, layer])
-        for radius in range(amounts.shape[1]):
-            weights = amounts[rows, radius]
-            sums[:, layer, radius] = np.bincount(place[rows], weights, minlength=n_places)
-    return sums
-
-
-def _containing(places: Places, plane: Plane) -> tuple[IntArray, IntArray]:
-    """Pair places with the areas that they lie in or on the border of."""
-    areas = plane.geometry[plane.area_rows]
-    west, south, east, north = shapely.bounds(areas).reshape(-1, 4).T
-    beside = (west > places.x.max()) | (east < places.x.min())
-    beside |= (south > places.y.max()) | (north < places.y.min())
-    near = np.flatnonzero(~beside)
-    tree = shapely.STRtree(np.asarray(shapely.points(places.x, places.y)))
-    area, place = tree.query(areas[near], predicate="intersects")
-    return place, plane.area_rows[near[area]]
-
-
-def _with_containing(pairs: _Pairs, containing: tuple[IntArray, IntArray]) -> _Pairs:
-    """Set the distance to areas that hold a place to 0, and add those whose border is far."""
-    place = np.concatenate([containing[0], pairs.place])
-    feature = np.concatenate([containing[1], pairs.feature])
-    nothing = np.zeros(len(containing[0]))
-    order = np.lexsort((feature, place))
-    place, feature = place[order], feature[order]
-    again = (np.diff(place, prepend=-1) == 0) & (np.diff(feature, prepend=-1) == 0)
-    first = ~again  # lexsort is stable, so that of equal pairs the one at distance 0 comes first
-    return _Pairs(
-        place[first],
-        feature[first],
-        np.concatenate([nothing, pairs.reach])[order][first],
-        np.concatenate([nothing, pairs.least])[order][first],
-    )
+    bodies, pieces = plane.borders.bodies, plane.pieces
+    entry = pairs.entry[rows]
+    counts = bodies.count[entry]
+    owner, piece = spans(bodies.first[entry], counts)
+    place, key = pairs.place[rows][owner], pairs.key[rows][owner]
+    least, most = circle_distances(places, place, pieces, piece)
+    low, high = rank_of(least, radii_m), rank_of(most, radii_m)
+    length = pieces.amount[piece] / places.scale[place]
+    sums.add(key, high, length)
+    bound = least_by(key, most, sums.n_keys)
+    close = np.flatnonzero((low != high) | (near[owner] & (least <= bound[key])))
+    sides = pieces.count[piece[close]]
+    of_close, segment = spans(pieces.first[piece[close]], sides)
+    seen = seen_from(places, place[close][of_close], plane.segments, segment)
+    for rank, radius in enumerate(radii_m):
+        across = (low[close] <= rank) & (rank < high[close]) & (length[close] > 0.0)
+        chosen = np.flatnonzero(across[of_close])
+        part = length_within(Segments(*(ends[chosen] for ends in seen)), float(radius))
+        sums.add_part(key[close][of_close[chosen]], rank, part)
+    if len(close):
+        most[close] = np.minimum.reduceat(distance(seen), np.cumsum(sides) - sides)
+    return np.minimum.reduceat(most, np.cumsum(counts) - counts) if len(rows) else np.empty(0)
 
 
 def _nearest(
-    pairs: _Pairs, plane: Plane, shape: tuple[int, int], largest_m: float
+    pairs: Pairs,
+    rows: IntArray,
+    reach: FloatArray,
+    held: _Held,
+    plane: Plane,
+    n_keys: int,
 ) -> tuple[FloatArray, IntArray]:
-    nearest = np.full(shape, np.nan)
-    feature = np.full(shape, NO_FEATURE, dtype=np.int64)
-    member = plane.member[pairs.feature]
-    for layer in range(shape[1]):
-        rows = np.flatnonzero(member[:, layer] & (pairs.reach <= largest_m))
-        place, reach = pairs.place[rows], pairs.reach[rows]
-        least = _least_by_place(place, reach, shape[0])
-        found = np.isfinite(least)
-        nearest[found, layer] = least[found]
-        best = rows[reach == least[place]][::-1]  # the first feature in order is written last
-        feature[pairs.place[best], layer] = pairs.feature[best]
-    return nearest, feature
+    """Give the distance to the nearest and the first feature that is so near, by key."""
+    thing, layer, _ = plane.layers.expand(held.feature)
+    key = np.concatenate([held.place[thing] * plane.layers.n_layers + layer, pairs.key[rows]])
+    feature = plane.borders.bodies.feature[pairs.entry[rows]]
+    feature = np.concatenate([held.feature[thing], feature])
+    reach = np.concatenate([np.zeros(len(thing)), reach])
+    nearest = least_by(key, reach, n_keys)
+    best = np.flatnonzero(reach == nearest[key])
+    first = np.full(n_keys, np.iinfo(np.int64).max)
+    np.minimum.at(first, key[best], feature[best])
+    nothing = np.isinf(nearest)
+    return np.where(nothing, np.nan, nearest), np.where(nothing, NO_FEATURE, first)
 
 
-def _counts(pairs: _Pairs, plane: Plane, shape: tuple[int, int], radii_m: FloatArray) -> IntArray:
-    within = (pairs.reach[:, None] <= radii_m).astype(np.float64)
-    member = plane.member[pairs.feature]
-    return _sums(pairs.place, member, within, shape[0]).astype(np.int64)
+def _counts(
+    pairs: Pairs, rank: RankArray, held: _Held, plane: Plane, sums: Sums
+) -> tuple[IntArray, IntArray]:
+    """Count features once each, dims (place, layer, radius), and those drawn by hand."""
+    n_places, n_layers, n_radii = sums.shape
+    counted = np.flatnonzero(rank < n_radii)
+    counted = counted[~_is_held(pairs, counted, held, plane)]
+    several = plane.several[pairs.entry[counted]]
+    once = _once(pairs, counted[several], rank, plane)
+    rows = np.concatenate([counted[~several], once])
+    thing, layer, by_hand = plane.layers.expand(held.feature)
+    key = np.concatenate([held.place[thing] * n_layers + layer, pairs.key[rows]])
+    ranks = np.concatenate([np.zeros(len(thing), dtype=np.int64), rank[rows]])
+    by_hand = np.concatenate([by_hand, plane.borders.by_hand[pairs.entry[rows]]])
+    number = np.bincount(key * n_radii + ranks, minlength=sums.n_keys * n_radii)
+    place = key[by_hand] // n_layers
+    drawn = np.bincount(place * n_radii + ranks[by_hand], minlength=n_places * n_radii)
+    return (
+        number.reshape(sums.shape).cumsum(axis=2),
+        drawn.reshape(n_places, n_radii).cumsum(axis=1),
+    )
 
 
-def _in_patch(pairs: _Pairs, places: Places, plane: Plane) -> BoolArray:
-    corner_m = places.corner_m() / float(places.scale.min())
-    rows = np.flatnonzero(pairs.least <= corner_m)
-    place, feature = pairs.place[rows], pairs.feature[rows]
-    meets = shapely.intersects(plane.geometry[feature], places.patches[place])
-    present = np.zeros((len(places), plane.member.shape[1]), dtype=np.bool_)
-    np.logical_or.at(present, place[meets], plane.member[feature[meets]])
-    return present
+def _is_held(pairs: Pairs, rows: IntArray, held: _Held, plane: Plane) -> BoolArray:
+    """Say which pairs are of a place and an area that holds it."""
+    found = np.zeros(len(rows), dtype=np.bool_)
+    if len(held.place) == 0:
+        return found
+    # What holds a place and has one body alone has it in its circle.
+    entry = pairs.entry[rows]
+    asked = np.flatnonzero((pairs.least[rows] <= 0.0) | plane.several[entry])
+    n_features = len(plane.layers.by_hand)
+    key = pairs.place[rows[asked]] * n_features + plane.borders.bodies.feature[entry[asked]]
+    found[asked] = np.isin(key, held.place * n_features + held.feature)
+    return found
 
 
-def _areas(places: Places, plane: Plane, radii_m: FloatArray) -> npt.NDArray[np.float64]:
-    """Measure the ground of areas within radii, square metres, dims (place, layer, radius)."""
-    pieces = plane.areas
-    place, piece, least, most = near_pieces(places, pieces, float(radii_m[-1]))
-    whole = pieces.amount[piece] / places.scale[place] ** 2
-    shared = np.where(most[:, None] <= radii_m, whole[:, None], 0.0)
-    for position, radius in enumerate(radii_m):
-        rows = np.flatnonzero((least <= radius) & (radius < most))
-        seen, _, starts = _seen(places, pieces, place[rows], piece[rows])
-        part = _reduced(np.add, area_within(seen, float(radius)), starts)
-        part[part < _LEAST_AREA_M2] = 0.0
-        shared[rows, position] = np.minimum(part, whole[rows])
-    return _sums(place, plane.member[pieces.feature[piece]], shared, len(places))
+def _once(pairs: Pairs, rows: IntArray, rank: RankArray, plane: Plane) -> IntArray:
+    """Choose one pair, that of the least rank, of each place, layer and feature."""
+    feature = plane.borders.bodies.feature[pairs.entry[rows]]
+    key = pairs.key[rows] * len(plane.layers.by_hand) + feature
+    order = np.argsort(key * 128 + rank[rows], kind="stable")
+    return np.asarray(rows[order[np.diff(key[order], prepend=-1) != 0]])

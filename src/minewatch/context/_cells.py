@@ -83,6 +83,10 @@ class Cells:
         found[rows] = within > 0
         return found
 
+    def finer_than(self, width: float, height: float) -> bool:
+        """Say whether cells are smaller than that."""
+        return self.width < width and self.height < height
+
     def _columns(self, longitude: FloatArray) -> IntArray:
         column = np.floor((longitude - self.west) / self.width)
         return np.clip(column, 0, _CELLS_ALONG - 1).astype(np.int64)

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import geopandas as gpd
 import numpy as np
 import shapely
 import xarray as xr
+from numpy.typing import DTypeLike
 from odc.geo.geobox import GeoBox
 
 from minewatch._progress import Progress, silent
-from minewatch.context._around import Places
 from minewatch.context._columns import (
     area_of,
     check_features,
@@ -20,12 +21,22 @@ from minewatch.context._columns import (
     naming_layers,
 )
 from minewatch.context._features import Features
-from minewatch.context._field import Pixels, distance_field
-from minewatch.context._ground import Ground, join_area, to_degrees, to_plane, zone_of
+from minewatch.context._field import Pixels, distance_fields
+from minewatch.context._ground import (
+    Ground,
+    join_area,
+    to_crs,
+    to_degrees,
+    to_metres,
+    to_plane,
+    zone_of,
+)
 from minewatch.context._layers import TARGET, Layer
 from minewatch.context._mosaic import Drawing, transforms
 from minewatch.context._outline import diagonal_m
-from minewatch.context._pieces import border_pieces
+from minewatch.context._pieces import Borders
+from minewatch.context._plane import Membership, Places
+from minewatch.context._runs import Runs
 from minewatch.errors import InputError
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -118,10 +129,9 @@ def draw_channels(
     for lot in _lots(grids):
         canvas = _Canvas.of([grids[row] for row in lot.rows], lot, ground, max_distance_m or 0.0)
         for layer in range(len(names)):
-            drawn = member[canvas.chosen, layer]
-            presence[lot.rows, layer] = canvas.presence(drawn, all_touched=all_touched)
-            if distance is not None and max_distance_m is not None:
-                distance[lot.rows, layer] = canvas.distance(drawn, max_distance_m)
+            presence[lot.rows, layer] = canvas.presence(member[:, layer], all_touched=all_touched)
+        if distance is not None and max_distance_m is not None:
+            distance[lot.rows] = canvas.distances(member, max_distance_m).swapaxes(0, 1)
         if distance is not None and max_distance_m is not None and extent is not None:
             border = _Canvas.of(
                 [grids[row] for row in lot.rows], lot, extent, max_distance_m
@@ -202,58 +212,64 @@ class _Canvas:
     """Patches of a lot, and the features near them, ready to be drawn."""
 
     n_patches: int
-    chosen: IntArray
-    """Positions of the features near the patches."""
+    drawn: IntArray
+    """Positions of the features that may lie on a patch."""
     drawing: Drawing
     is_area: BoolArray
-    geometry: AnyArray
-    """The features in the plane that distances are measured in."""
+    """Whether a feature that is drawn is an area."""
+    measured: IntArray
+    """Positions of the features that distances are measured to."""
+    borders: Borders | None
+    """These, in the plane that distances are measured in; None: nothing is measured."""
     pixels: Pixels | None
 
     @classmethod
     def of(cls, grids: list[GeoBox], lot: _Lot, ground: Ground, max_distance_m: float) -> "_Canvas":
         """Choose features, bring them to the patches' pixels and, to measure, to metres."""
         longitude, latitude = lot.longitude, lot.latitude
-        margin_m = max_distance_m + _reach_m(grids)
-        chosen = ground.near(longitude, latitude, margin_m)
-        own_crs = str(grids[0].crs)
-        own = ground.project(chosen, own_crs, longitude, latitude, margin_m)
-        measured = max_distance_m > 0.0
-        same = own if own_crs == lot.plane or not measured else None
-        return cls(
-            n_patches=len(grids),
-            chosen=chosen,
-            drawing=Drawing.of(grids, own),
-            is_area=np.asarray(shapely.get_dimensions(own) == 2),
-            geometry=ground.project(chosen, lot.plane, longitude, latitude, margin_m)
-            if same is None
-            else same,
-            pixels=_pixels(grids, lot) if measured else None,
-        )
+        reach_m = _reach_m(grids)
+        drawn = ground.near(longitude, latitude, reach_m)
+        degrees = ground.nearby(drawn, longitude, latitude, max_distance_m + reach_m)
+        drawing = Drawing.of(grids, to_crs(degrees, str(grids[0].crs)))
+        is_area = np.asarray(shapely.get_dimensions(degrees) == 2)
+        if max_distance_m <= 0.0:
+            nothing = np.empty(0, dtype=np.int64)
+            return cls(len(grids), drawn, drawing, is_area, nothing, None, None)
+        margin_m = max_distance_m + reach_m
+        measured = ground.near(longitude, latitude, margin_m)
+        runs = Runs.of(ground.nearby(measured, longitude, latitude, margin_m))
+        borders = Borders.of(runs.moved(partial(to_metres, lot.plane)))
+        return cls(len(grids), drawn, drawing, is_area, measured, borders, _pixels(grids, lot))
 
-    def presence(self, drawn: BoolArray, *, all_touched: bool) -> AnyArray:
-        """Draw chosen features, dims (patch, y, x)."""
-        pieces = drawn[self.drawing.feature]
+    def presence(self, member: BoolArray, *, all_touched: bool) -> AnyArray:
+        """Draw the features of a layer, dims (patch, y, x)."""
+        pieces = member[self.drawn][self.drawing.feature]
         return self.drawing.burn(pieces, self.n_patches, all_touched=all_touched)
 
-    def distance(self, drawn: BoolArray, max_distance_m: float) -> FloatArray:
-        """Measure from every pixel to chosen features, metres, dims (patch, y, x)."""
-        field = self._field(drawn, max_distance_m)
-        areas = (drawn & self.is_area)[self.drawing.feature]
-        within = self.drawing.burn(areas, self.n_patches, all_touched=False)
-        return np.where(within == 1, 0.0, field)
+    def distances(self, member: BoolArray, max_distance_m: float) -> AnyArray:
+        """Measure from every pixel to features by layer, metres, dims (layer, patch, y, x)."""
+        fields = self._fields(member, max_distance_m, np.float32)
+        for layer, field in enumerate(fields):
+            field[self._within(member[:, layer])] = 0.0
+        return fields
 
     def border(self, max_distance_m: float) -> FloatArray:
         """Measure from every pixel to the border of an area, metres; 0 outside of it."""
-        every = np.ones(len(self.chosen), dtype=np.bool_)
-        pieces = every[self.drawing.feature]
-        within = self.drawing.burn(pieces, self.n_patches, all_touched=False)
-        return np.where(within == 1, self._field(every, max_distance_m), 0.0)
+        every = np.ones((1, 1), dtype=np.bool_)
+        field = self._fields(every, max_distance_m, np.float64)[0]
+        return np.where(self._within(every[:, 0]), field, 0.0)
 
-    def _field(self, drawn: BoolArray, max_distance_m: float) -> FloatArray:
-        if self.pixels is None:
+    def _within(self, member: BoolArray) -> BoolArray:
+        """Say which pixels' centres lie within an area, dims (patch, y, x)."""
+        areas = (member[self.drawn] & self.is_area)[self.drawing.feature]
+        return np.asarray(self.drawing.burn(areas, self.n_patches, all_touched=False) == 1)
+
+    def _fields(self, member: BoolArray, max_distance_m: float, dtype: DTypeLike) -> AnyArray:
+        if self.pixels is None or self.borders is None:
             raise InputError("distances need the centres of pixels")
-        return distance_field(self.pixels, border_pieces(self.geometry[drawn]), max_distance_m)
+        own = member[self.measured]
+        layers = Membership(own, np.any(own, axis=1))
+        return distance_fields(self.pixels, self.borders, layers, max_distance_m, dtype)
 
 
 def _check_grids(geoboxes: Mapping[str, GeoBox]) -> list[GeoBox]:

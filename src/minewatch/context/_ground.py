@@ -67,29 +67,25 @@ class Ground:
         south, north = latitude - up, latitude + up
         cells = Cells.of(west, south, east, north)
         found = np.zeros(len(self.geometry), dtype=np.bool_)
-        for turn in (-_TURN, 0.0, _TURN):
+        turns = (-_TURN, 0.0, _TURN)
+        for turn in turns:
             found |= cells.met_by(*self.bounds, moved=turn)
         chosen = np.flatnonzero(found)
-        if len(longitude) > _FEW_PLACES:
+        if len(longitude) > _FEW_PLACES or cells.finer_than(aside.min() / 4.0, up / 4.0):
             return chosen
-        asked = [diagonals(west + turn, south, east + turn, north) for turn in (-_TURN, 0.0, _TURN)]
-        tree = shapely.STRtree(self.geometry[chosen])
-        return np.asarray(chosen[np.unique(tree.query(np.concatenate(asked))[1])])
+        asked = [shapely.box(west + turn, south, east + turn, north) for turn in turns]
+        tree = shapely.STRtree(np.concatenate(asked))
+        return np.asarray(chosen[np.unique(tree.query(self.geometry[chosen])[0])])
 
-    def project(
-        self,
-        chosen: IntArray,
-        crs: str,
-        longitude: FloatArray,
-        latitude: FloatArray,
-        margin_m: float,
+    def nearby(
+        self, chosen: IntArray, longitude: FloatArray, latitude: FloatArray, margin_m: float
     ) -> AnyArray:
-        """Project chosen features to the CRS of places, metres east and north.
+        """Give chosen features in degrees about the places, ready to be projected.
 
-        Wide ones are first cut to the surroundings of the places, three margins away from them, so
-        that nothing is projected where the CRS is not defined.
+        Long sides get vertices. Wide features are cut to the surroundings of the places, three
+        margins away from them, so that nothing is projected where their CRS is not defined.
         """
-        geometry = self.geometry[chosen].copy()
+        geometry = self.geometry[chosen]
         middle = _middle(longitude)
         west, south, east, north = self.bounds[:, chosen]
         turns = -_TURN * np.round(((west + east) / 2.0 - middle) / _TURN)
@@ -101,16 +97,7 @@ class Ground:
         geometry[long] = shapely.segmentize(geometry[long], _LONGEST_SIDE_DEGREES)
         if wide.any():
             geometry[wide] = _cut(geometry[wide], around(longitude, latitude, 3.0 * margin_m))
-        return to_crs(geometry, crs)
-
-
-def diagonals(west: FloatArray, south: FloatArray, east: FloatArray, north: FloatArray) -> AnyArray:
-    """Draw a line over each box: all that a tree of bounds needs, and cheaper than polygons."""
-    ends = np.stack([np.stack([west, south], -1), np.stack([east, north], -1)], axis=-2)
-    known = np.isfinite(ends).all(axis=(1, 2))
-    lines = np.full(len(ends), None, dtype=object)
-    lines[known] = shapely.linestrings(ends[known])
-    return lines
+        return geometry
 
 
 def around(longitude: FloatArray, latitude: FloatArray, margin_m: float) -> shapely.Geometry:
@@ -128,15 +115,22 @@ def around(longitude: FloatArray, latitude: FloatArray, margin_m: float) -> shap
 
 def to_crs(geometry: AnyArray, crs: str) -> AnyArray:
     """Project geometry from longitude and latitude to a CRS."""
-    transformer = _transformer(crs)
 
     def project(places: FloatArray) -> FloatArray:
-        inside = (places[:, 0] + 180.0) % _TURN - 180.0
-        beyond = abs(places[:, 0]) > 180.0
-        east, north = transformer.transform(np.where(beyond, inside, places[:, 0]), places[:, 1])
-        return np.column_stack([east, north])
+        return np.column_stack(to_metres(crs, places[:, 0], places[:, 1]))
 
     return np.asarray(shapely.transform(geometry, project))
+
+
+def to_metres(
+    crs: str, longitude: FloatArray, latitude: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Project places from longitude and latitude to a CRS; longitudes may go beyond 180°."""
+    if len(longitude) and (longitude.min() < -180.0 or longitude.max() > 180.0):
+        inside = (longitude + 180.0) % _TURN - 180.0
+        longitude = np.where(abs(longitude) > 180.0, inside, longitude)
+    east, north = _transformer(crs).transform(longitude, latitude)
+    return np.asarray(east), np.asarray(north)
 
 
 def to_plane(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import geopandas as gpd
 import numpy as np
@@ -10,7 +11,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from minewatch._progress import Progress, silent
-from minewatch.context._around import Around, Places, Plane, in_chunks, look_around
+from minewatch.context._around import Around, look_around
 from minewatch.context._columns import (
     area_of,
     check_features,
@@ -22,9 +23,11 @@ from minewatch.context._columns import (
     target_values,
 )
 from minewatch.context._features import Features
-from minewatch.context._ground import Ground, join_area, to_plane, zone_of
+from minewatch.context._ground import Ground, join_area, to_crs, to_metres, to_plane, zone_of
 from minewatch.context._layers import TARGET, Layer
 from minewatch.context._outline import diagonal_m, outline
+from minewatch.context._plane import Membership, Places, Plane
+from minewatch.context._runs import Runs
 from minewatch.context._sheet import Sheet
 from minewatch.context._table import layer_columns
 from minewatch.errors import InputError
@@ -159,8 +162,8 @@ class _Mapped:
     """What is measured: features in degrees, and the layers that each belongs to."""
 
     ground: Ground
-    member: BoolArray
-    """Dims (feature, layer): the features' layers, then what is drawn by hand, target and edge."""
+    layers: Membership
+    """The features' layers, then target and edge."""
 
     @classmethod
     def of(
@@ -175,13 +178,14 @@ class _Mapped:
         layers = [table[name].notna().to_numpy() & ~target for name in named]
         nothing = np.zeros(len(table), dtype=np.bool_)
         by_hand = np.any([nothing, *(layers[place] for place in drawn)], axis=0)
-        member = np.column_stack([*layers, by_hand, target, nothing])
+        member = np.column_stack([*layers, target, nothing])
         border = np.zeros((0 if area is None else 1, member.shape[1]), dtype=np.bool_)
         border[:, -1] = True
         geometry = np.empty(len(table) + len(border), dtype=object)
         geometry[: len(table)] = table.geometry.to_numpy()
         geometry[len(table) :] = None if area is None else shapely.boundary(join_area(area))
-        return cls(Ground.of(geometry), np.concatenate([member, border]))
+        by_hand = np.append(by_hand, border[:, 0])
+        return cls(Ground.of(geometry), Membership(np.concatenate([member, border]), by_hand))
 
 
 def _look(
@@ -195,15 +199,23 @@ def _look(
         longitude, latitude = places[rows].T
         crs = f"EPSG:{zone}"
         margin_m = radii[-1] + 2.0 * cut.diagonal_m
-        chosen = mapped.ground.near(longitude, latitude, margin_m)
-        geometry = mapped.ground.project(chosen, crs, longitude, latitude, margin_m)
-        plane = Plane.of(geometry, mapped.member[chosen])
+        chosen, plane = _plane(mapped, crs, longitude, latitude, margin_m)
         own = Places(*to_plane(crs, longitude, latitude), cut.outlines(rows, crs, places[rows]))
-        for lot in in_chunks(own, plane, np.array(radii)):
-            around = look_around(own.take(lot), plane, np.array(radii))
+        for lot, around in look_around(own, plane, np.array(radii)):
             found = around.feature >= 0
             around.feature[found] = chosen[around.feature[found]]
             yield rows[lot], around
+
+
+def _plane(
+    mapped: _Mapped, crs: str, longitude: FloatArray, latitude: FloatArray, margin_m: float
+) -> tuple[IntArray, Plane]:
+    """Choose the features near places, and bring them to the plane of a zone."""
+    chosen = mapped.ground.near(longitude, latitude, margin_m)
+    degrees = mapped.ground.nearby(chosen, longitude, latitude, margin_m)
+    runs = Runs.of(degrees).moved(partial(to_metres, crs))
+    layers = mapped.layers.take(chosen)
+    return chosen, Plane.of(runs, layers, lambda rows: to_crs(degrees[rows], crs), margin_m)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
-from minewatch.context._pieces import simple_parts
+from minewatch.context._runs import simple_parts
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _MARGIN_PX: Final = 4

@@ -30,8 +30,8 @@ class Sheet:
     layers
         Layers that get columns; the target is the last.
     positions
-        Where each stands among the layers of an `Around`, whose last three are what is
-        drawn by hand, the target and the edge of the extract.
+        Where each stands among the layers of an `Around`, whose last two are the target and the
+        edge of the extract.
     drawn
         Where the layers stand there that are drawn by hand.
     """
@@ -39,7 +39,6 @@ class Sheet:
     index: pd.Index
     layers: tuple[Layer, ...]
     positions: tuple[int, ...]
-    n_named: int
     drawn: tuple[int, ...]
     radii: tuple[float, ...]
     knows_area: bool
@@ -59,8 +58,8 @@ class Sheet:
     ) -> "Sheet":
         """Make room for the measures of sites."""
         measured = (*layers, Layer.model_construct(name=TARGET, key=TARGET))
-        positions = (*(list(named).index(layer.name) for layer in layers), len(named) + 1)
-        sheet = cls(index, measured, positions, len(named), tuple(drawn), radii, knows_area, {}, {})
+        positions = (*(list(named).index(layer.name) for layer in layers), len(named))
+        sheet = cls(index, measured, positions, tuple(drawn), radii, knows_area, {}, {})
         n_sites = len(index)
         for layer in measured:
             sheet._make_room(layer.name)
@@ -86,7 +85,8 @@ class Sheet:
         """Write what lies around some sites."""
         columns = self.columns
         for layer, position in zip(self.layers, self.positions, strict=True):
-            self._write_nearest(layer.name, rows, around, position)
+            columns[f"{layer.name}_nearest_m"][rows] = around.nearest_m[:, position]
+            columns[f"{layer.name}_in_patch"][rows] = around.in_patch[:, position]
             self.nearest[layer.name][rows] = around.feature[:, position]
             values = {
                 "count": around.count,
@@ -97,17 +97,16 @@ class Sheet:
                 for amount in amounts_of(layer):
                     name = amount_column(layer.name, radius, amount)
                     columns[name][rows] = values[amount][:, position, place]
-        self._write_nearest(ANYTHING, rows, around, self.n_named)
+        drawn = list(self.drawn)
+        nearest = np.fmin.reduce(around.nearest_m[:, drawn], axis=1, initial=np.nan)
+        columns[f"{ANYTHING}_nearest_m"][rows] = nearest
+        columns[f"{ANYTHING}_in_patch"][rows] = around.in_patch[:, drawn].any(axis=1)
         for place, radius in enumerate(self.radii):
             name = radius_name(radius)
-            columns[f"{ANYTHING}_features_{name}"][rows] = around.count[:, self.n_named, place]
-            present = around.count[:, list(self.drawn), place] > 0
+            columns[f"{ANYTHING}_features_{name}"][rows] = around.drawn_count[:, place]
+            present = around.count[:, drawn, place] > 0
             columns[f"{ANYTHING}_layers_{name}"][rows] = present.sum(axis=1)
         columns[EDGE_M][rows] = around.nearest_m[:, -1]
-
-    def _write_nearest(self, name: str, rows: IntArray, around: Around, position: int) -> None:
-        self.columns[f"{name}_nearest_m"][rows] = around.nearest_m[:, position]
-        self.columns[f"{name}_in_patch"][rows] = around.in_patch[:, position]
 
     def mark_outside(self, rows: IntArray) -> None:
         """Say that sites lie outside the extract's area."""
