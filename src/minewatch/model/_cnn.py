@@ -22,7 +22,7 @@ from minewatch.model._cnn_layers import (
     reference_network,
 )
 from minewatch.model._cnn_onnx import write_network
-from minewatch.model._detector import check_pixels
+from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._onnx import OnnxDetector, RunOptions
 from minewatch.model._prepare import missing_share
 from minewatch.model._training import CLASSES, NO_LICENCE, join_labels
@@ -219,6 +219,24 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
     def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
         """Give 1 where the score is 0.5 or more, else 0; 0 where there is no score."""
         return (self.predict_proba(pixels, context)[:, 1] >= 0.5).astype(np.int64)
+
+    def attribute(self, pixels: xr.DataArray, fill: Values) -> FloatArray:
+        """Say by integrated gradients what each pixel adds to P(mining): (site, y, x).
+
+        Its sum is the score less that of a patch of `fill` (band,) alone; bands are in the order
+        of `pixels`.
+        """
+        card = self._fitted().card
+        check_pixels(pixels)
+        check_fit(pixels, card, centre_crop=False)
+        training, names = _import_training(), list(self._names(pixels))
+        chosen = [names.index(band) for band in card.bands]
+        values = np.ascontiguousarray(pixels.to_numpy()[:, chosen], dtype=np.float32)
+        with training.computing(self.threads, self.random_state):
+            added: FloatArray = training.integrate_gradients(
+                self.network_, self.normalisation_, self.members_, values, fill[chosen]
+            )
+        return added
 
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and the graph: normalisation, all members and the mean of their scores.

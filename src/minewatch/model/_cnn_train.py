@@ -1,6 +1,6 @@
 """Training one network: batches, augmentation, early stopping."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +17,8 @@ from minewatch.types import AnyArray, FloatArray
 _WARM_UP: Final = 0.2
 _SMOOTHING_STEPS: Final = 30.0
 _SCORE_BATCH: Final = 256
+_PATH_STEPS: Final = 64
+"""Points at which gradients are taken between the fill and a patch."""
 TORCH_VERSION: Final = str(torch.__version__)
 
 
@@ -217,3 +219,48 @@ def member_scores(
     logits = _logits(made, normalisation, pixels, "cpu")
     scores: FloatArray = torch.sigmoid(logits).double().numpy()
     return scores
+
+
+def integrate_gradients(
+    network: Network,
+    normalisation: Normalisation,
+    members: Sequence[dict[str, AnyArray]],
+    pixels: Values,
+    fill: Values,
+) -> FloatArray:
+    """Say what each pixel adds to the mean score of all members, beside a patch of the fill alone.
+
+    The gradient of the score is taken at steps of the straight way from the fill to the patch, in
+    normalised numbers, and multiplied with the way. A missing pixel adds nothing.
+
+    Parameters
+    ----------
+    members
+        Their weights by name.
+    pixels
+        (site, band, y, x), NaN where nothing is known.
+    fill
+        (band,): what stands in every pixel of the patch at the other end.
+
+    Returns
+    -------
+    ndarray of float64
+        (site, y, x): the sum over bands. Its sum is the score less that of the fill, but for what
+        the number of steps leaves out.
+    """
+    made = [PatchNetwork(network, pixels.shape[1]) for _ in members]
+    for one, weights in zip(made, members, strict=True):
+        one.load_state_dict({name: torch.as_tensor(values) for name, values in weights.items()})
+        one.eval()
+    shares = (torch.arange(_PATH_STEPS) + 0.5) / _PATH_STEPS
+    found = []
+    for patch in torch.as_tensor(pixels):
+        end = normalise(normalisation, patch[None])
+        empty = torch.as_tensor(fill)[:, None, None].expand_as(patch)[None]
+        start = torch.where(patch.isnan()[None], 0.0, normalise(normalisation, empty))
+        path = (start + shares[:, None, None, None] * (end - start)).requires_grad_()
+        score = torch.stack([torch.sigmoid(one(path)) for one in made]).mean(0).sum()
+        (slope,) = torch.autograd.grad(score, path)
+        found.append(((end - start)[0] * slope.mean(0)).sum(0).double())
+    added: FloatArray = torch.stack(found).numpy()
+    return added

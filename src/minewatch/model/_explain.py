@@ -17,6 +17,7 @@ from minewatch.model._evaluate_folds import Sample, plan_splits, read_sample
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._evaluation import EvaluationSettings, Share
 from minewatch.model._explain_folds import FittedFold, fit_folds, held_out_scores
+from minewatch.model._explain_gradients import map_gradients
 from minewatch.model._explain_importance import list_parts, measure_importance
 from minewatch.model._explain_maps import Fill, Values, background_fill, map_patches
 from minewatch.model._explain_pictures import choose_composite, find_stretch, picture_patches
@@ -50,6 +51,9 @@ class ExplainSettings(Settings):
     fill: Fill = "patch median"
     """What hides a square: the patch's own median by band, or that of training patches without
     mining (of all patches without mining for a saved detector)."""
+    fine_px: int = Field(default=4, ge=0)
+    """Side of the squares of the fine map, pixels, where a detector has no gradients
+    (`map_gradients`); 0 for no fine map."""
     n_resamples: int = Field(default=1000, ge=100)
     """How often blocks are drawn with replacement for the intervals."""
     confidence: Share = 0.95
@@ -60,6 +64,7 @@ class ExplainSettings(Settings):
     """Which training sites are learned from, as in `EvaluationSettings`."""
 
 
+Chooser = Callable[[str], tuple[Detector, Values | None]]
 DEFAULT_EXPLAIN: Final = ExplainSettings()
 
 
@@ -79,6 +84,8 @@ class Explanation:
         Patches shown: `site_id`, `kind`, `label`, `score`, `fold`, `longitude`, `latitude`.
     occlusion
         As from `occlude`, for each patch shown.
+    gradients
+        As from `map_gradients`, for each patch shown; empty if it was not asked for.
     images
         By kind uint8 ``(site, y, x, rgb)``.
     header
@@ -89,6 +96,7 @@ class Explanation:
     importance: pd.DataFrame
     chosen: pd.DataFrame
     occlusion: pd.DataFrame
+    gradients: pd.DataFrame
     images: Mapping[str, xr.DataArray]
     header: Mapping[str, Any]
 
@@ -162,7 +170,8 @@ def explain(
     splits, _ = plan_splits(sample, splitter, 0)
     names = [str(name) for name in sample.pixels["band"].to_numpy()]
     parts = list_parts(names, sample.context, single_bands=settings.single_bands)
-    told = _counter(progress, len(splits) + len(parts) + len(KINDS) * settings.n_patches)
+    n_maps = (2 if settings.fine_px else 1) * len(KINDS) * settings.n_patches
+    told = _counter(progress, len(splits) + len(parts) + n_maps)
     folds = fit_folds(detector, sample, splits, told)
     blocks = splitter.blocks(sample.sites)
     scores = held_out_scores(folds, sample, blocks)
@@ -182,12 +191,13 @@ def explain(
         told=told,
     )
     chosen = _choose(scores, sample, settings.n_patches)
-    occlusion = _occlusion(folds, sample, chosen, settings, told)
+    choose = _chooser(folds, sample, chosen, settings)
     return Explanation(
         scores=scores.drop(columns="row"),
         importance=importance,
         chosen=chosen,
-        occlusion=occlusion,
+        occlusion=_occlusion(choose, sample, chosen, settings, told),
+        gradients=_gradients(choose, sample, chosen, settings, told),
         images=_pictures(sample, chosen),
         header=_header(detector, dataset, splitter, settings, sample, random_state),
     )
@@ -224,15 +234,10 @@ def _choose(scores: pd.DataFrame, sample: Sample, n_patches: int) -> pd.DataFram
     return chosen[["site_id", "kind", "label", "score", "fold", "longitude", "latitude"]]
 
 
-def _occlusion(
-    folds: list[FittedFold],
-    sample: Sample,
-    chosen: pd.DataFrame,
-    settings: ExplainSettings,
-    told: Callable[[], None],
-) -> pd.DataFrame:
-    if chosen.empty:
-        return pd.DataFrame(columns=["site_id", "top_px", "left_px", "square_px", "drop"])
+def _chooser(
+    folds: list[FittedFold], sample: Sample, chosen: pd.DataFrame, settings: ExplainSettings
+) -> Chooser:
+    """Give what chooses for a site the detector that did not learn from it, and what hides."""
     by_fold = {fold.fold: fold for fold in folds}
     fold_of = dict(zip(chosen["site_id"], chosen["fold"], strict=True))
 
@@ -243,12 +248,41 @@ def _occlusion(
         rows = fold.train[sample.labels.to_numpy()[fold.train] == 0]
         return fold.detector, background_fill(sample.pixels.isel(site=rows))
 
+    return choose
+
+
+def _occlusion(
+    choose: Chooser,
+    sample: Sample,
+    chosen: pd.DataFrame,
+    settings: ExplainSettings,
+    told: Callable[[], None],
+) -> pd.DataFrame:
+    if chosen.empty:
+        return pd.DataFrame(columns=["site_id", "top_px", "left_px", "square_px", "drop"])
     return map_patches(
         choose,
         sample.pixels.sel(site=list(chosen["site_id"])),
         sample.context,
         square_px=settings.square_px,
         stride_px=settings.stride_px,
+        told=told,
+    )
+
+
+def _gradients(
+    choose: Chooser,
+    sample: Sample,
+    chosen: pd.DataFrame,
+    settings: ExplainSettings,
+    told: Callable[[], None],
+) -> pd.DataFrame:
+    shown = list(chosen["site_id"]) if settings.fine_px else []
+    return map_gradients(
+        choose,
+        sample.pixels.sel(site=shown),
+        sample.context,
+        fine_px=settings.fine_px,
         told=told,
     )
 

@@ -22,6 +22,7 @@ from minewatch.model._blocks_draw import draw_folds
 from minewatch.model._card import Card, read_card
 from minewatch.model._evaluation import Evaluation
 from minewatch.model._explain import KINDS, Explanation
+from minewatch.model._explain_gradients import method_words
 from minewatch.model._report_applicability import applicability_plates, applicability_section
 from minewatch.model._report_others import (
     ablations_section,
@@ -287,6 +288,15 @@ def _plates(on: str) -> dict[str, tuple[Plate, ...]]:
                 ),
                 alt=lambda *_: "Pairs of a patch and a map of what its score loses when hidden.",
             ),
+            Plate(
+                name="gradients",
+                title="What each pixel adds",
+                tables=("gradients", "chosen"),
+                images=KINDS,
+                draw=draw.draw_gradients,
+                caption=lambda table, *_: f"{method_words(table)} {named}",
+                alt=lambda *_: "Pairs of a patch and a map of what each part adds to its score.",
+            ),
         ),
     }  # fmt: skip
 
@@ -311,6 +321,7 @@ _VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("ablations", "ablations"): TableView(40),
     ("what", "importance"): TableView(40),
     ("where", "occlusion"): _ONLY_NAMED,
+    ("where", "gradients"): _ONLY_NAMED,
     ("where", "chosen"): _ONLY_NAMED,
     ("applicability", "sites"): TableView(8, note="The most unlike first."),
     ("applicability", "weights"): TableView(

@@ -201,6 +201,23 @@ def draw_occlusion(
     occlusion: pd.DataFrame, chosen: pd.DataFrame, *pictures: xr.DataArray | None
 ) -> Figure:
     """Draw patches, and beside each what its score loses where it is hidden."""
+    return _draw_pairs(occlusion, chosen, pictures, "Score lost when hidden")
+
+
+@house_style()
+def draw_gradients(
+    gradients: pd.DataFrame, chosen: pd.DataFrame, *pictures: xr.DataArray | None
+) -> Figure:
+    """Draw patches, and beside each what each pixel, or small square, adds to its score."""
+    return _draw_pairs(gradients, chosen, pictures, "Added to the score")
+
+
+def _draw_pairs(
+    values: pd.DataFrame,
+    chosen: pd.DataFrame,
+    pictures: Sequence[xr.DataArray | None],
+    label: str,
+) -> Figure:
     by_site = {
         str(site): picture.sel(site=site).to_numpy()
         for picture in pictures
@@ -209,7 +226,7 @@ def draw_occlusion(
     }
     kinds = list(chosen["kind"].unique())
     widest = int(chosen["kind"].value_counts().max())
-    most = max(float(occlusion["drop"].abs().quantile(_MAP_QUANTILE)), 1e-6)
+    most = max(float(values["drop"].abs().quantile(_MAP_QUANTILE)), 1e-6)
     figure = new_figure(2 * widest * _MAP_IN + 0.9, len(kinds) * (_MAP_IN + 0.42) + 0.3)
     grid = figure.subplots(len(kinds), 2 * widest, squeeze=False)
     image = None
@@ -220,9 +237,7 @@ def draw_occlusion(
         row[0].set_title(kind.capitalize(), fontsize=8)
         for place, site in enumerate(sites.to_dict(orient="records")):
             picture = by_site[str(site["site_id"])]
-            drops = draw_drops(
-                occlusion[occlusion["site_id"] == site["site_id"]], *picture.shape[:2]
-            )
+            drops = draw_drops(values[values["site_id"] == site["site_id"]], *picture.shape[:2])
             row[2 * place].imshow(picture)
             image = row[2 * place + 1].imshow(drops, cmap=DIVERGING, vmin=-most, vmax=most)
             row[2 * place].text(
@@ -231,7 +246,7 @@ def draw_occlusion(
             )  # fmt: skip
     if image is not None:
         bar = figure.colorbar(image, ax=grid, shrink=0.6, pad=0.02, extend="both")
-        bar.set_label("Score lost when hidden")
+        bar.set_label(label)
         bar.outline.set_edgecolor(GRID)
     return figure
 

@@ -93,7 +93,11 @@ def _where_section(explanation: Explanation) -> Section:
             "Red squares spoke for mining, blue ones against it; a detector that looks at a corner "
             "or at cloud edges has learned something else than mines."
         ),
-        tables={"occlusion": explanation.occlusion, "chosen": explanation.chosen},
+        tables={
+            "occlusion": explanation.occlusion,
+            "gradients": explanation.gradients,
+            "chosen": explanation.chosen,
+        },
         images={str(kind): pictures for kind, pictures in explanation.images.items()},
     )
 
