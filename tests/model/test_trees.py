@@ -136,3 +136,18 @@ def test_a_site_without_a_label_or_with_two_is_refused(made):
         TreeDetector(**SMALL).fit(pixels, labels[1:])
     with pytest.raises(InputError, match="several labels"):
         TreeDetector(**SMALL).fit(pixels, pd.concat([labels, labels[:1]]))
+
+
+def test_of_many_patches_a_tree_learns_from_some_and_threads_change_nothing(made, tmp_path):
+    pixels, labels = made
+    detector = TreeDetector(most_sites=20, **SMALL).fit(pixels, labels)
+    drawn = [tree.tree_.n_node_samples[0] for tree in detector.forest_.estimators_]
+    assert max(drawn) <= 20
+    scores = detector.predict_proba(pixels)
+    alone = TreeDetector(most_sites=20, n_jobs=1, **SMALL).fit(pixels, labels)
+    np.testing.assert_array_equal(alone.predict_proba(pixels), scores)
+    assert not np.array_equal(
+        TreeDetector(**SMALL).fit(pixels, labels).predict_proba(pixels), scores
+    )
+    loaded = load_detector(save_detector(detector, tmp_path / "d"))
+    np.testing.assert_allclose(loaded.predict_proba(pixels), scores, atol=1e-5)

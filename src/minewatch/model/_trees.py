@@ -46,6 +46,9 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         No leaf rests on fewer training patches.
     max_features
         Share of the columns that each question is chosen from.
+    most_sites
+        A tree learns from this many patches, drawn anew for each, if there are more: a forest on
+        20,000 patches then takes an eighth of the time. None: each tree learns from all.
     balanced
         Whether both classes weigh the same in training, whatever their numbers. Scores then mean
         probabilities at equal shares, not at the training set's.
@@ -55,7 +58,8 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
     most_missing
         A patch with a larger share of pixels missing (in any band) is left out, and gets no score.
     n_jobs
-        Threads; scores do not depend on it.
+        Threads for training; scores do not depend on it. None: one, or all processors if there are
+        more than `most_sites` patches.
     random_state
         Seed.
 
@@ -98,12 +102,13 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
     [0, 0, 1, 1]
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - scikit-learn's way: settings are arguments
         self,
         *,
         n_trees: int = 300,
         min_leaf_sites: int = 3,
         max_features: float = 0.2,
+        most_sites: int | None = 4000,
         balanced: bool = True,
         allow_target: bool = False,
         most_missing: float = 0.5,
@@ -113,6 +118,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         self.n_trees = n_trees
         self.min_leaf_sites = min_leaf_sites
         self.max_features = max_features
+        self.most_sites = most_sites
         self.balanced = balanced
         self.allow_target = allow_target
         self.most_missing = most_missing
@@ -272,15 +278,19 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             )
         self.columns_ = (*self.statistics_, *self.context_.numbers)
         self.n_sites_ = {name: int((is_mining == name).sum()) for name in (0, 1)}
+        is_large = self.most_sites is not None and len(values) > self.most_sites
         self.forest_ = ExtraTreesClassifier(
             self.n_trees,
             min_samples_leaf=self.min_leaf_sites,
             max_features=self.max_features,
-            n_jobs=self.n_jobs,
+            bootstrap=is_large,
+            max_samples=self.most_sites if is_large else None,
+            n_jobs=-1 if is_large and self.n_jobs is None else self.n_jobs,
             random_state=self.random_state,
         )
         weights = class_weights(is_mining, balanced=self.balanced)
         self.forest_.fit(values, is_mining, sample_weight=weights)
+        self.forest_.set_params(n_jobs=1)  # several threads add up votes in any order
 
     def _card(self, digest: str) -> Card:
         return Card(
