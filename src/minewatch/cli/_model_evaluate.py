@@ -1,9 +1,8 @@
 """The command ``model evaluate``."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from minewatch.cli import _common
 from minewatch.cli import _model_options as options
@@ -11,7 +10,11 @@ from minewatch.cli import _model_options as options
 if TYPE_CHECKING:
     import pandas as pd
 
-    from minewatch.model._evaluation import Evaluation
+    from minewatch.model import Detector
+    from minewatch.model._beside import BesideSettings
+    from minewatch.model._evaluation import Evaluation, EvaluationSettings
+    from minewatch.model._folds import FoldSettings
+    from minewatch.patches import PatchDataset
 
 
 def evaluate(
@@ -42,23 +45,18 @@ def evaluate(
     resamples: options.Resamples = 1000,
     seed: options.Seed = 0,
     study: _common.StudyOption = Path(),
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="The folder; else models/evaluation of a study."),
-    ] = None,
+    out: options.EvaluationOut = None,
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
     """Say how good detectors are on places held out, beside models that cannot know."""
     from minewatch._store import refuse_existing
-    from minewatch.model._beside import BesideSettings, check_columns, tables_beside
-    from minewatch.model._evaluate import cross_validate
-    from minewatch.model._evaluation import OURS, write_evaluation
-    from minewatch.model._folds import make_splitter
+    from minewatch.model._beside import BesideSettings, check_columns
+    from minewatch.model._evaluation import OURS
 
     folder = study / "models" / "evaluation" if out is None else out
     refuse_existing(folder, overwrite=overwrite, ours=OURS)
-    patches = options.open_patches(dataset, study)
+    patches, table = options.open_patches(dataset, study), options.read_context(context)
     held_out = options.fold_settings(
         splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
@@ -70,26 +68,63 @@ def evaluate(
         splitters="usual" if compare else "none",
     )  # fmt: skip
     check_columns(patches, asked)
-    table = options.read_context(context)
+    learners = (class_weight, trees, epochs, vectors, seed)
     detectors = {
-        options.detector_name(one): options.make_detector(
-            one, class_weight, trees, epochs, vectors, seed, context=table
-        )
+        options.detector_name(one): options.make_detector(one, *learners, context=table)
         for one in detector or ["trees"]
     }
-    with _common.progress_bars() as progress:
-        found = cross_validate(
-            detectors, patches, splitter=make_splitter(held_out, patches), context=table,
-            settings=settings, random_state=seed, progress=progress,
-        )  # fmt: skip
-        more = tables_beside(
-            found, detectors, patches, folds=held_out, asked=asked, context=table,
-            progress=progress,
-        )  # fmt: skip
-        write_evaluation(found, folder, more=more, overwrite=overwrite)
+    run = _Run(patches, detectors, held_out, table)
+    found, more = run.evaluate(settings, asked, seed, folder, overwrite=overwrite)
     _common.print_result(
         _summary(found, folder), as_json=json_, describe=lambda: _describe(found, more, folder)
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is evaluated."""
+
+    patches: "PatchDataset"
+    detectors: "dict[str, Detector]"
+    held_out: "FoldSettings"
+    table: "pd.DataFrame | None"
+
+    def evaluate(
+        self,
+        settings: "EvaluationSettings",
+        asked: "BesideSettings",
+        seed: int,
+        folder: Path,
+        *,
+        overwrite: bool,
+    ) -> "tuple[Evaluation, dict[str, pd.DataFrame]]":
+        """Evaluate, make the tables beside, and write both."""
+        from minewatch.model._beside import tables_beside
+        from minewatch.model._evaluate import cross_validate
+        from minewatch.model._evaluation import write_evaluation
+        from minewatch.model._folds import make_splitter
+
+        with _common.progress_bars() as progress:
+            found = cross_validate(
+                self.detectors,
+                self.patches,
+                splitter=make_splitter(self.held_out, self.patches),
+                context=self.table,
+                settings=settings,
+                random_state=seed,
+                progress=progress,
+            )
+            more = tables_beside(
+                found,
+                self.detectors,
+                self.patches,
+                folds=self.held_out,
+                asked=asked,
+                context=self.table,
+                progress=progress,
+            )
+            write_evaluation(found, folder, more=more, overwrite=overwrite)
+        return found, more
 
 
 def _summary(found: "Evaluation", folder: Path) -> dict[str, Any]:

@@ -200,6 +200,26 @@ Licence: TypeAlias = Annotated[
     str | None,
     typer.Option("--licence", help="SPDX identifier or words, for the card; else not stated."),
 ]
+Repeats: TypeAlias = Annotated[int, typer.Option("--repeats", min=1, help="Shuffles of each part.")]
+Shown: TypeAlias = Annotated[
+    int, typer.Option("--patches", min=0, help="Patches shown of each kind.")
+]
+SquarePx: TypeAlias = Annotated[
+    int,
+    typer.Option("--square-px", min=1, help="Side of the squares that are hidden, pixels."),
+]
+EvaluationOut: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The folder; else models/evaluation of a study."),
+]
+ReportOut: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="The folder, for a detector, its evaluation and a report; else models of the study.",
+    ),
+]
 
 
 def open_patches(dataset: Path | None, study: Path) -> "PatchDataset":

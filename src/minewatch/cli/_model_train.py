@@ -93,11 +93,9 @@ def explain(
     epochs: options.Epochs = 40,
     context: options.ContextPath = None,
     vectors: options.Vectors = None,
-    repeats: Annotated[int, typer.Option("--repeats", help="Shuffles of each part.")] = 3,
-    shown: Annotated[int, typer.Option("--patches", help="Patches shown of each kind.")] = 4,
-    square_px: Annotated[
-        int, typer.Option("--square-px", help="Side of the squares that are hidden, pixels.")
-    ] = 8,
+    repeats: options.Repeats = 3,
+    shown: options.Shown = 4,
+    square_px: options.SquarePx = 8,
     seed: options.Seed = 0,
     study: _common.StudyOption = Path(),
     out: Annotated[
@@ -136,10 +134,14 @@ def explain(
             progress=progress,
         )
         page = write_explanation(found, folder, overwrite=overwrite, progress=progress)
+    _print_explanation(found, page, as_json=json_)
+
+
+def _print_explanation(found: "Explanation", page: Path, *, as_json: bool) -> None:
     rows = found.importance.astype(object).where(found.importance.notna(), None)
     result = {**found.header, "out": str(page), "importance": rows.to_dict(orient="records")}
     _common.print_result(
-        result, as_json=json_, describe=lambda: "\n".join(_describe_parts(found, page))
+        result, as_json=as_json, describe=lambda: "\n".join(_describe_parts(found, page))
     )
 
 
@@ -168,15 +170,7 @@ def report(
     licence: options.Licence = None,
     seed: options.Seed = 0,
     study: _common.StudyOption = Path(),
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="The folder, for a detector, its evaluation and a report; else models of the "
-            "study.",
-        ),
-    ] = None,
+    out: options.ReportOut = None,
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:

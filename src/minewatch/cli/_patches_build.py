@@ -1,7 +1,7 @@
 """The command that builds patches from a source of imagery."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -15,43 +15,59 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 10
 
+Sites: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[SITES]...", help="Files of sites; else those of --like, or the study's."
+    ),
+]
+Like: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--like", metavar="FILE", help="A TOML file that says what to build; options go before."
+    ),
+]
+Source: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        "--catalog",
+        metavar="NAME|URL|FOLDER",
+        help="earth-search (the default), planetary-computer, earth-engine, a STAC API, or a "
+        "folder of items.",
+    ),
+]
+SizePx: TypeAlias = Annotated[
+    int | None, typer.Option("--size-px", help="Side of a patch, pixels of 10 m; 48.")
+]
+MinClearViews: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--min-clear-views", help="Patches with fewer clear views are marked; 3."),
+]
+Workers: TypeAlias = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Files or places read at a time.")
+]
+RetryFailed: TypeAlias = Annotated[
+    bool,
+    typer.Option("--retry-failed", help="Load the places again that failed, and new sites."),
+]
+Out: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The new dataset; else the study's folder patches."),
+]
+
 
 def build(
-    sites: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[SITES]...", help="Files of sites; else those of --like, or the study's."
-        ),
-    ] = None,
+    sites: Sites = None,
     *,
-    like: Annotated[
-        Path | None,
-        typer.Option(
-            "--like", metavar="FILE", help="A TOML file that says what to build; options go before."
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            "--catalog",
-            metavar="NAME|URL|FOLDER",
-            help="earth-search (the default), planetary-computer, earth-engine, a STAC API, or a "
-            "folder of items.",
-        ),
-    ] = None,
+    like: Like = None,
+    source: Source = None,
     collection: _query.Collection = None,
     level: _query.LevelOption = None,
     project: _query.Project = None,
-    year: Annotated[
-        int | None, typer.Option("--year", help="All of a year, instead of --start and --end.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--start", metavar="YYYY-MM-DD", help="First day, UTC.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--end", metavar="YYYY-MM-DD", help="Last day, UTC; it counts.")
-    ] = None,
+    year: _query.Year = None,
+    start: _query.Start = None,
+    end: _query.End = None,
     bands: _query.Bands = None,
     clear_threshold: _query.ClearThreshold = None,
     max_cloud_percent: _query.MaxCloudPercent = None,
@@ -59,26 +75,11 @@ def build(
     resampling: _query.Resampling = None,
     clear_dilation_px: _query.ClearDilationPx = None,
     broken_scenes: _query.BrokenScenes = None,
-    size_px: Annotated[
-        int | None, typer.Option("--size-px", help="Side of a patch, pixels of 10 m; 48.")
-    ] = None,
-    min_clear_views: Annotated[
-        int | None,
-        typer.Option("--min-clear-views", help="Patches with fewer clear views are marked; 3."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Files or places read at a time.")
-    ] = None,
-    retry_failed: Annotated[
-        bool,
-        typer.Option("--retry-failed", help="Load the places again that failed, and new sites."),
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="The new dataset; else the study's folder patches."
-        ),
-    ] = None,
+    size_px: SizePx = None,
+    min_clear_views: MinClearViews = None,
+    workers: Workers = None,
+    retry_failed: RetryFailed = False,
+    out: Out = None,
     study: _common.StudyOption = Path(),
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
@@ -92,23 +93,14 @@ def build(
 
     said: dict[str, dict[str, Any]] = {
         "imagery": {
-            "source": _from_here(source),
-            "collection": collection,
-            "level": level,
-            "project": project,
-            "year": year,
-            "start": start,
-            "end": end,
-            "bands": bands,
-            "clear_threshold": clear_threshold,
-            "max_cloud_percent": max_cloud_percent,
-            "method": method,
-            "resampling": resampling,
-            "clear_dilation_px": clear_dilation_px,
+            "source": _from_here(source), "collection": collection, "level": level,
+            "project": project, "year": year, "start": start, "end": end, "bands": bands,
+            "clear_threshold": clear_threshold, "max_cloud_percent": max_cloud_percent,
+            "method": method, "resampling": resampling, "clear_dilation_px": clear_dilation_px,
             "broken_scenes": broken_scenes,
         },
         "patches": {"size_px": size_px, "min_clear_views": min_clear_views},
-    }
+    }  # fmt: skip
     settings = read_build(like, {name: _given(section) for name, section in said.items()})
     with _common.progress_bars() as progress:
         summary = build_dataset(

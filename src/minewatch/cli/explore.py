@@ -1,7 +1,7 @@
 """The commands of explore."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -16,6 +16,47 @@ app = typer.Typer(
 )
 
 
+Dataset: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(help="The patch dataset; if not given, the study's folder patches."),
+]
+ContextFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--context",
+        metavar="DIR",
+        help="What is mapped around the sites; if neither it nor a dataset is given, the "
+        "study's folder context, where there is one.",
+    ),
+]
+Out: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="The report's folder; if not given, the study's explore."
+    ),
+]
+Seed: TypeAlias = Annotated[
+    int | None, typer.Option("--seed", help="Seed of folds and of the random gallery.")
+]
+Thumbnails: TypeAlias = Annotated[
+    int | None, typer.Option("--thumbnails", help="Most thumbnails shown of one kind.")
+]
+BlocksKm: TypeAlias = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--block-km",
+        metavar="KM",
+        help="A distance between folds in the leakage audit; may be given several times.",
+    ),
+]
+Folds: TypeAlias = Annotated[
+    int | None, typer.Option("--folds", help="Folds of every cross-validation.")
+]
+Workers: TypeAlias = Annotated[
+    int | None, typer.Option("--workers", help="Threads that read pixels.")
+]
+
+
 @app.callback()
 def _group() -> None:
     pass
@@ -24,46 +65,15 @@ def _group() -> None:
 @app.command()
 def report(
     *,
-    dataset: Annotated[
-        Path | None,
-        typer.Argument(help="The patch dataset; if not given, the study's folder patches."),
-    ] = None,
+    dataset: Dataset = None,
     study: _common.StudyOption = Path(),
-    context: Annotated[
-        Path | None,
-        typer.Option(
-            "--context",
-            metavar="DIR",
-            help="What is mapped around the sites; if neither it nor a dataset is given, the "
-            "study's folder context, where there is one.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="The report's folder; if not given, the study's explore."
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Seed of folds and of the random gallery.")
-    ] = None,
-    thumbnails: Annotated[
-        int | None, typer.Option("--thumbnails", help="Most thumbnails shown of one kind.")
-    ] = None,
-    blocks_km: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--block-km",
-            metavar="KM",
-            help="A distance between folds in the leakage audit; may be given several times.",
-        ),
-    ] = None,
-    folds: Annotated[
-        int | None, typer.Option("--folds", help="Folds of every cross-validation.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Threads that read pixels.")
-    ] = None,
+    context: ContextFolder = None,
+    out: Out = None,
+    seed: Seed = None,
+    thumbnails: Thumbnails = None,
+    blocks_km: BlocksKm = None,
+    folds: Folds = None,
+    workers: Workers = None,
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from minewatch.cli import _common, _model_evaluate, _model_train
+from minewatch.cli import _common, _model_evaluate, _model_train, _query
+from minewatch.cli import _model_options as options
 
 if TYPE_CHECKING:
     from minewatch.model import Card
@@ -22,13 +23,6 @@ app.command()(_model_evaluate.evaluate)
 app.command()(_model_train.train)
 app.command()(_model_train.explain)
 app.command()(_model_train.report)
-
-
-class LevelName(StrEnum):
-    """Processing levels."""
-
-    L1C = "L1C"
-    L2A = "L2A"
 
 
 class PreparationName(StrEnum):
@@ -63,7 +57,7 @@ def convert(
         str | None, typer.Option("--bands", help="Band order, if it is of no generation.")
     ] = None,
     level: Annotated[
-        LevelName | None, typer.Option("--level", help="Level it was trained on, likewise.")
+        _query.LevelName | None, typer.Option("--level", help="Level it was trained on, likewise.")
     ] = None,
     preparation: Annotated[
         PreparationName | None,
@@ -145,10 +139,7 @@ def predict(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The scores: .parquet or .csv.")
     ],
-    context: Annotated[
-        Path | None,
-        typer.Option("--context", metavar="PATH", help="Context table, or the folder of context."),
-    ] = None,
+    context: options.ContextPath = None,
     centre_crop: Annotated[
         bool,
         typer.Option("--centre-crop", help="Cut larger patches down to their middle."),
@@ -188,7 +179,7 @@ def _folder(study: Path, name: str) -> Path:
 
 def _own_generation(
     bands: str | None,
-    level: LevelName | None,
+    level: _query.LevelName | None,
     preparation: PreparationName | None,
     generation: str | None,
 ) -> "Generation | None":

@@ -3,7 +3,7 @@
 import warnings
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -22,6 +22,83 @@ class Allocation(StrEnum):
     equal = "equal"
 
 
+_Files: TypeAlias = list[Path] | None
+Files: TypeAlias = Annotated[
+    _Files,
+    typer.Argument(metavar="[FILE]...", help="Files of sites; else the study's sites.parquet."),
+]
+Mining: TypeAlias = Annotated[
+    _Files, typer.Option("--mining", metavar="FILE", help="A file of mining sites.")
+]
+NoMining: TypeAlias = Annotated[
+    _Files, typer.Option("--no-mining", metavar="FILE", help="A file of sites without mining.")
+]
+Label: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--label", metavar="COLUMN", help="The column of labels, if not 'label'."),
+]
+MiningLabel: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--mining-label", metavar="WORD", help="A word of yours for mining."),
+]
+NoMiningLabel: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--no-mining-label", metavar="WORD", help="A word of yours for no mining."),
+]
+Crs: TypeAlias = Annotated[
+    str | None, typer.Option("--crs", help="The CRS of files that carry none: EPSG:4326.")
+]
+Longitude: TypeAlias = Annotated[
+    str | None, typer.Option("--longitude", metavar="COLUMN", help="The column of longitude.")
+]
+Latitude: TypeAlias = Annotated[
+    str | None, typer.Option("--latitude", metavar="COLUMN", help="The column of latitude.")
+]
+SiteId: TypeAlias = Annotated[
+    str | None, typer.Option("--site-id", metavar="COLUMN", help="The column of ids.")
+]
+Layer: TypeAlias = Annotated[
+    str | None, typer.Option("--layer", help="The layer of files that have several.")
+]
+SizePx: TypeAlias = Annotated[
+    int, typer.Option("--size-px", min=1, max=4096, help="Side of a patch, pixels of 10 m.")
+]
+Allow: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="FAULT", help="A fault to accept: 'duplicate point'."),
+]
+Region: TypeAlias = Annotated[Path, typer.Argument(help="A file of polygons.")]
+NSites: TypeAlias = Annotated[int, typer.Option("--n", min=1, help="How many sites to draw.")]
+MinDistance: TypeAlias = Annotated[
+    float,
+    typer.Option("--min-distance-m", min=0, help="Least distance to every known site, metres."),
+]
+SampleOut: TypeAlias = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE", help="Where to: .geojson, .gpkg, .parquet or .csv."),
+]
+AwayFrom: TypeAlias = Annotated[
+    _Files, typer.Option("--away-from", metavar="FILE", help="Known sites to keep away from.")
+]
+Apart: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--apart-m", min=0, help="Least distance between drawn sites; else --min-distance-m."
+    ),
+]
+Strata: TypeAlias = Annotated[
+    Path | None, typer.Option("--strata", metavar="FILE", help="A layer of polygons.")
+]
+By: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--by", metavar="COLUMN", help="The column of --strata to draw for."),
+]
+AllocationOption: TypeAlias = Annotated[
+    Allocation, typer.Option("--allocation", help="Sites per stratum: by area, or equal.")
+]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same sites.")]
+
+
 @app.callback()
 def _group() -> None:
     pass
@@ -30,51 +107,19 @@ def _group() -> None:
 @app.command()
 def check(
     *,
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Files of sites; else the study's sites.parquet."),
-    ] = None,
-    mining: Annotated[
-        list[Path] | None, typer.Option("--mining", metavar="FILE", help="A file of mining sites.")
-    ] = None,
-    no_mining: Annotated[
-        list[Path] | None,
-        typer.Option("--no-mining", metavar="FILE", help="A file of sites without mining."),
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option("--label", metavar="COLUMN", help="The column of labels, if not 'label'."),
-    ] = None,
-    mining_label: Annotated[
-        list[str] | None,
-        typer.Option("--mining-label", metavar="WORD", help="A word of yours for mining."),
-    ] = None,
-    no_mining_label: Annotated[
-        list[str] | None,
-        typer.Option("--no-mining-label", metavar="WORD", help="A word of yours for no mining."),
-    ] = None,
-    crs: Annotated[
-        str | None, typer.Option("--crs", help="The CRS of files that carry none: EPSG:4326.")
-    ] = None,
-    longitude: Annotated[
-        str | None, typer.Option("--longitude", metavar="COLUMN", help="The column of longitude.")
-    ] = None,
-    latitude: Annotated[
-        str | None, typer.Option("--latitude", metavar="COLUMN", help="The column of latitude.")
-    ] = None,
-    site_id: Annotated[
-        str | None, typer.Option("--site-id", metavar="COLUMN", help="The column of ids.")
-    ] = None,
-    layer: Annotated[
-        str | None, typer.Option("--layer", help="The layer of files that have several.")
-    ] = None,
-    size_px: Annotated[
-        int, typer.Option("--size-px", min=1, max=4096, help="Side of a patch, pixels of 10 m.")
-    ] = 48,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", metavar="FAULT", help="A fault to accept: 'duplicate point'."),
-    ] = None,
+    files: Files = None,
+    mining: Mining = None,
+    no_mining: NoMining = None,
+    label: Label = None,
+    mining_label: MiningLabel = None,
+    no_mining_label: NoMiningLabel = None,
+    crs: Crs = None,
+    longitude: Longitude = None,
+    latitude: Latitude = None,
+    site_id: SiteId = None,
+    layer: Layer = None,
+    size_px: SizePx = 48,
+    allow: Allow = None,
     study: _common.StudyOption = Path(),
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
@@ -121,38 +166,17 @@ def check(
 
 @app.command()
 def sample(
-    region: Annotated[Path, typer.Argument(help="A file of polygons.")],
+    region: Region,
     *,
-    n_sites: Annotated[int, typer.Option("--n", min=1, help="How many sites to draw.")],
-    min_distance_m: Annotated[
-        float,
-        typer.Option("--min-distance-m", min=0, help="Least distance to every known site, metres."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", help="Where to: .geojson, .gpkg, .parquet or .csv."),
-    ],
-    away_from: Annotated[
-        list[Path] | None,
-        typer.Option("--away-from", metavar="FILE", help="Known sites to keep away from."),
-    ] = None,
-    apart_m: Annotated[
-        float | None,
-        typer.Option(
-            "--apart-m", min=0, help="Least distance between drawn sites; else --min-distance-m."
-        ),
-    ] = None,
-    strata: Annotated[
-        Path | None, typer.Option("--strata", metavar="FILE", help="A layer of polygons.")
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", metavar="COLUMN", help="The column of --strata to draw for."),
-    ] = None,
-    allocation: Annotated[
-        Allocation, typer.Option("--allocation", help="Sites per stratum: by area, or equal.")
-    ] = Allocation.area,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same sites.")] = 0,
+    n_sites: NSites,
+    min_distance_m: MinDistance,
+    out: SampleOut,
+    away_from: AwayFrom = None,
+    apart_m: Apart = None,
+    strata: Strata = None,
+    by: By = None,
+    allocation: AllocationOption = Allocation.area,
+    seed: Seed = 0,
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
@@ -183,18 +207,14 @@ def sample(
     )
     sites.write_sites(drawn, out, overwrite=overwrite)
     inputs = [region, *(away_from or []), *([strata] if strata else [])]
-    result = {
-        "minewatch": __version__,
-        "n_sites": len(drawn),
-        "n_known": 0 if known is None else len(known),
-        "min_distance_m": min_distance_m,
+    result: dict[str, Any] = {
+        "minewatch": __version__, "n_sites": len(drawn),
+        "n_known": 0 if known is None else len(known), "min_distance_m": min_distance_m,
         "apart_m": min_distance_m if apart_m is None else apart_m,
         "strata": None if by is None else drawn[by].astype(str).value_counts().to_dict(),
-        "allocation": None if by is None else allocation.value,
-        "seed": seed,
-        "inputs": digest_files(inputs),
-        "file": str(out),
-    }
+        "allocation": None if by is None else allocation.value, "seed": seed,
+        "inputs": digest_files(inputs), "file": str(out),
+    }  # fmt: skip
     write_json(out.with_name(f"{out.stem}.sample.json"), result)
     _common.print_result(result, as_json=json_, describe=lambda: _describe_sample(result))
 
