@@ -19,15 +19,19 @@ from minewatch.cli._app import run
 from minewatch.context import Context, Features, extract_features, write_context
 from minewatch.errors import InputError
 from minewatch.explore import ExploreSettings, explore
+from minewatch.explore import _captions_context as captions
 from minewatch.explore._context import context_steps
 from minewatch.explore._context_around import describe_surroundings
 from minewatch.explore._context_mapped import describe_mapped
 from minewatch.explore._context_models import context_numbers, measure_null_models
 from minewatch.explore._context_values import Surroundings, gather_surroundings
 from minewatch.explore._figures import PLATES
+from minewatch.explore._figures_context import draw_distances
+from minewatch.explore._figures_context_maps import draw_layer_maps
 from minewatch.patches import PatchDataset, write_patches
 
 QUICK = ExploreSettings(n_repeats=1, block_sizes_m=(10_000.0,), n_thumbnails=2)
+SIDES = ("left", "center", "right")
 KEYS = ("context", "surroundings", "null_models")
 
 
@@ -191,6 +195,64 @@ def test_mapping_that_does_not_is_not(statistics_of, sites):
     assert "none tells the classes apart by its distance beyond chance" in section.seen
 
 
+def test_an_interval_that_leaves_out_a_half_is_shown_beside_the_widened_one_that_does_not(
+    statistics_of, sites, is_mining
+):
+    random = np.random.default_rng(24)
+    measures = measures_of(sites, nearest_m=random.uniform(1, 5000, 300) + 400.0 * ~is_mining)
+    for layer in ("place", "power", "building", "waterway"):
+        measures[f"{layer}_nearest_m"] = 700.0
+        measures[f"{layer}_in_patch"] = pd.array(np.zeros(300, dtype=bool), dtype="boolean")
+    section = describe_surroundings(gathered(statistics_of, sites, measures), QUICK)
+    row = section.tables["distances"].set_index("layer").loc["highway"]
+    assert row["auc_low"] > 0.5 > row["auc_widened_low"]
+    assert not row["is_telling"]
+    assert "by itself, and" in section.seen
+    assert "with its interval widened for so many" in section.seen
+    figure = draw_distances(section.tables["distance_curves"], section.tables["distances"])
+    assert not any("mining nearer" in axes.get_title(loc) for axes in figure.axes for loc in SIDES)
+    assert "(of no layer here)" in captions.distances(None, section.tables["distances"])
+
+
+def test_a_layer_that_tells_says_on_which_side_mining_lies(statistics_of, sites, is_mining):
+    nearest = np.where(is_mining, 200.0, 3000.0) + np.random.default_rng(0).uniform(0, 900, 300)
+    tables = describe_surroundings(
+        gathered(statistics_of, sites, measures_of(sites, nearest_m=nearest)), QUICK
+    ).tables
+    figure = draw_distances(tables["distance_curves"], tables["distances"])
+    assert any("highway, mining nearer" in figure.axes[0].get_title(loc) for loc in SIDES)
+    figure.canvas.draw()
+    assert "≤ 10\u202fm" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert "of no layer" not in captions.distances(None, tables["distances"])
+
+
+def test_a_layer_of_which_there_is_little_is_seen_over_the_sites(statistics_of, sites):
+    place = sites.geometry.iloc[0]
+    strip = shapely.LineString([(place.x, place.y), (place.x + 0.001, place.y)])
+    rows = [("highway", "track", None, strip), ("landuse", "farm", None, place.buffer(9.0))]
+    measures = measures_of(sites, nearest_m=np.full(300, 500.0))
+    around = gathered(statistics_of, sites, measures, features_of(rows))
+    tables = describe_mapped(around).tables
+    needed = ("frame", "cells", "map_sites", "layers")
+    figure = draw_layer_maps(*(tables[name] for name in needed), None)
+    few, many = figure.axes[:2]
+    drawn = np.ma.filled(few.images[0].get_array(), np.nan)
+    assert np.isfinite(drawn).sum() >= 25  # one cell, five wide
+    assert few.images[0].zorder > max(dots.zorder for dots in few.collections)
+    assert few.collections[0].get_alpha() < many.collections[0].get_alpha()
+
+
+def test_mining_sites_close_together_among_near_negatives_are_told(statistics_of, sites_of):
+    random = np.random.default_rng(0)
+    labels = [1] * 40 + [0] * 40
+    longitude = np.concatenate([random.normal(-63, 0.001, 40), random.normal(-62.96, 0.001, 40)])
+    sites = sites_of(longitude, random.normal(4, 0.001, 80), labels)
+    measures = measures_of(sites, nearest_m=random.uniform(1, 5000, 80))
+    advice = describe_surroundings(gathered(statistics_of, sites, measures), QUICK).advice
+    assert "Mining sites lie close together (median" in advice
+    assert "hold out whole places" in advice
+
+
 def test_more_mapped_around_mining_is_warned_of_where_patches_are_alike(
     statistics_of, sites, is_mining
 ):
@@ -286,7 +348,7 @@ def test_patches_that_name_mining_are_told_apart(statistics_of, sites, is_mining
     measures["target_in_patch"] = pd.array(is_mining, dtype="boolean")
     around = gathered(statistics_of, sites, measures)
     section = describe_surroundings(around, QUICK)
-    assert "150 mining patches and 0 without hold features that name mining" in section.advice
+    assert "150 mining patches and none without hold features that name mining" in section.advice
     named = section.tables["odds"].set_index("layer").loc["target"]
     assert bool(named["names_target"])
     assert named["odds_ratio"] == np.inf

@@ -1,7 +1,7 @@
 """Captions and alternative texts of the figures on context."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,24 @@ from minewatch._figures import (
     format_percent,
 )
 from minewatch.explore._words import number_of
+
+_WORDS: Final[Mapping[str, str]] = {
+    "highway": "roads and tracks",
+    "waterway": "rivers and streams",
+    "landuse": "what ground is used for",
+    "aeroway": "airstrips",
+    "place": "towns and villages",
+    "natural": "water, wetland and sand",
+    "boundary": "protected areas and indigenous lands",
+    "power": "power lines and plants",
+}
+"""What the layers that are not plain words hold."""
+
+
+def _in_words(layers: pd.DataFrame) -> str:
+    """Say what layers hold whose names are OpenStreetMap’s."""
+    words = [f"{name} ({_WORDS[name]})" for name in layers["layer"] if name in _WORDS]
+    return f" Layers are OpenStreetMap’s keys: {', '.join(words)}." if words else ""
 
 
 def layer_maps(
@@ -38,9 +56,9 @@ def layer_maps(
         f"{number_of(len(sites), 'site')} over the features of each layer (their number beside its "
         f"name), counted in {side['n_columns']} × {side['n_rows']} cells: the darker, the more, up "
         f"to {format_count(cells['n_features'].max())} in a cell; where few cells are filled, each "
-        "is drawn three wide, and over the sites. The maps end near the outermost "
-        f"sites; features may lie beyond.{named}{without} Longitude and latitude (WGS 84); the bar "
-        f"holds at the middle latitude. {side['credit']}."
+        "is drawn black, three to five wide, over paler sites. The maps end near the outermost "
+        f"sites; features may lie beyond.{_in_words(layers)}{named}{without} Longitude and "
+        f"latitude (WGS 84); the bar holds at the middle latitude. {side['credit']}."
     )
 
 
@@ -92,9 +110,21 @@ def distances(_curves: pd.DataFrame, table: pd.DataFrame) -> str:
         f"Share of {number_of(first['n_mining'], 'mining site')} and "
         f"{format_count(first['n_no_mining'])} without that have a feature of the layer within a "
         "distance; bars in the shaded strip: those with none within the search, so that curve and "
-        "bar make up the whole class. AUC of the distance alone, turned to at least 0.5, with "
+        "bar make up the whole class. A curve begins with those within a feature or nearer than "
+        "the axis shows. AUC of the distance alone, turned to at least 0.5, with "
         "“none” taken as farther than anything; its interval takes "
-        f"{number_of(first['n_blocks'], 'square block')} as the sample. Nothing was held out."
+        f"{number_of(first['n_blocks'], 'square block')} as the sample. {_sides(table)} Nothing "
+        "was held out."
+    )
+
+
+def _sides(table: pd.DataFrame) -> str:
+    """Say of which layers a title says on which side mining lies."""
+    plain = table[~table["names_target"].astype(bool)]
+    where = "" if plain["is_telling"].any() else " (of no layer here)"
+    return (
+        "Titles say on which side mining lies where the interval leaves out 0.5 even when it is "
+        f"widened for {number_of(len(plain), 'layer')}{where}."
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from minewatch._figures import format_length, format_number, format_percent
+from minewatch._figures import format_count, format_length, format_percent
 from minewatch._report._section import Section
 from minewatch.explore._context_bias import ANY, describe_bias
 from minewatch.explore._context_rates import odds_ratio, ratio_words, share_interval
@@ -41,11 +41,11 @@ def describe_surroundings(around: Surroundings, settings: ExploreSettings) -> Se
         (``names_target``), which that leaves out.
         ``distances``: AUC of the distance to the nearest feature, turned so that it is at least
         0.5, with nothing within the search taken as farther than anything; the share of sites with
-        nothing; medians of the others, metres; ``is_telling``, whether it differs from chance when
-        the interval is widened for the number of layers. ``distance_curves``: share of all sites
-        of a class with a feature within ``distance_m``. ``completeness``: features of any kind
-        within each radius, by class; ``completeness_auc``, with ``is_telling`` for the number of
-        radii. ``apart``: quantiles of the geodesic
+        nothing; medians of the others, metres; ``auc_widened``, with its interval widened for the
+        number of layers, and ``is_telling``, whether that leaves out 0.5.
+        ``distance_curves``: share of all sites of a class with a feature within ``distance_m``.
+        ``completeness``: features drawn by hand within each radius, by class;
+        ``completeness_auc``, widened for the number of radii. ``apart``: quantiles of the geodesic
         distance to the nearest (other) mining site, metres, by class; ``apart_curves``. ``edge``:
         sites by class for which the search reaches beyond the border of what was fetched.
     """
@@ -116,7 +116,7 @@ def _n_blocks(blocks: AnyArray) -> dict[str, int]:
 def _distances(
     around: Surroundings, labelled: BoolArray, blocks: AnyArray, settings: ExploreSettings
 ) -> dict[str, pd.DataFrame]:
-    is_mining = around.is_mining()[labelled]
+    is_mining, sides = around.is_mining()[labelled], ("nearer", "farther")
     rows, curves = [], []
     layers = around.measured_layers
     found = [np.nanmax(around.nearest_m(x), initial=100.0) for x in layers]
@@ -129,8 +129,7 @@ def _distances(
             {
                 "layer": layer,
                 "names_target": names_target,
-                **_auc_row(-score, is_mining, blocks, settings, ("nearer", "farther")),
-                "is_telling": _tells(score, is_mining, blocks, settings, n_looked_at=len(layers)),
+                **_auc_row(-score, is_mining, blocks, settings, sides, n_looked_at=len(layers)),
                 **_beyond(nearest_m, is_mining),
             }
         )
@@ -150,34 +149,28 @@ def _distances(
     }
 
 
-def _tells(
-    score: FloatArray,
-    is_mining: BoolArray,
-    blocks: AnyArray,
-    settings: ExploreSettings,
-    *,
-    n_looked_at: int,
-) -> bool:
-    """Say whether a number differs from chance, its interval widened for the best of many."""
-    confidence = 1.0 - (1.0 - settings.confidence) / max(n_looked_at, 1)
-    return measure_auc(score, is_mining, blocks.astype(str)).differs_from_chance(confidence)
-
-
 def _auc_row(
     score: FloatArray,
     is_mining: BoolArray,
     blocks: AnyArray,
     settings: ExploreSettings,
     sides: tuple[str, str],
+    *,
+    n_looked_at: int,
 ) -> dict[str, object]:
-    """Give the AUC, turned to at least 0.5, and which side mining lies on."""
+    """Give the AUC, turned to at least 0.5, and which side mining lies on.
+
+    With it comes the interval widened for the best of so many, by which it is telling or not.
+    """
     auc = measure_auc(score, is_mining, blocks.astype(str))
     side = sides[0] if auc.value >= 0.5 else sides[1]
     turned: Auc = auc if auc.value >= 0.5 else auc.flipped()
-    low, high = turned.interval(settings.confidence)
-    ends = {"auc": turned.value, "auc_low": low, "auc_high": high}
-    counts = {"n_mining": auc.n_mining, "n_no_mining": auc.n_no_mining}
-    return {"in_mining": side, **ends, **counts, "n_blocks": auc.n_places}
+    row: dict[str, object] = {"in_mining": side}
+    for name, share in (("auc", 1), ("auc_widened", max(n_looked_at, 1))):
+        low, high = turned.interval(1.0 - (1.0 - settings.confidence) / share)
+        row |= {name: turned.value, f"{name}_low": low, f"{name}_high": high}
+    counts = {"n_mining": auc.n_mining, "n_no_mining": auc.n_no_mining, "n_blocks": auc.n_places}
+    return {**row, "is_telling": low > 0.5, **counts}
 
 
 def _beyond(nearest_m: FloatArray, is_mining: BoolArray) -> dict[str, float]:
@@ -199,9 +192,8 @@ def _completeness(
     for radius_m, column in sorted(columns.items()):
         counts = np.asarray(around.measures[column], dtype=np.float64)[labelled]
         sides = ("more mapped", "less mapped")
-        area = _auc_row(counts, is_mining, blocks, settings, sides)
-        is_telling = _tells(counts, is_mining, blocks, settings, n_looked_at=len(columns))
-        areas.append({"radius_m": radius_m, **area, "is_telling": is_telling})
+        area = _auc_row(counts, is_mining, blocks, settings, sides, n_looked_at=len(columns))
+        areas.append({"radius_m": radius_m, **area})
         for name, own in ((MINING, is_mining), (NO_MINING, ~is_mining)):
             quantiles = np.quantile(counts[own], [0.05, 0.25, 0.5, 0.75, 0.95])
             names = ("n_p05", "n_p25", "n_median", "n_p75", "n_p95")
@@ -291,14 +283,19 @@ def _distance_seen(tables: dict[str, pd.DataFrame], settings: ExploreSettings) -
     if telling.empty:
         return (
             f"of {number_of(len(plain), 'layer')} found, none tells the classes apart by its "
-            "distance beyond chance, with so many looked at (best of them: "
-            f"{best['layer']}, AUC {area}, blocks of {format_length(settings.label_block_m)})"
+            f"distance beyond chance: of the best of them, {best['layer']}, the AUC is {area} by "
+            f"itself, and {_widened_words(best)} with its interval widened for so many (blocks of "
+            f"{format_length(settings.label_block_m)})"
         )
     return (
         f"of {number_of(len(plain), 'layer')} found, {best['layer']} tells the classes apart most "
         f"surely by the distance to its nearest feature: AUC {area}, {best['in_mining']} in mining "
         f"(blocks of {format_length(settings.label_block_m)})"
     )
+
+
+def _widened_words(row: pd.Series) -> str:
+    return auc_words(row["auc_widened"], row["auc_widened_low"], row["auc_widened_high"])
 
 
 def _apart_seen(tables: dict[str, pd.DataFrame]) -> str:
@@ -330,8 +327,9 @@ def _named(presence: pd.DataFrame) -> str:
         return ""
     counts = named.groupby("class")["n_with"].sum()
     mining, other = int(counts[MINING]), int(counts[NO_MINING])
+    without = format_count(other) if other else "none"
     return (
-        f"{number_of(mining, 'mining patch')} and {format_number(other, decimals=0)} without "
+        f"{number_of(mining, 'mining patch')} and {without} without "
         f"{verb_of(mining + other, 'hold')} features that name mining: they give the answer away "
         "and are in no model here"
         + ("; look at those without mining first, for a label may be wrong." if other else ".")
@@ -339,11 +337,17 @@ def _named(presence: pd.DataFrame) -> str:
 
 
 def _far(apart: pd.DataFrame) -> str:
-    """Advise to match negatives that lie far from mining."""
+    """Advise to match negatives that lie far from mining, or to hold out places."""
     median_m = apart.set_index("class")["median_m"]
     own, other = float(median_m[MINING]), float(median_m[NO_MINING])
-    if other < _FAR_M or other < _FAR_RATIO * own:
+    if other < _FAR_RATIO * own:
         return ""
+    if other < _FAR_M:
+        return (
+            f"Mining sites lie close together (median {format_length(own)}) and the others "
+            f"{format_length(other)} from them, though not in other country: where a site lies "
+            "may say much of its class, so hold out whole places."
+        )
     return (
         f"Negatives lie far from mining (median {format_length(other)}, against "
         f"{format_length(own)} among mining sites): roads, rivers, forest and haze differ with "

@@ -153,7 +153,7 @@ def _seen(around: Surroundings, layers: pd.DataFrame, targets: pd.DataFrame) -> 
         for name, n in zip(top["layer"], top["n_features"], strict=True)
         if n
     )
-    text = f"{number_of(n_features, 'OpenStreetMap feature')}"
+    text = f"{number_of(n_features, 'mapped feature')}"
     text += f" in {number_of((layers['n_features'] > 0).sum(), 'layer')} (most: {most})" * bool(
         most
     )

@@ -101,7 +101,8 @@ def draw_distances(curves: pd.DataFrame, distances: pd.DataFrame) -> Figure:
     curves
         ``layer``, ``class``, ``distance_m``, ``share`` (of all sites), ``nothing_share``.
     distances
-        ``layer``, ``names_target``, ``auc``, ``auc_low``, ``auc_high``, ``in_mining``.
+        ``layer``, ``names_target``, ``auc``, ``auc_low``, ``auc_high``, ``in_mining``,
+        ``is_telling``.
     """
     layers = list(distances["layer"])
     n_columns = min(3, len(layers))
@@ -117,6 +118,9 @@ def draw_distances(curves: pd.DataFrame, distances: pd.DataFrame) -> Figure:
     scale_by_length(panels[0, 0], [nearest_m, farthest_m])
     powers = 10.0 ** np.arange(np.ceil(np.log10(nearest_m)), np.log10(farthest_m) + 1e-9)
     panels[0, 0].xaxis.set_major_locator(FixedLocator(powers.tolist()))
+    panels[0, 0].xaxis.set_major_formatter(
+        lambda value, _: f"{'≤ ' if value <= nearest_m * 1.001 else ''}{format_length(value)}"
+    )
     panels[0, 0].set_xlim(nearest_m, farthest_m * 2.6)
     panels[0, 0].set_ylim(0.0, 1.02)
     panels[0, 0].yaxis.set_major_formatter(lambda value, _: format_percent(value, decimals=0))
@@ -153,7 +157,7 @@ def _draw_distance(axes: Axes, curves: pd.DataFrame, farthest_m: float) -> None:
 def _distance_title(row: Mapping[Any, Any]) -> str:
     layer = NAMES_TARGET if row["names_target"] else str(row["layer"])
     ends = (row[name] for name in ("auc", "auc_low", "auc_high"))
-    side = f", mining {row['in_mining']}" if row["auc_low"] > 0.5 else ""
+    side = f", mining {row['in_mining']}" if row["is_telling"] else ""
     return f"{layer}{side}\nAUC {format_interval(*ends)}"
 
 
@@ -164,7 +168,7 @@ def draw_completeness(completeness: pd.DataFrame) -> Figure:
     Parameters
     ----------
     completeness
-        ``radius_m``, ``class``, ``n_p05`` … ``n_p95``: features of any kind within the radius.
+        ``radius_m``, ``class``, ``n_p05`` … ``n_p95``: features drawn by hand within the radius.
     """
     figure = new_figure(6.6, 0.9 + 0.3 * len(completeness))
     axes = figure.subplots()
@@ -185,7 +189,7 @@ def draw_completeness(completeness: pd.DataFrame) -> Figure:
     ]
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel("features of any kind within the radius")
+    axes.set_xlabel("features drawn by hand within the radius")
     quiet_axes(axes, grid="x")
     return figure
 

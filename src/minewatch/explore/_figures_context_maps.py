@@ -28,10 +28,13 @@ from minewatch.types import FloatArray
 _DENSITY: Final = LinearSegmentedColormap.from_list("mapped", ["#8a8a85", "#4c4c48", "#000000"])
 """Grey that is seen on white from the first feature on, and leaves colour to the classes."""
 _ALONE: Final = ListedColormap(["#000000"])
-"""For what names mining, of which there is little: every cell must be seen."""
+"""For what names mining, and for layers of which there is little: every cell must be seen."""
 _WIDTH_IN: Final = 7.3
 _FEW_CELLS: Final = 0.02
-"""Share of a map's cells below which each is drawn wider."""
+"""Share of a map's cells below which each is drawn wider, and the sites paler."""
+_VERY_FEW_CELLS: Final = 0.002
+"""Share below which it is drawn wider still."""
+_PALE: Final = 0.35
 _THIN: Final = 0.08
 """Share of a map's cells below which features are drawn over the sites, and not beneath them."""
 
@@ -74,8 +77,10 @@ def draw_layer_maps(
     for axes, name in zip(panels.ravel(), shown, strict=False):
         part = cells[cells["layer"] == name]
         names_target = name == TARGET
-        _draw_layer(axes, part, extent, _ALONE if names_target else _DENSITY, most)
-        _draw_sites(axes, sites)
+        n_cells = len(part) / float(extent["n_rows"] * extent["n_columns"])
+        is_alone = names_target or n_cells < _FEW_CELLS
+        _draw_layer(axes, part, extent, _ALONE if is_alone else _DENSITY, most)
+        _draw_sites(axes, sites, alpha=_PALE if is_alone else 0.9)
         axes.set_title(
             f"{NAMES_TARGET if names_target else name}  {format_count(counts[name])}",
             color=class_style("mining").colour if names_target else INK,
@@ -101,7 +106,7 @@ def _draw_layer(
     counts[cells["row"], cells["column"]] = cells["n_features"]
     is_thin = len(cells) < _THIN * counts.size
     if len(cells) < _FEW_CELLS * counts.size:
-        counts = _widen(counts)
+        counts = _widen(counts, 5 if len(cells) < _VERY_FEW_CELLS * counts.size else 3)
     box = (extent["west"], extent["east"], extent["south"], extent["north"])
     axes.imshow(
         counts, extent=box, origin="upper", cmap=colours, norm=LogNorm(1.0, most),
@@ -109,14 +114,14 @@ def _draw_layer(
     )  # fmt: skip
 
 
-def _widen(counts: FloatArray) -> FloatArray:
-    """Let every cell reach over its eight neighbours, so that few and small features are seen."""
+def _widen(counts: FloatArray, n_wide: int) -> FloatArray:
+    """Let every cell reach over its neighbours, so that few and small features are seen."""
     known = np.nan_to_num(counts, nan=0.0)
-    wide: FloatArray = maximum_filter(known, size=3)
+    wide: FloatArray = maximum_filter(known, size=n_wide)
     return np.where(wide > 0.0, wide, np.nan)
 
 
-def _draw_sites(axes: Axes, sites: pd.DataFrame) -> None:
+def _draw_sites(axes: Axes, sites: pd.DataFrame, *, alpha: float) -> None:
     size = float(np.clip(1800.0 / max(len(sites), 1), 2.5, 14.0))
     for name in ("unlabelled", *CLASSES_DRAWN):
         part = sites[sites["class"] == name]
@@ -124,7 +129,7 @@ def _draw_sites(axes: Axes, sites: pd.DataFrame) -> None:
             style = class_style(name)
             axes.scatter(
                 part["longitude"], part["latitude"], s=size, marker=style.marker,
-                facecolor=style.colour, edgecolor="white", linewidths=0.2, alpha=0.9,
+                facecolor=style.colour, edgecolor="white", linewidths=0.2, alpha=alpha,
                 label=f"{name} ({format_count(len(part))})", rasterized=len(sites) > 300, zorder=3,
             )  # fmt: skip
 

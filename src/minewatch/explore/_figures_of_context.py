@@ -89,7 +89,8 @@ CONTEXT_VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("context", "layers"): TableView(
         30,
         note="Features that do not name the target; values: different values of the layer’s tag; "
-        "top: features with the most frequent one.",
+        "top: features with the most frequent one. Naming target: more of the layer, counted "
+        "apart.",
     ),
     ("context", "targets"): TableView(
         note="Features whose tags or names say what is to be found; in no layer and no model."
@@ -107,15 +108,18 @@ CONTEXT_VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("surroundings", "distances"): TableView(
         20,
         note="AUC of the distance alone, at least 0.5, with the interval of that layer alone; "
-        "telling: whether the interval leaves out 0.5 when it is widened for the number of layers; "
-        f"nothing: share of sites with none within the search; medians: the others. {_BLOCKS}",
+        "widened: the same with the interval widened for the number of layers; telling: whether "
+        "that leaves out 0.5; nothing: share of sites with none within the search; medians: the "
+        f"others. {_BLOCKS}",
     ),
     ("surroundings", "distance_curves"): _ONLY_NAMED,
     ("surroundings", "completeness"): TableView(
         note="Features drawn by hand within the radius: quantiles over sites; nothing: share of "
         "sites with none."
     ),
-    ("surroundings", "completeness_auc"): TableView(note=_BLOCKS),
+    ("surroundings", "completeness_auc"): TableView(
+        note=f"AUC of the number of features; widened: for the number of radii. {_BLOCKS}"
+    ),
     ("surroundings", "apart_curves"): _ONLY_NAMED,
     ("null_models", "models"): TableView(
         40,
