@@ -10,26 +10,22 @@ from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch._report._files import write_findings, write_manifest, write_tables
 from minewatch._report._page import PageSection, build_page
-from minewatch._report._plates import Plate
 from minewatch._report._section import Findings
 from minewatch._report._sections import write_sections
-from minewatch._report._tables import TableView
 from minewatch._store import Ours, write_text, writing_folder
-from minewatch.model import _report_figures as draw
 from minewatch.model._ablations import Ablations
 from minewatch.model._applicability import FILE_NAME, Applicability, load_applicability
-from minewatch.model._blocks_draw import draw_folds
 from minewatch.model._card import Card, read_card
 from minewatch.model._evaluation import Evaluation
-from minewatch.model._explain import KINDS, Explanation
-from minewatch.model._explain_gradients import method_words
-from minewatch.model._report_applicability import applicability_plates, applicability_section
+from minewatch.model._explain import Explanation
+from minewatch.model._report_applicability import applicability_section
 from minewatch.model._report_others import (
     ablations_section,
     card_section,
     explanation_sections,
 )
 from minewatch.model._report_parts import on_what, sections_of
+from minewatch.model._report_plates import VIEWS, plates_of
 from minewatch.types import StrPath
 
 STEP: Final = "writing the report"
@@ -119,7 +115,7 @@ def write_sections_report(
 ) -> Path:
     """Write sections as a page with its tables and figures; give the page."""
     final, total = Path(out), len(findings.sections) + 1
-    plates = _plates(on)
+    plates = plates_of(on)
     with writing_folder(final, overwrite=overwrite, ours=OURS) as folder:
         (folder / "figures").mkdir()
         shown: dict[str, PageSection] = {}
@@ -132,7 +128,7 @@ def write_sections_report(
             for key, page in shown.items()
         }
         write_findings(findings, stems, folder)
-        page = build_page(findings, shown, _VIEWS, word="model")
+        page = build_page(findings, shown, VIEWS, word="model")
         write_text(folder / "report.html", page)
         write_manifest(findings, folder)
         progress(STEP, total, total)
@@ -174,159 +170,3 @@ def _header(
         "explanation": {} if explanation is None else explanation.header["settings"],
         "ablations": {} if ablations is None else ablations.header["settings"],
     }
-
-
-def _plates(on: str) -> dict[str, tuple[Plate, ...]]:
-    """List the figures of each section; captions say on what they rest."""
-    named = f"On {on}."
-
-    def plate(name: str, title: str, tables: tuple[str, ...], paint: Any, says: str) -> Plate:
-        return Plate(
-            name=name,
-            title=title,
-            tables=tables,
-            draw=paint,
-            caption=lambda *_: f"{says} {named}",
-            alt=lambda *_: f"{title}. {says}",
-            has_intervals=True,
-            is_key=name == "models",
-        )
-
-    return {
-        "applicability": applicability_plates(on),
-        "headline": (
-            plate(
-                "models", "The detector beside models that cannot know", ("headline",),
-                draw.draw_models,
-                "Grey crosses are null models, which never look at what a detector should look at. "
-                "Bars are intervals over whole blocks; lines stand for chance.",
-            ),
-        ),
-        "folds": (
-            plate(
-                "splitters", "The same models under other folds", ("splitters",),
-                draw.draw_splitters,
-                "Random folds leave test patches beside training patches (leaks); clusters of 3 km "
-                "and blocks below 50 km leave them near (near).",
-            ),
-            plate(
-                "folds", "Where each fold is tested", ("folds",), draw_folds,
-                "Right, how far test sites lie from the nearest training site.",
-            ),
-        ),
-        "curves": (
-            plate(
-                "curves", "ROC curve, and precision against sensitivity",
-                ("roc", "precision_recall"), draw.draw_curves,
-                "Bands are of single points, from whole blocks drawn again.",
-            ),
-            plate(
-                "calibration", "Calibration", ("calibration",), draw.draw_calibration,
-                "Share of mining among patches of like probability; calibrated inside training "
-                "folds.",
-            ),
-        ),
-        "operating": (
-            plate(
-                "prevalence", "Precision where mining is rare", ("operating",),
-                draw.draw_prevalence,
-                "Thresholds are chosen inside training folds; precision follows from sensitivity "
-                "and specificity at each share of mining.",
-            ),
-        ),
-        "distance": (
-            plate(
-                "distance", "Scores by distance to training", ("by_distance",),
-                draw.draw_distance, "Bins without both classes are left out.",
-            ),
-        ),
-        "confusers": (
-            plate(
-                "confusers", "Mining against each kind of other ground", ("by_confuser",),
-                lambda table: draw.draw_forest(
-                    table, "group", "roc_auc", "Area under the ROC curve"
-                ),
-                "Hardest first.",
-            ),
-        ),
-        "learning": (
-            plate(
-                "learning", "Learning curve", ("learning_curve",), draw.draw_learning,
-                "Whole blocks are left out of training.",
-            ),
-        ),
-        "ablations": (
-            plate(
-                "ablations", "Change against the full detector", ("ablations",),
-                lambda table: draw.draw_forest(
-                    table[table["group"] != "full"], "variant", "roc_auc_change",
-                    "Change of the area under the ROC curve",
-                ),
-                "Each variant is trained and tested on the same folds as the full detector.",
-            ),
-        ),
-        "what": (
-            plate(
-                "importance", "What is lost when a part is shuffled", ("importance",),
-                lambda table: draw.draw_forest(
-                    table, "part", "drop", "Loss of area under the ROC curve"
-                ),
-                "Parts are shuffled among the test sites of each fold; nothing is trained again.",
-            ),
-        ),
-        "where": (
-            Plate(
-                name="occlusion",
-                title="What each square of a patch is worth",
-                tables=("occlusion", "chosen"),
-                images=KINDS,
-                draw=draw.draw_occlusion,
-                caption=lambda *_: (
-                    "Left of each pair the patch, with its score beneath; right what the score "
-                    "loses where a square is hidden, the mean of the squares over each pixel. One "
-                    f"scale for all, which the strongest 2 % of squares leave. {named}"
-                ),
-                alt=lambda *_: "Pairs of a patch and a map of what its score loses when hidden.",
-            ),
-            Plate(
-                name="gradients",
-                title="What each pixel adds",
-                tables=("gradients", "chosen"),
-                images=KINDS,
-                draw=draw.draw_gradients,
-                caption=lambda table, *_: f"{method_words(table)} {named}",
-                alt=lambda *_: "Pairs of a patch and a map of what each part adds to its score.",
-            ),
-        ),
-    }  # fmt: skip
-
-
-_ONLY_NAMED: Final = TableView(n_rows=0)
-_VIEWS: Final[dict[tuple[str, str], TableView]] = {
-    ("headline", "headline"): TableView(
-        note="F1 and F0.5 at their own thresholds, sensitivity and specificity at that for F1, all "
-        "chosen inside training folds."
-    ),
-    ("headline", "differences"): TableView(note="The detector minus the other, on the same draws."),
-    ("folds", "folds"): _ONLY_NAMED,
-    ("folds", "splitters"): TableView(30),
-    ("curves", "roc"): _ONLY_NAMED,
-    ("curves", "precision_recall"): _ONLY_NAMED,
-    ("curves", "calibration"): _ONLY_NAMED,
-    ("operating", "operating"): TableView(12),
-    ("operating", "points"): TableView(
-        note="Probability: the median of the folds' thresholds, from the least to the largest."
-    ),
-    ("distance", "by_distance"): TableView(24),
-    ("ablations", "ablations"): TableView(40),
-    ("what", "importance"): TableView(40),
-    ("where", "occlusion"): _ONLY_NAMED,
-    ("where", "gradients"): _ONLY_NAMED,
-    ("where", "chosen"): _ONLY_NAMED,
-    ("applicability", "sites"): TableView(8, note="The most unlike first."),
-    ("applicability", "weights"): TableView(
-        8, note="What counts most in the distance: share of the spread of all features."
-    ),
-    **{("gallery", kind.replace(", ", "_").replace(" ", "_")): _ONLY_NAMED for kind in KINDS},
-    ("card", "card"): TableView(60),
-}
