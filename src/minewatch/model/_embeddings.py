@@ -8,16 +8,15 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
-from minewatch.bands import check_level
 from minewatch.errors import InputError, NotThereError
 from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
+from minewatch.model._estimator import DetectorBase, in_order_of_sites, what_it_takes
 from minewatch.model._forest_onnx import finish_model, import_onnx
 from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
 from minewatch.types import FloatArray, IntArray, StrPath
@@ -77,7 +76,7 @@ def _check_vectors(table: pd.DataFrame, what: str) -> None:
         raise InputError(f"{what}: site {twice!r} stands there twice")
 
 
-class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class EmbeddingDetector(DetectorBase):
     """Score sites by vectors that another model made of them, such as AlphaEarth or TESSERA.
 
     The vectors are the context table: a row for each site_id, a column for each dimension. Pixels
@@ -157,7 +156,7 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             expected = " or ".join(get_args(Probe))
             raise InputError(f"there is no probe {self.probe!r}; expected {expected}")
         check_pixels(pixels)
-        order = np.argsort(pixels["site"].astype("str").to_numpy(), kind="stable")
+        order = in_order_of_sites(pixels)
         sites = pd.Index(pixels["site"].to_numpy()[order])
         is_mining = join_labels(sites, labels)
         table = self._table(context)
@@ -168,12 +167,7 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         known = np.isfinite(values).all(axis=1)
         if len(np.unique(is_mining[known])) < 2:
             raise InputError("of one class no site has a whole vector; both are needed")
-        self._takes = {
-            "bands": tuple(str(name) for name in pixels["band"].to_numpy()),
-            "level": check_level(pixels.attrs["level"]),
-            "size_px": int(pixels.shape[2]),
-            "resolution_m": float(pixels.attrs["resolution_m"]),
-        }
+        self._takes = what_it_takes(pixels)
         self.n_sites_ = int(known.sum())
         self._fit_probe(values[known], is_mining[known])
         return self
@@ -191,10 +185,6 @@ class EmbeddingDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         mining = np.full(len(values), np.nan)
         mining[known] = self._score(values[known])
         return both(mining)
-
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
-        """Give 1 where mining is the likelier class, else 0."""
-        return np.asarray(self.predict_proba(pixels, context)[:, 1] > 0.5, dtype=np.int64)
 
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and a network that takes vectors as context."""

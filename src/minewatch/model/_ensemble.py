@@ -6,18 +6,19 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
 from minewatch.errors import InputError
 from minewatch.model._card import Card, Output
+from minewatch.model._estimator import DetectorBase
 from minewatch.model._fusion_onnx import join_members
 from minewatch.model._training import CLASSES, both
-from minewatch.types import FloatArray, IntArray
+from minewatch.types import FloatArray
 
 
-class EnsembleDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class EnsembleDetector(DetectorBase):
     """Score patches by the mean score of detectors that see different things.
 
     Nothing is learned of how good each is. Trees on statistics and a rule on textures err in
@@ -69,10 +70,6 @@ class EnsembleDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         check_is_fitted(self, "members_")
         scores = [one.predict_proba(pixels, context)[:, 1] for one in self.members_]
         return both(np.mean(scores, axis=0))
-
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
-        """Give 1 where mining is the likelier class, else 0."""
-        return np.asarray(self.predict_proba(pixels, context)[:, 1] > 0.5, dtype=np.int64)
 
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and one network that holds all members.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +18,7 @@ from minewatch.model._card import Card
 from minewatch.model._cnn_folds import inner_folds
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_pixels
+from minewatch.model._estimator import DetectorBase, in_order_of_sites
 from minewatch.model._evaluate_folds import Summarising
 from minewatch.model._fusion_onnx import fuse_networks
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
@@ -29,7 +30,7 @@ _WHO: Final = "this detector"
 _Scorer = Callable[[IntArray, IntArray], FloatArray]
 
 
-class FusionDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class FusionDetector(DetectorBase):
     """Weigh the score of a detector that sees pixels against that of trees that see context.
 
     Late fusion: both give evidence (the logit of their scores), and a logistic regression weighs
@@ -132,7 +133,7 @@ class FusionDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         """
         check_pixels(pixels)
         context = _needed(context)
-        order = np.argsort(pixels["site"].astype("str").to_numpy(), kind="stable")
+        order = in_order_of_sites(pixels)
         pixels = pixels.isel(site=order)
         sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
         is_mining = pd.Series(join_labels(sites, labels), index=sites)
@@ -166,10 +167,6 @@ class FusionDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         by_context = self.context_model_.predict_proba(numbers)[:, 1]
         evidence = _evidence(np.column_stack([by_pixels, by_context]))
         return both(expit(evidence @ self.weights_ + self.bias_))
-
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
-        """Give 1 where mining is the likelier class, else 0."""
-        return np.asarray(self.predict_proba(pixels, context)[:, 1] > 0.5, dtype=np.int64)
 
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and one network that holds base, trees and weights.

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.spatial import KDTree
-from sklearn.base import BaseEstimator, ClassifierMixin
 from threadpoolctl import threadpool_limits
 
 from minewatch.errors import InputError
 from minewatch.model._channels import positions_of
 from minewatch.model._detector import check_pixels
+from minewatch.model._estimator import DetectorBase
 from minewatch.sites._distance import earth_centred
 from minewatch.types import BoolArray, FloatArray
 
@@ -26,7 +26,7 @@ _FEW_SITES: Final = 5_000
 """With fewer sites, trees are grown on one thread."""
 
 
-class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class NullDetector(DetectorBase):
     """Score sites without looking at what a detector should look at.
 
     A detector that is no better than these under the same folds has learned nothing that would
@@ -156,10 +156,6 @@ class NullDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             own = pixels.isel(band=positions_of(names, "band"))
             return pd.DataFrame(mean_colour(own), index, columns=own["band"].to_numpy())
         return pd.DataFrame(index=index)
-
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> Any:
-        """Give 1 where mining is the likelier class, else 0."""
-        return (self.predict_proba(pixels, context)[:, 1] > 0.5).astype(np.int64)
 
     def _features(self, summary: pd.DataFrame, context: pd.DataFrame | None) -> FloatArray:
         if self.kind == "context":

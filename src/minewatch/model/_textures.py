@@ -9,16 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
-from minewatch.bands import check_level
 from minewatch.errors import InputError
 from minewatch.model._card import Card, MissingPixels, Preparation, Standardise, Training
 from minewatch.model._channels import parse_channel
 from minewatch.model._detector import check_fit, check_pixels
+from minewatch.model._estimator import DetectorBase, in_order_of_sites, is_usable, what_it_takes
 from minewatch.model._prepare import missing_share, prepare
 from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
 from minewatch.types import BoolArray, FloatArray, IntArray
@@ -55,7 +54,7 @@ class Dictionary:
         return int(self.filters.shape[2])
 
 
-class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class TextureDetector(DetectorBase):
     """Score patches by how often small textures occur in them.
 
     Windows of a few pixels and all bands are cut from the training patches, rid of their mean,
@@ -155,7 +154,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
                 "more a side"
             )
-        order = np.argsort(pixels["site"].astype("str").to_numpy(), kind="stable")
+        order = in_order_of_sites(pixels)
         is_mining = join_labels(pd.Index(pixels["site"].to_numpy()[order]), labels)
         names = tuple(str(name) for name in pixels["band"].to_numpy())
         self._preparation = _preparation(names, self.most_missing)
@@ -165,12 +164,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if len(np.unique(is_mining)) < 2:
             raise InputError("too many pixels are missing: of one class no patch is left")
         self.classes_ = CLASSES.copy()
-        self._takes: dict[str, Any] = {
-            "bands": names,
-            "level": check_level(pixels.attrs["level"]),
-            "size_px": int(height),
-            "resolution_m": float(pixels.attrs["resolution_m"]),
-        }
+        self._takes = what_it_takes(pixels)
         self.n_sites_ = {name: int((is_mining == name).sum()) for name in (0, 1)}
         self.dictionary_ = learn_dictionary(
             values, self.n_textures, self.window_px, np.random.default_rng(self.random_state)
@@ -202,10 +196,6 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             mining[usable] = expit(texts @ self.weights_ + self.bias_)
         return both(mining)
 
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
-        """Give 1 where mining is the likelier class, else 0."""
-        return np.asarray(self.predict_proba(pixels, context)[:, 1] > 0.5, dtype=np.int64)
-
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and a network that takes pixels, NaN where nothing is known."""
         from minewatch.model._textures_onnx import write_textures
@@ -217,8 +207,7 @@ class TextureDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self._card(_store.digest_bytes(network)), network
 
     def _usable(self, values: Values) -> BoolArray:
-        share = missing_share(values)
-        return np.asarray((share <= self.most_missing) & (share < 1.0), dtype=np.bool_)
+        return is_usable(missing_share(values), self.most_missing)
 
     def _fit_rule(self, texts: Values, is_mining: IntArray) -> None:
         numbers = texts.astype(np.float64)
