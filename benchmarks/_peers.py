@@ -102,7 +102,7 @@ def make_network(n_bands: int) -> Any:
     """Make the network: a logit for each chip."""
     from torch import nn
 
-    class Attention(nn.Module):
+    class Attention(nn.Module):  # type: ignore[misc]  # torch has no types here
         def __init__(self, width: int, ratio: int) -> None:
             super().__init__()
             self.weigh = nn.Sequential(
