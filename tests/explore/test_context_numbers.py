@@ -76,6 +76,29 @@ def test_a_frame_holds_all_sites_with_square_cells(sites_of):
     assert width * np.cos(np.radians(60.25)) == pytest.approx(height, rel=0.02)
 
 
+def test_a_frame_across_180_degrees_is_narrow_and_holds_what_lies_on_both_sides(sites_of):
+    sites = sites_of([179.5, -179.5], [-17.0, -16.5], [1, 0])
+    frame = frame_sites(sites)
+    assert 179.0 < frame.west < 179.5
+    assert 180.5 < frame.east < 181.0
+    assert frame.turned(sites.geometry.x.to_numpy()).tolist() == [179.5, 180.5]
+    road = shapely.MultiLineString(
+        [[(179.6, -16.8), (180.0, -16.8)], [(-180, -16.8), (-179.6, -16.8)]]
+    )
+    counts = count_by_cell(np.array([road, shapely.Point(-179.5, -16.5)], dtype=object), frame)
+    longitude = frame.west + (counts["column"] + 0.5) * frame.cell[0]
+    assert counts["n_features"].max() == 1
+    assert longitude.min() == pytest.approx(179.6, abs=0.01)
+    assert longitude.max() == pytest.approx(180.5, abs=0.01)
+    on_road = np.sort(longitude[counts["row"] == counts["row"].max()])
+    assert np.diff(on_road).max() == pytest.approx(frame.cell[0])
+
+
+def test_sites_all_over_the_world_are_not_turned(sites_of):
+    frame = frame_sites(sites_of([-120.0, 0.0, 120.0], [0.0, 1.0, 2.0], [1, 0, 1]))
+    assert frame.west < -120.0 < 120.0 < frame.east < 180.0
+
+
 def test_with_sites_of_their_own_blocks_the_interval_is_wilsons():
     n, k, z = 4000, 900, norm.ppf(0.975)
     share, low, high = share_interval(np.arange(n) < k, np.arange(n), confidence=0.95)

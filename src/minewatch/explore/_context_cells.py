@@ -19,7 +19,10 @@ _MULTI_POLYGON: Final = 6
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle in degrees (EPSG:4326), cut into cells that are about square on the ground."""
+    """A rectangle in degrees (EPSG:4326), cut into cells that are about square on the ground.
+
+    Across 180° its longitudes run on: from 178 to 182.
+    """
 
     west: float
     south: float
@@ -34,11 +37,16 @@ class Frame:
         width, height = self.east - self.west, self.north - self.south
         return np.array([width / self.n_columns, height / self.n_rows])
 
+    def turned(self, longitude: FloatArray) -> FloatArray:
+        """Give longitudes as they run on in the frame."""
+        turned: FloatArray = np.where(longitude < self.west, longitude + 360.0, longitude)
+        return turned
+
 
 def frame_sites(sites: gpd.GeoDataFrame, *, margin: float = 0.06, least_m: float = 2_000) -> Frame:
     """Lay a frame around sites, with a margin as a share of their extent but at least so wide.
 
-    It is not turned: around sites on both sides of 180° it reaches around the whole world.
+    Around sites on both sides of 180° it reaches across it, and not around the world.
 
     Parameters
     ----------
@@ -47,7 +55,7 @@ def frame_sites(sites: gpd.GeoDataFrame, *, margin: float = 0.06, least_m: float
     least_m
         Least width of the margin, metres.
     """
-    west, south, east, north = sites.total_bounds
+    west, south, east, north = _bounds(sites)
     cosine = max(float(np.cos(np.radians((south + north) / 2.0))), 0.01)
     aside_m = max(margin * max((east - west) * cosine, north - south) * 111_320.0, least_m)
     high = aside_m / 111_320.0
@@ -63,6 +71,17 @@ def frame_sites(sites: gpd.GeoDataFrame, *, margin: float = 0.06, least_m: float
     return Frame(
         float(west), float(south), float(east), float(north), int(counts[0]), int(counts[1])
     )
+
+
+def _bounds(sites: gpd.GeoDataFrame) -> FloatArray:
+    """Give the bounds of sites, west less than 180° and east beyond it where that is narrower."""
+    west, south, east, north = sites.total_bounds
+    if east - west <= 180.0:
+        return np.array([west, south, east, north])
+    turned = sites.geometry.x % 360.0
+    if turned.max() - turned.min() >= east - west:
+        return np.array([west, south, east, north])
+    return np.array([turned.min(), south, turned.max(), north])
 
 
 def count_by_cell(geometries: AnyArray, frame: Frame) -> pd.DataFrame:
@@ -91,9 +110,13 @@ def count_by_cell(geometries: AnyArray, frame: Frame) -> pd.DataFrame:
     1    1       1           1
     2    1       2           1
     """
-    within = _clip(np.asarray(geometries, dtype=object), frame)
+    given = np.asarray(geometries, dtype=object)
+    numbers = np.arange(len(given))
+    for turn, crosses in ((360.0, frame.east > 180.0), (-360.0, frame.west < -180.0)):
+        if crosses:
+            given, numbers = np.append(given, _turn(given, turn)), np.tile(numbers, 2)
+    within = _clip(given, frame)
     areas = np.isin(shapely.get_type_id(within), (_POLYGON, _MULTI_POLYGON))
-    numbers = np.arange(len(within))
     crossed, of_area = _cross_areas(within[areas], numbers[areas], frame)
     points, features = _follow(np.concatenate([within, crossed]), frame)
     features = np.concatenate([numbers, of_area])[features]
@@ -111,6 +134,12 @@ def count_by_cell(geometries: AnyArray, frame: Frame) -> pd.DataFrame:
             "n_features": counts[held],
         }
     )
+
+
+def _turn(geometries: AnyArray, degrees: float) -> AnyArray:
+    """Move geometries east by some degrees."""
+    by = np.array([degrees, 0.0])
+    return np.asarray(shapely.transform(geometries, lambda places: places + by), dtype=object)
 
 
 def _clip(geometries: AnyArray, frame: Frame) -> AnyArray:

@@ -30,7 +30,8 @@ def describe_mapped(around: Surroundings) -> Section:
         name the target, by the tag that does. ``dropped``: features that could not be taken as
         they are, by reason, and how many were repaired. ``dates``: days (ISO) of the map and of the
         first and last image. ``cells``: features by cell of ``frame``, by layer
-        (`count_by_cell`). ``map_sites``: the sites on the maps.
+        (`count_by_cell`). ``map_sites``: the sites on the maps;
+        across 180° longitudes run on.
         ``frame``: west, south, east, north (degrees, EPSG:4326), cells, and the maps' credit.
     """
     layers, targets, dates = _layers(around), _targets(around), _dates(around)
@@ -46,7 +47,7 @@ def describe_mapped(around: Surroundings) -> Section:
             {
                 "site_id": around.sites.index,
                 "class": around.classes,
-                "longitude": around.sites.geometry.x.to_numpy(),
+                "longitude": frame.turned(around.sites.geometry.x.to_numpy()),
                 "latitude": around.sites.geometry.y.to_numpy(),
             }
         ),

@@ -134,11 +134,16 @@ def _draw_sites(axes: Axes, sites: pd.DataFrame, *, alpha: float) -> None:
             )  # fmt: skip
 
 
+def _round_the_world(longitude: float) -> float:
+    """Bring a longitude that runs on past 180° back."""
+    return (longitude + 180.0) % 360.0 - 180.0 if abs(longitude) > 180.0 else longitude
+
+
 def _label_maps(figure: Figure, panels: list[Axes], n_columns: int, cosine: float) -> None:
     for place, axes in enumerate(panels):
         axes.xaxis.set_major_locator(MaxNLocator(2 if n_columns > 3 else 3))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.xaxis.set_major_formatter(lambda value, _: degrees(value, "E", "W"))
+        axes.xaxis.set_major_formatter(lambda value, _: degrees(_round_the_world(value), "E", "W"))
         axes.yaxis.set_major_formatter(lambda value, _: degrees(value, "N", "S"))
         axes.tick_params(labelbottom=place + n_columns >= len(panels))
         quiet_axes(axes, grid="none")
