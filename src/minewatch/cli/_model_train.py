@@ -7,9 +7,9 @@ import typer
 
 from minewatch.cli import _common
 from minewatch.cli import _model_options as options
+from minewatch.cli._model_card import print_card
 
 if TYPE_CHECKING:
-    from minewatch.model import Card
     from minewatch.model._explain import Explanation
     from minewatch.model._report_make import Reported
 
@@ -73,7 +73,7 @@ def train(
             overwrite=overwrite,
             progress=progress,
         )
-    _print_card(trained.card, folder, as_json=json_)
+    print_card(trained.card, folder, as_json=json_)
 
 
 def explain(
@@ -222,13 +222,6 @@ def _print_report(made: "Reported", *, as_json: bool) -> None:
             f"Detector: {path}\nReport: {made.page}"
         ),
     )
-
-
-def _print_card(card: "Card", folder: Path, *, as_json: bool) -> None:
-    from minewatch.cli.model import describe_card
-
-    result = {"out": str(folder), "card": card.model_dump(mode="json")}
-    _common.print_result(result, as_json=as_json, describe=lambda: describe_card(card, folder))
 
 
 def _describe_parts(found: "Explanation", page: Path) -> list[str]:

@@ -1,20 +1,18 @@
 """The commands of model: use detectors. Others stand in files of their own, ``_model_*.py``."""
 
-import textwrap
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from minewatch.cli import _common, _model_evaluate, _model_train, _query
 from minewatch.cli import _model_options as options
+from minewatch.cli._model_card import print_card
 
 if TYPE_CHECKING:
-    from minewatch.model import Card
     from minewatch.model._amw import Generation
 
-_WIDTH: Final = 96
 app = typer.Typer(
     no_args_is_help=True,
     help="Detectors: use published ones, score patches, see what is known of them.",
@@ -83,7 +81,7 @@ def convert(
     own = _own_generation(bands, level, preparation, generation)
     detector = convert_keras(file, generation=own or generation, name=name, licence=licence)
     folder = save_detector(detector, out or _folder(study, detector.card.name), overwrite=overwrite)
-    _print_card(detector.card, folder, as_json=json_)
+    print_card(detector.card, folder, as_json=json_)
 
 
 @app.command()
@@ -116,7 +114,7 @@ def fetch(
             overwrite=overwrite,
             progress=progress,
         )
-    _print_card(load_detector(folder).card, folder, as_json=json_)
+    print_card(load_detector(folder).card, folder, as_json=json_)
 
 
 @app.command()
@@ -128,7 +126,7 @@ def info(
     """Print a detector's card: what it takes, what it learned from, how good it is."""
     from minewatch.model import load_detector
 
-    _print_card(load_detector(detector).card, detector, as_json=json_)
+    print_card(load_detector(detector).card, detector, as_json=json_)
 
 
 @app.command()
@@ -210,96 +208,6 @@ def _print_published(*, as_json: bool) -> None:
     )
 
 
-def _print_card(card: "Card", folder: Path, *, as_json: bool) -> None:
-    result = {"out": str(folder), "card": card.model_dump(mode="json")}
-    _common.print_result(result, as_json=as_json, describe=lambda: describe_card(card, folder))
-
-
-def describe_card(card: "Card", folder: Path) -> str:
-    """Write a card for a person, one fact a line."""
-    training = card.training
-    period = f"{training.period_start} to {training.period_end}" if training.period_start else ""
-    facts = {
-        "detector": f"{card.name} {card.version}".rstrip(),
-        "": card.description,
-        "takes": f"{' '.join(card.bands)}, {card.level}, {card.size_px} × {card.size_px} px of "
-        f"{card.resolution_m:g} m",
-        "context": ", ".join(card.context_columns),
-        "prepares": "; ".join(_describe_preparation(card)),
-        "gives": _describe_output(card),
-        "learned from": ", ".join(filter(None, [period, _count(training.n_sites)])),
-        "training files": f"{len(training.files)} named" if training.files else "",
-    }
-    lines = [_fact(key, value) for key, value in facts.items() if value]
-    lines += [
-        _fact("threshold", f"{one.value:g} ({key}): {one.chosen}")
-        for key, one in card.thresholds.items()
-    ]
-    lines += [_fact("measured", _describe_metric(metric)) for metric in card.metrics]
-    lines += [
-        _fact("null model", f"{key}: {_describe_metric(metric)}")
-        for key, metrics in card.null_models.items()
-        for metric in metrics
-    ]
-    lines += [_fact("limit", limit) for limit in card.limits]
-    lines += [_fact("licence", ", ".join(filter(None, [card.licence, card.attribution])))]
-    lines += [_fact("made from", f"SHA-256 {one.sha256[:12]}… {one.url}") for one in card.sources]
-    return "\n".join([*lines, _fact("folder", str(folder))])
-
-
-def _fact(key: str, value: str) -> str:
-    """Write a key and its value, which goes on below itself where it is long."""
-    return textwrap.fill(
-        value,
-        width=_WIDTH,
-        initial_indent=f"{key:15} ",
-        subsequent_indent=" " * 16,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _count(n_sites: int | None) -> str:
-    return "" if n_sites is None else f"{n_sites:,} patches"
-
-
-def _describe_preparation(card: "Card") -> list[str]:
-    from minewatch.model._card import Clip, Scale
-
-    missing = card.preparation.missing
-    words = {
-        "refuse": "patches with missing pixels get no score",
-        "keep": "missing pixels are kept as they are",
-        "fill": f"missing pixels become {missing.fill:g}",
-    }[missing.method]
-    if missing.method != "refuse":
-        words += f", up to {100 * missing.most_share:g} % of a patch"
-    lines = [words]
-    for step in card.preparation.steps:
-        if isinstance(step, Clip):
-            lines.append(f"reflectance is cut to {step.low:g}–{step.high:g}")
-        elif isinstance(step, Scale):
-            lines.append(f"values × {step.factor:g} + {step.offset:g}")
-        else:
-            lines.append("each band is standardised")
-    return lines
-
-
-def _describe_output(card: "Card") -> str:
-    return {
-        "probability": "the probability of mining",
-        "classes": f"probabilities of classes, of which {card.output.index} (counted from 0) is "
-        "mining",
-        "members": "the mean probability of mining of several networks",
-    }[card.output.kind]
-
-
-def _describe_metric(metric: Any) -> str:
-    interval = "" if metric.low is None else f" ({metric.low:.3g}–{metric.high:.3g})"
-    name = metric.name.replace("_", " ")
-    return f"{name} {metric.value:.3g}{interval} on {metric.on}; folds: {metric.splitter}"
-
-
 def _describe_area(result: dict[str, Any]) -> list[str]:
     if result["applicable"] is None:
         return []
@@ -328,7 +236,7 @@ def _describe_scores(result: dict[str, Any]) -> str:
     lines += [f"no score for {n:,}: {reason}" for reason, n in result["not_scored"].items()]
     lines += _describe_area(result)
     lines += [
-        f"{n:,} score {result['thresholds'][name]:g} or more ({name})"
+        f"{n:,} score {result['thresholds'][name]:.3g} or more ({name})"
         for name, n in result["at_or_above"].items()
     ]
     return "\n".join([*lines, f"Scores: {result['out']}"])
