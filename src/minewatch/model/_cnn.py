@@ -6,7 +6,6 @@ from typing import Final, Literal, Self
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from minewatch import _store
 from minewatch.errors import InputError, MissingExtraError, SettingsError
@@ -23,6 +22,7 @@ from minewatch.model._cnn_layers import (
 )
 from minewatch.model._cnn_onnx import write_network
 from minewatch.model._detector import check_fit, check_pixels
+from minewatch.model._estimator import DetectorBase
 from minewatch.model._onnx import OnnxDetector, RunOptions
 from minewatch.model._prepare import missing_share
 from minewatch.model._training import CLASSES, NO_LICENCE, join_labels
@@ -34,7 +34,7 @@ _LIMIT: Final = (
 )
 
 
-class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class CnnDetector(DetectorBase):
     """An ensemble of small convolutional networks, trained here and run by onnxruntime.
 
     The ``dense`` network pads nothing: blocks of 3 × 3 convolutions with batch normalisation, two
@@ -215,10 +215,6 @@ class CnnDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skle
             learned from.
         """
         return self._fitted().predict_proba(pixels, context)
-
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
-        """Give 1 where the score is 0.5 or more, else 0; 0 where there is no score."""
-        return (self.predict_proba(pixels, context)[:, 1] >= 0.5).astype(np.int64)
 
     def attribute(self, pixels: xr.DataArray, fill: Values) -> FloatArray:
         """Say by integrated gradients what each pixel adds to P(mining): (site, y, x).

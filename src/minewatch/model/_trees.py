@@ -6,12 +6,10 @@ from typing import Any, Final, Self
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
-from minewatch.bands import check_level
 from minewatch.errors import InputError
 from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._channel_statistics import (
@@ -21,6 +19,7 @@ from minewatch.model._channel_statistics import (
 )
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_fit, check_pixels
+from minewatch.model._estimator import DetectorBase, is_usable, what_it_takes
 from minewatch.model._forest_onnx import import_onnx, make_model, read_forest, trees_node
 from minewatch.model._prepare import missing_share
 from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
@@ -31,7 +30,7 @@ _SITES_AT_ONCE: Final = 2048
 _SHARE: Final = "missing share"
 
 
-class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sklearn has no types
+class TreeDetector(DetectorBase):
     """Score patches by many trees on their statistics, and on context if it is given.
 
     The trees are extremely randomised ones [1]_: thresholds are drawn, not searched for, which
@@ -175,12 +174,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
         sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
         summary = pd.DataFrame(np.concatenate(parts), sites, list(columns))
         summary = summary.assign(**{_SHARE: np.concatenate(shares)})
-        summary.attrs = {
-            "bands": bands,
-            "level": check_level(pixels.attrs["level"]),
-            "resolution_m": float(pixels.attrs["resolution_m"]),
-            "size_px": int(height),
-        }
+        summary.attrs = dict(what_it_takes(pixels).items())
         return summary
 
     def fit_summary(
@@ -234,11 +228,6 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
             mining[usable] = self.forest_.predict_proba(values[usable])[:, 1]
         return both(mining)
 
-    def predict(self, pixels: xr.DataArray, context: pd.DataFrame | None = None) -> IntArray:
-        """Give 1 where mining is the likelier class, else 0."""
-        mining = self.predict_proba(pixels, context)[:, 1]
-        return np.asarray(mining > 0.5, dtype=np.int64)
-
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and the bytes of ``model.onnx``, which takes statistics and context."""
         check_is_fitted(self, "forest_")
@@ -269,7 +258,7 @@ class TreeDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # skl
 
     def _usable(self, summary: pd.DataFrame) -> BoolArray:
         share = summary[_SHARE].to_numpy()
-        return np.asarray((share <= self.most_missing) & (share < 1.0), dtype=np.bool_)
+        return is_usable(share, self.most_missing)
 
     def _fit_forest(self, values: Values, is_mining: IntArray) -> None:
         if len(np.unique(is_mining)) < 2:
