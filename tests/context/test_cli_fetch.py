@@ -1,6 +1,8 @@
 """`minewatch context fetch` from the command line."""
 
+import hashlib
 import json
+import shutil
 
 import geopandas as gpd
 import osmium
@@ -47,6 +49,27 @@ def test_an_area_with_swapped_axes_is_told_what_comes_first(tmp_path, capsys):
     assert "longitude comes first" in " ".join(capsys.readouterr().err.split())
     assert run([*words, "-63,6,-62,7"]) == 3
     assert "longitude comes first" not in " ".join(capsys.readouterr().err.split())
+
+
+def test_what_says_where_a_file_ends_is_named(made_map, tmp_path, capsys, servers):
+    copy = tmp_path / "valley-latest.osm.pbf"
+    shutil.copy(made_map, copy)
+    arguments = ["context", "fetch", "--extract", str(copy), "--out"]
+    assert run([*arguments, str(tmp_path / "box")]) == 0
+    assert "Where the file ends" not in capsys.readouterr().out
+    ring = " -63 5\n -62 5\n -62 6\n -63 6\n"
+    (tmp_path / "valley.poly").write_text(f"valley\n1\n{ring}END\nEND\n")
+    assert run([*arguments, str(tmp_path / "border")]) == 0
+    assert "Where the file ends is told by valley.poly\n" in capsys.readouterr().out
+    site = tmp_path / "site" / "south-america"
+    site.mkdir(parents=True)
+    shutil.copy(made_map, site / "venezuela-latest.osm.pbf")
+    digest = hashlib.md5(made_map.read_bytes(), usedforsecurity=False).hexdigest()
+    (site / "venezuela-latest.osm.pbf.md5").write_text(digest)
+    with servers.serve(site.parent) as server:
+        words = ["--region", "venezuela", "--url", f"{server.url}/data"]
+        assert run(["context", "fetch", *words, "--out", str(tmp_path / "region")]) == 0
+    assert "told by its box alone" in capsys.readouterr().out
 
 
 def test_the_summary_for_programs_is_the_record(made_map, tmp_path, capsys):

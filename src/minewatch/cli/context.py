@@ -196,11 +196,21 @@ def _notes(result: dict[str, Any]) -> list[str]:
         notes.append("The area crosses 180°")
     share = result["info"]["covered_share"]
     if share is None:
-        notes.append("Where the file ends is not known: its header has no bounding box")
+        notes.append(
+            "Where the file ends is not known: its header has no bounding box, and no .poly file "
+            "lies beside it"
+        )
     elif share < 1.0:
         notes.append(f"The file holds {share:.1%} of the area; beyond it nothing is known")
-    if result["info"]["source"]["kind"] == "overpass":
-        lack = result["info"]["source"]["fetched"]["may_lack"]
+    source = result["info"]["source"]
+    if border := source.get("border"):
+        notes.append(f"Where the file ends is told by {border['name']}")
+    elif source["kind"] == "region" and share is not None:
+        notes.append(
+            "Where the file ends is told by its box alone: near its border nothing is sure"
+        )
+    if source["kind"] == "overpass":
+        lack = source["fetched"]["may_lack"]
         notes.append(f"A file may hold more than a server gives: {'; '.join(lack)}")
     if target:
         tags = ", ".join(f"{tag} {count}" for tag, count in list(target.items())[:5])
