@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from minewatch import patches, toy
+from minewatch.cli._app import run
 from minewatch.errors import BandError, InputError, LevelError
 from minewatch.model import FusionDetector, load_detector, read_pixels, save_detector
 from minewatch.model._card import Card
@@ -279,6 +280,72 @@ def test_the_null_model_of_colour_sees_bands_of_its_date_alone(stacked):
     pixels = read_pixels(stacked)
     seen = NullDetector("mean colour").summarise(pixels)
     assert tuple(seen.columns) == BANDS
+
+
+@pytest.fixture
+def around(two_dates, tmp_path):
+    """Context of the patches: one road through the first, and its channels."""
+    import geopandas as gpd
+    import pyarrow as pa
+    from shapely import LineString
+
+    from minewatch.context import Features, write_context
+
+    after, _ = two_dates
+    first = after.sites.iloc[0]
+    ends = [(first["longitude"] + step, first["latitude"]) for step in (-0.01, 0.01)]
+    tags = pd.array([[("name", "Troncal")]], dtype=pd.ArrowDtype(pa.map_(pa.string(), pa.string())))
+    table = gpd.GeoDataFrame(
+        {
+            "highway": ["track"],
+            "target": pd.array([None], dtype="str"),
+            "kind": ["line"],
+            "tags": tags,
+        },
+        geometry=[LineString(ends)],
+        index=pd.Index(["way/1"], name="feature_id"),
+        crs="EPSG:4326",
+    )
+    features = Features(table, pd.DataFrame(columns=["feature_id", "reason", "repaired"]), {})
+    grids = {str(site): after.geobox(str(site)) for site in after.sites.index}
+    return write_context(tmp_path / "context", after.sites, features, geoboxes=grids)
+
+
+def test_commands_take_an_earlier_date_and_channels(two_dates, around, tmp_path, capsys):
+    after, before = two_dates
+    beside = ["--before", str(before.path), "--channels", str(around.path)]
+    out, scores = tmp_path / "trees", tmp_path / "scores.csv"
+    train = ["model", "train", str(after.path), "--out", str(out), "--trees", "5", "--folds", "2"]
+    assert run([*train, "--block-m", "4000", *beside, "--drawn", "both"]) == 0
+    card = load_detector(out).card
+    assert {"B04@before", "osm:highway", "osm:highway_distance"} <= set(card.bands)
+    capsys.readouterr()
+    predict = ["model", "predict", str(after.path), str(out), "--out", str(scores)]
+    assert run(predict) == 3
+    assert "--before" in capsys.readouterr().err
+    assert run([*predict, *beside]) == 0
+    table = pd.read_csv(scores).set_index("site_id")
+    assert table["score"].notna().all()
+    assert table["is_applicable"].all()
+
+
+def test_channels_of_a_folder_lie_on_the_patches_pixels(two_dates, around):
+    after, _ = two_dates
+    stacked = stack_patches(after, context=around)
+    drawn = stacked.pixels(bands=["B04", "osm:highway"]).sel(band="osm:highway")
+    rows = drawn[0].to_numpy()
+    assert rows.any(axis=0).all()
+    assert rows.any(axis=1).sum() <= 4
+    assert 20 <= np.flatnonzero(rows.any(axis=1)).mean() <= 28
+
+
+def test_channels_that_look_less_far_are_refused(two_dates, around, tmp_path):
+    from minewatch.context import write_context
+
+    after, _ = two_dates
+    near = write_context(tmp_path / "near", after.sites, around.features, max_distance_m=500.0)
+    with pytest.raises(InputError, match="look 500 m far"):
+        stack_patches(after, context=near)
 
 
 class TestNetwork:

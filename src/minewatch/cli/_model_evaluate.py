@@ -33,6 +33,9 @@ def evaluate(
     trees: options.Trees = 300,
     epochs: options.Epochs = 40,
     context: options.ContextPath = None,
+    before: options.Before = None,
+    channels: options.Channels = None,
+    drawn: options.Drawn = options.MeasureName.presence,
     vectors: options.Vectors = None,
     bands: options.Bands = None,
     by: options.By = None,
@@ -56,7 +59,8 @@ def evaluate(
 
     folder = study / "models" / "evaluation" if out is None else out
     refuse_existing(folder, overwrite=overwrite, ours=OURS)
-    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    patches = options.open_patches(dataset, study, before, channels, drawn)
+    table = options.read_context(context)
     held_out = options.fold_settings(
         splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )

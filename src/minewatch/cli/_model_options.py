@@ -49,6 +49,14 @@ class SamplingName(StrEnum):
     equal = "equal"
 
 
+class MeasureName(StrEnum):
+    """What is drawn of a layer."""
+
+    presence = "presence"
+    distance = "distance"
+    both = "both"
+
+
 _NAMES = "trees, textures, ensemble (both), cnn, fusion, embeddings"
 _HELD_OUT = "How sites are held out"
 _LEARNED = "How it learns"
@@ -127,6 +135,24 @@ Group: TypeAlias = Annotated[
 ContextPath: TypeAlias = Annotated[
     Path | None,
     typer.Option("--context", metavar="PATH", help="Context table, or the folder of context."),
+]
+Before: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--before", metavar="DATASET", help="Patches of an earlier date, to be seen beside these."
+    ),
+]
+Channels: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--channels",
+        metavar="DIR",
+        help="Folder of context, whose layers are to be seen as channels drawn beside the bands.",
+    ),
+]
+Drawn: TypeAlias = Annotated[
+    MeasureName,
+    typer.Option("--drawn", help="What is drawn of each layer: where it is, how far, or both."),
 ]
 Vectors: TypeAlias = Annotated[
     Path | None,
@@ -222,11 +248,18 @@ ReportOut: TypeAlias = Annotated[
 ]
 
 
-def open_patches(dataset: Path | None, study: Path) -> "PatchDataset":
-    """Open the patches that are named, or those of the study."""
-    from minewatch.patches import PatchDataset
+def open_patches(
+    dataset: Path | None,
+    study: Path,
+    before: Path | None = None,
+    channels: Path | None = None,
+    drawn: MeasureName = MeasureName.presence,
+) -> "PatchDataset":
+    """Open the patches that are named, or those of the study, and what is to be seen beside."""
+    from minewatch.model._stacked import open_stacked
 
-    return PatchDataset.open(study / "patches" if dataset is None else dataset)
+    own = study / "patches" if dataset is None else dataset
+    return open_stacked(own, before=before, channels=channels, drawn=drawn.value)
 
 
 def read_context(path: Path | None) -> "pd.DataFrame | None":
@@ -237,7 +270,8 @@ def read_context(path: Path | None) -> "pd.DataFrame | None":
         return None
     table, telling = without_target(read_context_table(path))
     if telling:
-        _common.note(f"left out, for they name the target itself: {', '.join(telling)}")
+        shown = ", ".join(telling[:3]) + (", …" if len(telling) > 3 else "")
+        _common.note(f"left out, for they name the target itself: {len(telling)} ({shown})")
     return table
 
 
@@ -307,7 +341,7 @@ def evaluation_settings(
     calibration: CalibrationChoice = CalibrationChoice.platt,
 ) -> "EvaluationSettings":
     """Gather what the options say of an evaluation."""
-    from minewatch.bands import band_names
+    from minewatch.model._channels import channel_names
     from minewatch.model._evaluation import DEFAULT_SETTINGS, EvaluationSettings
 
     return EvaluationSettings(
@@ -315,6 +349,6 @@ def evaluation_settings(
         n_inner=inner,
         calibration=calibration.value,
         prevalences=tuple(prevalence or DEFAULT_SETTINGS.prevalences),
-        bands=None if bands is None else band_names(bands),
+        bands=None if bands is None else channel_names(bands),
         sampling=sampling.value,
     )

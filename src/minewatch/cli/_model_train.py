@@ -30,6 +30,9 @@ def train(
     trees: options.Trees = 300,
     epochs: options.Epochs = 40,
     context: options.ContextPath = None,
+    before: options.Before = None,
+    channels: options.Channels = None,
+    drawn: options.Drawn = options.MeasureName.presence,
     vectors: options.Vectors = None,
     bands: options.Bands = None,
     prevalence: options.Prevalences = None,
@@ -51,7 +54,8 @@ def train(
 
     called = name or options.detector_name(detector)
     folder = study / "models" / file_name(called) if out is None else out
-    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    patches = options.open_patches(dataset, study, before, channels, drawn)
+    table = options.read_context(context)
     held_out = options.fold_settings(
         splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
@@ -92,6 +96,9 @@ def explain(
     trees: options.Trees = 300,
     epochs: options.Epochs = 40,
     context: options.ContextPath = None,
+    before: options.Before = None,
+    channels: options.Channels = None,
+    drawn: options.Drawn = options.MeasureName.presence,
     vectors: options.Vectors = None,
     repeats: options.Repeats = 3,
     shown: options.Shown = 4,
@@ -114,7 +121,8 @@ def explain(
 
     folder = study / "models" / "explanation" if out is None else out
     refuse_existing(folder, overwrite=overwrite, ours=OURS)
-    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    patches = options.open_patches(dataset, study, before, channels, drawn)
+    table = options.read_context(context)
     held_out = options.fold_settings(
         splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
@@ -161,6 +169,9 @@ def report(
     trees: options.Trees = 300,
     epochs: options.Epochs = 40,
     context: options.ContextPath = None,
+    before: options.Before = None,
+    channels: options.Channels = None,
+    drawn: options.Drawn = options.MeasureName.presence,
     vectors: options.Vectors = None,
     bands: options.Bands = None,
     prevalence: options.Prevalences = None,
@@ -179,7 +190,8 @@ def report(
     from minewatch.model._report_make import ReportSettings, report_detector
     from minewatch.model._train import TrainSettings
 
-    patches, table = options.open_patches(dataset, study), options.read_context(context)
+    patches = options.open_patches(dataset, study, before, channels, drawn)
+    table = options.read_context(context)
     training = TrainSettings(
         name=name or options.detector_name(detector), licence=licence, random_state=seed,
         evaluation=options.evaluation_settings(prevalence, bands, sampling),

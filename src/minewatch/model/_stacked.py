@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from minewatch import _store
-from minewatch.context import Context, stack_channels
+from minewatch.context import Context, open_context, stack_channels
 from minewatch.errors import BandError, InputError, LevelError, NotThereError
 from minewatch.model._channels import (
     BEFORE,
@@ -21,7 +21,7 @@ from minewatch.model._channels import (
     parse_channel,
 )
 from minewatch.patches import PatchDataset
-from minewatch.types import AnyArray
+from minewatch.types import AnyArray, StrPath
 
 Measure = Literal["presence", "distance"]
 """Where something is mapped (0 or 1), or how far away it is."""
@@ -180,6 +180,46 @@ def stack_patches(
         }
     )
     return _restack(dataset, before, drawn, names, digest)
+
+
+def open_stacked(
+    dataset: StrPath,
+    *,
+    before: StrPath | None = None,
+    channels: StrPath | None = None,
+    drawn: Literal["presence", "distance", "both", "all"] = "presence",
+) -> PatchDataset:
+    """Open patches, and put beside their bands what lies in other folders.
+
+    Parameters
+    ----------
+    dataset
+        The patches' folder.
+    before
+        The folder of the same places at an earlier date; None for none.
+    channels
+        A folder of context with channels; None for none.
+    drawn
+        What is taken of each layer; ``all`` is whatever was drawn, for a detector knows what it
+        wants.
+
+    Raises
+    ------
+    NotThereError, InputError, LevelError
+        As `stack_patches`, and if a folder is not there.
+    """
+    patches = PatchDataset.open(dataset)
+    if before is None and channels is None:
+        return patches
+    context = None if channels is None else open_context(channels)
+    measures: tuple[Measure, ...] = ("presence", "distance") if drawn == "both" else ()
+    if drawn in ("presence", "distance"):
+        measures = (drawn,)
+    if drawn == "all" and context is not None and context.channels is not None:
+        there = context.channels
+        measures = tuple(measure for measure, name in _DRAWN.items() if name in there)
+    earlier = None if before is None else PatchDataset.open(before)
+    return stack_patches(patches, before=earlier, context=context, measures=measures)
 
 
 def _restack(
