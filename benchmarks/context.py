@@ -257,11 +257,11 @@ def clip_and_draw(folder: Path, *, draws: bool) -> None:
 
     features, sites = read_both(folder)
     masks = np.zeros((N_PATCHES, len(SHARES), 48, 48), dtype=np.uint8)
+    geoboxes = [PatchGrid().geobox(point.x, point.y) for point in sites.geometry]
 
     def work() -> None:
         layers = {name: features.table[features.table[name].notna()] for name in SHARES}
-        for row, point in enumerate(sites.geometry):
-            geobox = PatchGrid().geobox(point.x, point.y)
+        for row, geobox in enumerate(geoboxes):
             footprint = geobox.extent.to_crs("EPSG:4326").geom
             for layer, table in enumerate(layers.values()):
                 clipped = gpd.clip(table, footprint)
@@ -286,11 +286,11 @@ def draw_ours(folder: Path, *, with_distance: bool) -> None:
 
     features, sites = read_both(folder)
     reach = 10_000.0 if with_distance else None
+    places = sites.geometry.items()
+    geoboxes = {str(key): PatchGrid().geobox(point.x, point.y) for key, point in places}
     drawn = []
 
     def work() -> None:
-        places = sites.geometry.items()
-        geoboxes = {str(key): PatchGrid().geobox(point.x, point.y) for key, point in places}
         drawn.append(draw_channels(geoboxes, features, layers=[*SHARES], max_distance_m=reach))
 
     warm_up()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import shapely
 
 from minewatch.context._amounts import Sums, add_areas
 from minewatch.context._circle import Segments, distance, length_within
@@ -88,7 +89,7 @@ def look_around(
 def _look(places: Places, found: Candidates, plane: Plane, radii_m: FloatArray) -> Around:
     reach_m = np.maximum(radii_m[-1], places.corner_m)
     pairs = Pairs.of(places, found, plane.borders, plane.layers.n_layers, reach_m)
-    held = _Held(*plane.containing(places))
+    held = _held(pairs, places, plane)
     sums = Sums.empty(len(places), plane.layers.n_layers, len(radii_m))
     low, high = rank_of(pairs.least, radii_m), rank_of(pairs.most, radii_m)
     bound = pairs.nearest(sums.n_keys)
@@ -118,6 +119,24 @@ def _look(places: Places, found: Candidates, plane: Plane, radii_m: FloatArray) 
     )
 
 
+def _held(pairs: Pairs, places: Places, plane: Plane) -> _Held:
+    """Find the areas that places lie in or on the border of."""
+    feature = plane.borders.bodies.feature[pairs.entry]
+    # What holds a place and has one body alone has it in its circle.
+    rows = np.flatnonzero((pairs.least <= 0.0) & plane.is_area[feature])
+    rows = rows[~plane.several[pairs.entry[rows]]]
+    n_features = len(plane.is_area)
+    asked = np.unique(pairs.place[rows] * n_features + feature[rows])
+    place, feature = np.divmod(asked, n_features)
+    own, position = np.unique(feature, return_inverse=True)
+    points = shapely.points(places.x[place], places.y[place])
+    holds = shapely.intersects(plane.shapes(own)[position], points)
+    large_place, large = plane.large_containing(places)
+    return _Held(
+        np.concatenate([place[holds], large_place]), np.concatenate([feature[holds], large])
+    )
+
+
 def _reach(
     pairs: Pairs,
     rows: IntArray,
@@ -144,18 +163,33 @@ def _reach(
     length = pieces.amount[piece] / places.scale[place]
     sums.add(key, high, length)
     bound = least_by(key, most, sums.n_keys)
-    close = np.flatnonzero((low != high) | (near[owner] & (least <= bound[key])))
+    starts = np.cumsum(counts) - counts
+    # What is within a radius by another of its pieces is within, wherever this one ends.
+    sure = np.minimum.reduceat(high, starts)[owner] if len(rows) else high
+    asked = (low < sure) | (near[owner] & (least <= bound[key]))
+    parted = (low != high) & (length > 0.0)
+    close = np.flatnonzero(asked | parted)
     sides = pieces.count[piece[close]]
     of_close, segment = spans(pieces.first[piece[close]], sides)
     seen = seen_from(places, place[close][of_close], plane.segments, segment)
     for rank, radius in enumerate(radii_m):
-        across = (low[close] <= rank) & (rank < high[close]) & (length[close] > 0.0)
+        across = parted[close] & (low[close] <= rank) & (rank < high[close])
         chosen = np.flatnonzero(across[of_close])
         part = length_within(Segments(*(ends[chosen] for ends in seen)), float(radius))
         sums.add_part(key[close][of_close[chosen]], rank, part)
-    if len(close):
-        most[close] = np.minimum.reduceat(distance(seen), np.cumsum(sides) - sides)
-    return np.minimum.reduceat(most, np.cumsum(counts) - counts) if len(rows) else np.empty(0)
+    _measure(most, close, asked[close], seen, sides)
+    return np.minimum.reduceat(most, starts) if len(rows) else np.empty(0)
+
+
+def _measure(
+    most: FloatArray, close: IntArray, asked: BoolArray, seen: Segments, sides: IntArray
+) -> None:
+    """Write the exact distances of the pieces that are asked for."""
+    chosen = np.flatnonzero(np.repeat(asked, sides))
+    own = sides[asked]
+    if len(own):
+        exact = distance(Segments(*(ends[chosen] for ends in seen)))
+        most[close[asked]] = np.minimum.reduceat(exact, np.cumsum(own) - own)
 
 
 def _nearest(
@@ -208,7 +242,6 @@ def _is_held(pairs: Pairs, rows: IntArray, held: _Held, plane: Plane) -> BoolArr
     found = np.zeros(len(rows), dtype=np.bool_)
     if len(held.place) == 0:
         return found
-    # What holds a place and has one body alone has it in its circle.
     entry = pairs.entry[rows]
     asked = np.flatnonzero((pairs.least[rows] <= 0.0) | plane.several[entry])
     n_features = len(plane.layers.by_hand)

@@ -27,7 +27,11 @@ class Cells:
 
     @classmethod
     def of(
-        cls, west: FloatArray, south: FloatArray, east: FloatArray, north: FloatArray
+        cls,
+        west: FloatArray,
+        south: FloatArray,
+        east: FloatArray,
+        north: FloatArray,
     ) -> "Cells":
         """Lay the grid over boxes and mark what they cover.
 

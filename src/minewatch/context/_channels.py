@@ -37,6 +37,7 @@ from minewatch.context._outline import diagonal_m
 from minewatch.context._pieces import Borders
 from minewatch.context._plane import Membership, Places
 from minewatch.context._runs import Runs
+from minewatch.context._tracks import Tracks
 from minewatch.errors import InputError
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -127,16 +128,15 @@ def draw_channels(
     done = 0
     progress(_STEP, 0, len(grids))
     for lot in _lots(grids):
-        canvas = _Canvas.of([grids[row] for row in lot.rows], lot, ground, max_distance_m or 0.0)
+        boxes = [grids[row] for row in lot.rows]
+        canvas = _Canvas.of(boxes, lot, ground, max_distance_m or 0.0, all_touched=all_touched)
         for layer in range(len(names)):
-            presence[lot.rows, layer] = canvas.presence(member[:, layer], all_touched=all_touched)
+            presence[lot.rows, layer] = canvas.presence(member[:, layer])
         if distance is not None and max_distance_m is not None:
             distance[lot.rows] = canvas.distances(member, max_distance_m).swapaxes(0, 1)
         if distance is not None and max_distance_m is not None and extent is not None:
-            border = _Canvas.of(
-                [grids[row] for row in lot.rows], lot, extent, max_distance_m
-            ).border(max_distance_m)[:, None]
-            known = ~(distance[lot.rows] > border)
+            whole = _Canvas.of(boxes, lot, extent, max_distance_m, all_touched=False)
+            known = ~(distance[lot.rows] > whole.border(max_distance_m)[:, None])
             distance[lot.rows] = np.where(known, distance[lot.rows], np.nan)
         done += len(lot.rows)
         progress(_STEP, done, len(grids))
@@ -215,6 +215,8 @@ class _Canvas:
     drawn: IntArray
     """Positions of the features that may lie on a patch."""
     drawing: Drawing
+    tracks: Tracks | None
+    """Lines that are not in the drawing, where every pixel that they touch is marked."""
     is_area: BoolArray
     """Whether a feature that is drawn is an area."""
     measured: IntArray
@@ -224,27 +226,41 @@ class _Canvas:
     pixels: Pixels | None
 
     @classmethod
-    def of(cls, grids: list[GeoBox], lot: _Lot, ground: Ground, max_distance_m: float) -> "_Canvas":
+    def of(
+        cls,
+        grids: list[GeoBox],
+        lot: _Lot,
+        ground: Ground,
+        max_distance_m: float,
+        *,
+        all_touched: bool,
+    ) -> "_Canvas":
         """Choose features, bring them to the patches' pixels and, to measure, to metres."""
         longitude, latitude = lot.longitude, lot.latitude
         reach_m = _reach_m(grids)
         drawn = ground.near(longitude, latitude, reach_m)
         degrees = ground.nearby(drawn, longitude, latitude, max_distance_m + reach_m)
-        drawing = Drawing.of(grids, to_crs(degrees, str(grids[0].crs)))
+        drawing, tracks = _drawing(grids, degrees, all_touched=all_touched)
         is_area = np.asarray(shapely.get_dimensions(degrees) == 2)
         if max_distance_m <= 0.0:
             nothing = np.empty(0, dtype=np.int64)
-            return cls(len(grids), drawn, drawing, is_area, nothing, None, None)
+            return cls(len(grids), drawn, drawing, tracks, is_area, nothing, None, None)
         margin_m = max_distance_m + reach_m
         measured = ground.near(longitude, latitude, margin_m)
         runs = Runs.of(ground.nearby(measured, longitude, latitude, margin_m))
         borders = Borders.of(runs.moved(partial(to_metres, lot.plane)))
-        return cls(len(grids), drawn, drawing, is_area, measured, borders, _pixels(grids, lot))
+        pixels = _pixels(grids, lot)
+        return cls(len(grids), drawn, drawing, tracks, is_area, measured, borders, pixels)
 
-    def presence(self, member: BoolArray, *, all_touched: bool) -> AnyArray:
+    def presence(self, member: BoolArray) -> AnyArray:
         """Draw the features of a layer, dims (patch, y, x)."""
-        pieces = member[self.drawn][self.drawing.feature]
-        return self.drawing.burn(pieces, self.n_patches, all_touched=all_touched)
+        drawn = member[self.drawn]
+        burnt = self.drawing.burn(
+            drawn[self.drawing.feature], self.n_patches, all_touched=self.tracks is not None
+        )
+        if self.tracks is not None:
+            self.tracks.mark(drawn, burnt)
+        return burnt
 
     def distances(self, member: BoolArray, max_distance_m: float) -> AnyArray:
         """Measure from every pixel to features by layer, metres, dims (layer, patch, y, x)."""
@@ -270,6 +286,25 @@ class _Canvas:
         own = member[self.measured]
         layers = Membership(own, np.any(own, axis=1))
         return distance_fields(self.pixels, self.borders, layers, max_distance_m, dtype)
+
+
+def _drawing(
+    grids: list[GeoBox], degrees: AnyArray, *, all_touched: bool
+) -> tuple[Drawing, Tracks | None]:
+    """Bring features to the pixels of patches: lines side by side where all touched is marked."""
+    crs = str(grids[0].crs)
+    if not all_touched:
+        return Drawing.of(grids, to_crs(degrees, crs)), None
+    is_line = shapely.get_dimensions(degrees) == 1
+    lines, others = degrees.copy(), degrees.copy()
+    lines[~is_line], others[is_line] = None, None
+    shape = (int(grids[0].shape.y), int(grids[0].shape.x))
+    runs = Runs.of(lines).moved(partial(to_metres, crs))
+    tracks = Tracks.of(runs, transforms(grids, inverse=True), shape)
+    rest = tracks.doubtful
+    drawing = Drawing.of(grids, to_crs(others, crs))
+    sides = (tracks.patch[rest], tracks.feature[rest], tracks.ends[:, rest])
+    return drawing.with_sides(*sides), tracks
 
 
 def _check_grids(geoboxes: Mapping[str, GeoBox]) -> list[GeoBox]:

@@ -67,15 +67,27 @@ class Ground:
         south, north = latitude - up, latitude + up
         cells = Cells.of(west, south, east, north)
         found = np.zeros(len(self.geometry), dtype=np.bool_)
-        turns = (-_TURN, 0.0, _TURN)
+        turns = self._turns(float(west.min()), float(east.max()))
         for turn in turns:
             found |= cells.met_by(*self.bounds, moved=turn)
         chosen = np.flatnonzero(found)
-        if len(longitude) > _FEW_PLACES or cells.finer_than(aside.min() / 4.0, up / 4.0):
+        if (
+            len(chosen) == 0
+            or len(longitude) > _FEW_PLACES
+            or cells.finer_than(aside.min() / 4.0, up / 4.0)
+        ):
             return chosen
-        asked = [shapely.box(west + turn, south, east + turn, north) for turn in turns]
+        asked = [shapely.box(west - turn, south, east - turn, north) for turn in turns]
         tree = shapely.STRtree(np.concatenate(asked))
         return np.asarray(chosen[np.unique(tree.query(self.geometry[chosen])[0])])
+
+    def _turns(self, west: float, east: float) -> list[float]:
+        """Give the whole turns, degrees, that bring any feature between two meridians."""
+        if len(self.geometry) == 0 or np.isnan(self.bounds[0]).all():
+            return []
+        first, last = float(np.nanmin(self.bounds[0])), float(np.nanmax(self.bounds[2]))
+        turns = (-_TURN, 0.0, _TURN)
+        return [turn for turn in turns if last + turn >= west - 1.0 and first + turn <= east + 1.0]
 
     def nearby(
         self, chosen: IntArray, longitude: FloatArray, latitude: FloatArray, margin_m: float

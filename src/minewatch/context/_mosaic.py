@@ -73,6 +73,21 @@ class Drawing:
         alone = _pixel_around(bounds[:, held], shape)
         return cls(shape, patch[held], feature[held], moved[held], alone)
 
+    def with_sides(self, patch: IntArray, feature: IntArray, ends: FloatArray) -> "Drawing":
+        """Add sides of lines that are in pixels already: first and second end, dims (4, side)."""
+        if len(patch) == 0:
+            return self
+        height, width = self.shape
+        sheet = (-_MARGIN_PX, -_MARGIN_PX, width + _MARGIN_PX, height + _MARGIN_PX)
+        drawn = np.asarray(shapely.linestrings(ends.T.reshape(-1, 2, 2)))
+        return Drawing(
+            self.shape,
+            np.concatenate([self.patch, patch]),
+            np.concatenate([self.feature, feature]),
+            np.concatenate([self.geometry, shapely.clip_by_rect(drawn, *sheet)]),
+            np.concatenate([self.alone, np.full(len(patch), _NO_PIXEL)]),
+        )
+
     def burn(self, chosen: BoolArray, n_patches: int, *, all_touched: bool) -> AnyArray:
         """Draw some of the pieces.
 
@@ -146,8 +161,14 @@ def _frames(geoboxes: list[GeoBox], shape: tuple[int, int]) -> AnyArray:
 def transforms(geoboxes: list[GeoBox], *, inverse: bool = False) -> FloatArray:
     """Give the six numbers of each grid's transform, or of its inverse, dims (patch, 6)."""
     # By name: to take an Affine as a tuple costs more than all that is done with it.
-    each = (~geobox.affine if inverse else geobox.affine for geobox in geoboxes)
-    return np.array([(at.a, at.b, at.c, at.d, at.e, at.f) for at in each])
+    each = (geobox.affine for geobox in geoboxes)
+    numbers = np.array([(at.a, at.b, at.c, at.d, at.e, at.f) for at in each])
+    if not inverse:
+        return numbers
+    a, b, c, d, e, f = numbers.T
+    whole = 1.0 / (a * e - b * d)
+    a, b, d, e = e * whole, -b * whole, -d * whole, a * whole
+    return np.column_stack([a, b, -c * a - f * b, d, e, -c * d - f * e])
 
 
 def _pixel_around(bounds: FloatArray, shape: tuple[int, int]) -> IntArray:

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 import shapely
 
-from minewatch.context._cells import Cells
 from minewatch.context._circle import Segments
 from minewatch.context._near import Near
 from minewatch.context._pieces import Borders, Parts, Pieces
@@ -136,8 +135,10 @@ class Plane:
         Signed area (m²) of entries that are the whole border of an area; 0 of others.
     part_segments, parts
         Of areas that have no such entry.
-    areas
-        Positions of the features that are areas.
+    is_area
+        Whether a feature is an area.
+    large
+        Positions of the areas that have several bodies.
     bounds
         West, south, east and north of those, dims (side, area).
     shapes
@@ -152,7 +153,8 @@ class Plane:
     ground: FloatArray
     part_segments: Segments
     parts: Entries
-    areas: IntArray
+    is_area: BoolArray
+    large: IntArray
     bounds: FloatArray
     shapes: Callable[[IntArray], AnyArray]
 
@@ -180,10 +182,10 @@ class Plane:
         whole = Borders.of(runs)
         entries, body = Entries.of(whole.bodies, layers, reach_m)
         n_bodies = np.bincount(whole.bodies.feature, minlength=len(layers.by_hand))
-        areas = np.unique(runs.feature[runs.kind == RING])
-        done = np.zeros(len(layers.by_hand), dtype=np.bool_)
+        is_area, done = np.zeros((2, len(layers.by_hand)), dtype=np.bool_)
+        is_area[runs.feature[runs.kind == RING]] = True
         done[whole.bodies.feature[whole.simple]] = True
-        left = areas[~done[areas]]
+        left, large = np.flatnonzero(is_area & ~done), np.flatnonzero(is_area & (n_bodies > 1))
         parts = Parts.of(shapes(left), left)
         return cls(
             layers=layers,
@@ -194,19 +196,18 @@ class Plane:
             ground=whole.ground[body],
             part_segments=parts.segments,
             parts=Entries.of(parts.pieces, layers, reach_m)[0],
-            areas=areas,
-            bounds=_bounds(runs, areas),
+            is_area=is_area,
+            large=large,
+            bounds=_bounds(runs, large),
             shapes=shapes,
         )
 
-    def containing(self, places: Places) -> tuple[IntArray, IntArray]:
-        """Pair places with the areas that they lie in or on the border of."""
+    def large_containing(self, places: Places) -> tuple[IntArray, IntArray]:
+        """Pair places with the areas of several bodies that they lie in or on the border of."""
         x, y = places.x, places.y
         west, south, east, north = self.bounds
         met = (west <= x.max()) & (east >= x.min()) & (south <= y.max()) & (north >= y.min())
-        rows = np.flatnonzero(met)
-        rows = rows[Cells.of(x, y, x, y).met_by(*self.bounds[:, rows])]
-        feature = self.areas[rows]
+        feature = self.large[met]
         shapes = self.shapes(feature)
         shapely.prepare(shapes)
         tree = shapely.STRtree(np.asarray(shapely.points(x, y)))
