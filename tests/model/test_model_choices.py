@@ -98,7 +98,7 @@ def test_fusion_is_trained_and_scores_patches_with_the_context_it_takes(
     card = json.loads(printed.out)["card"]
     assert (card["name"], card["context_columns"]) == ("fusion", ["road_m"])
     assert card["licence"] == "not stated"  # nobody said one
-    assert "name the target itself: target_quarry_m" in printed.err
+    assert "name the target itself: 1 (target_quarry_m)" in printed.err
     assert _line("predict", dataset.path, out, "--out", scores, *context) == 0
     assert pd.read_csv(scores)["score"].notna().all()
 

@@ -138,6 +138,8 @@ def predict(
         Path, typer.Option("--out", metavar="FILE", help="The scores: .parquet or .csv.")
     ],
     context: options.ContextPath = None,
+    before: options.Before = None,
+    channels: options.Channels = None,
     centre_crop: Annotated[
         bool,
         typer.Option("--centre-crop", help="Cut larger patches down to their middle."),
@@ -154,12 +156,12 @@ def predict(
     from minewatch.model._context_table import read_context_table
     from minewatch.model._onnx import RunOptions
     from minewatch.model._predict import check_out, describe_run, write_scores
-    from minewatch.patches import PatchDataset
+    from minewatch.model._stacked import open_stacked
 
     check_out(out, overwrite=overwrite)
     options = RunOptions(threads=threads, centre_crop=centre_crop)
     loaded = load_detector(detector, options=options)
-    patches = PatchDataset.open(dataset)
+    patches = open_stacked(dataset, before=before, channels=channels, drawn="all")
     around = None if context is None else read_context_table(context)
     with _common.progress_bars() as progress:
         table = predict_patches(patches, loaded, context=around, progress=progress)
@@ -233,6 +235,10 @@ def _describe_scores(result: dict[str, Any]) -> str:
     if result["saturation_dn"] is not None:
         clipped = f"the patches were clipped at DN {result['saturation_dn']:,} by their source, and"
         lines.append(f"mind: {clipped} bright ground looks darker to the detector than it is")
+    if result["learned_from_these"]:
+        lines.append(
+            "mind: it learned from these very patches; their scores do not say how good it is"
+        )
     lines += [f"no score for {n:,}: {reason}" for reason, n in result["not_scored"].items()]
     lines += _describe_area(result)
     lines += [

@@ -40,6 +40,11 @@ class Calibration:
         return score
 
 
+def threshold_words(name: str) -> str:
+    """Give what a threshold was chosen for as people write it: F1, F0.5, sensitivity."""
+    return name.capitalize() if name in ("f1", "f0.5") else name
+
+
 def fit_calibration(
     score: FloatArray, is_mining: BoolArray, method: CalibrationName
 ) -> Calibration:

@@ -149,6 +149,7 @@ def describe_run(
         "centre_crop": dataset.header.size_px > card.size_px,
         "patch_px": dataset.header.size_px,
         "saturation_dn": dataset.header.saturation_dn,
+        "learned_from_these": card.training.dataset_digest == dataset.header.digest,
         "patches": len(table),
         "scored": int(scores.notna().sum()),
         "not_scored": {str(reason): int(n) for reason, n in reasons.items()},

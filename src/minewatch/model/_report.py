@@ -151,7 +151,7 @@ def _header(
     }
     period = " to ".join(str(header[key]) for key in ("period_start", "period_end") if header[key])
     return {
-        "title": f"How good {evaluation.models[0]} is",
+        "title": f"How good the detector {evaluation.models[0]} is",
         "minewatch": __version__,
         **{key: header[key] for key in ("dataset", "dataset_digest", "sites_digest", "level")},
         "n_sites": len(tested),

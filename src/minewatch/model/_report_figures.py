@@ -24,6 +24,7 @@ from minewatch._figures import (
     quiet_axes,
 )
 from minewatch.model._explain_maps import draw_drops
+from minewatch.model._operating import threshold_words
 from minewatch.types import FloatArray
 
 NULL: Final = "null: "
@@ -134,7 +135,8 @@ def draw_prevalence(operating: pd.DataFrame) -> Figure:
         rows = operating[operating["threshold"] == name]
         style = SERIES_STYLES[number % len(SERIES_STYLES)]
         at = rows["prevalence_share"].to_numpy(dtype=np.float64) * 1.06 ** (number - len(names) / 2)
-        _points(axes, at, rows, "precision", style, f"threshold for {name}", line=True)
+        label = f"threshold for {threshold_words(name)}"
+        _points(axes, at, rows, "precision", style, label, line=True)
     ticks = sorted(operating["prevalence_share"].unique())
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks], minor=False)

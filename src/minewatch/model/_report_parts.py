@@ -16,8 +16,10 @@ from minewatch._report._section import Section
 from minewatch.model._evaluate import NULL_PREFIX
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._evaluation import Evaluation
+from minewatch.model._operating import threshold_words
 from minewatch.model._report_curves import curve_tables
 
+_ENDS: Final = ("value", "low", "high")
 _FIGURES: Final = (
     ("roc_auc", "roc_auc", ""),
     ("roc_auc_within_folds", "roc_auc_within_folds", ""),
@@ -89,7 +91,7 @@ def headline_section(evaluation: Evaluation) -> Section:
         advice=_headline_advice(evaluation, gains),
         tables={
             "headline": pd.DataFrame(rows),
-            "differences": _join(gains.drop(columns=["threshold", "prevalence"])),
+            "differences": _of_metric(gains[["model", "other", *_ENDS, "n_sites"]], "roc_auc"),
         },
     )
 
@@ -219,9 +221,7 @@ def operating_section(evaluation: Evaluation) -> Section:
             why="No threshold was chosen inside the training folds.",
             advice="Evaluate with inner folds (--inner-folds 3).",
         )
-    operating = _join(rows[["threshold", "prevalence", "value", "low", "high"]]).rename(
-        columns=lambda name: name.replace("value", "precision")
-    )
+    operating = _of_metric(rows[["threshold", "prevalence", *_ENDS]], "precision")
     operating = operating.rename(columns={"prevalence": "prevalence_share"})
     points = _points_table(evaluation, model)
     rare = operating[operating["prevalence_share"] == operating["prevalence_share"].min()]
@@ -232,14 +232,27 @@ def operating_section(evaluation: Evaluation) -> Section:
         title,
         seen=(
             f"Where {share} of all places are mines, {format_percent(best['precision'])} of what "
-            f"{model} takes for mining is mining, at the threshold for {best['threshold']}."
+            f"{model} takes for mining is mining, at the threshold for "
+            f"{threshold_words(best['threshold'])}."
         ),
         advice=(
             "Choose the threshold by the share of mining in the region to be scanned, not by the "
             "share in this sample."
         ),
-        tables={"points": points, "operating": operating},
+        tables={
+            "points": points,
+            "operating": operating,
+            "ranking": _ranking_table(table[table["model"] == model]),
+        },
     )
+
+
+def _ranking_table(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Give the average precision at each share of mining, the sample's own among them."""
+    rows = metrics[metrics["metric"] == "average_precision"].sort_values("prevalence")
+    share = rows["n_mining"] / rows["n_sites"]
+    ranking = rows.assign(prevalence_share=rows["prevalence"].fillna(share))
+    return _of_metric(ranking[["prevalence_share", *_ENDS]], "average_precision")
 
 
 def _points_table(evaluation: Evaluation, model: str) -> pd.DataFrame:
@@ -363,6 +376,11 @@ def _value(
 
 def _ends(name: str, value: float, low: float, high: float) -> dict[str, Any]:
     return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Name values after their metric, and the ends of intervals as pages expect them."""
+    return _join(table).rename(columns=lambda name: name.replace("value", metric))
 
 
 def _join(table: pd.DataFrame) -> pd.DataFrame:

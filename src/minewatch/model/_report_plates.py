@@ -27,6 +27,7 @@ class _Figure:
     tables: tuple[str, ...]
     paint: Callable[..., Figure]
     says: str
+    has_intervals: bool = True
 
     def plate(self, on: str) -> Plate:
         """Give it as a section takes it."""
@@ -37,7 +38,7 @@ class _Figure:
             draw=self.paint,
             caption=lambda *_: f"{self.says} On {on}.",
             alt=lambda *_: f"{self.title}. {self.says}",
-            has_intervals=True,
+            has_intervals=self.has_intervals,
             is_key=self.name == "models",
         )
 
@@ -66,7 +67,7 @@ _FIGURES: Final = (
     ),
     _Figure(
         "folds", "folds", "Where each fold is tested", ("folds",), draw_folds,
-        "Right, how far test sites lie from the nearest training site.",
+        "Right, how far test sites lie from the nearest training site.", has_intervals=False,
     ),
     _Figure(
         "curves", "curves", "ROC curve, and precision against sensitivity",
@@ -168,6 +169,9 @@ VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("operating", "operating"): TableView(12),
     ("operating", "points"): TableView(
         note="Probability: the median of the folds' thresholds, from the least to the largest."
+    ),
+    ("operating", "ranking"): TableView(
+        note="How well it ranks places, where so many are mines; the last row is the sample."
     ),
     ("distance", "by_distance"): TableView(24),
     ("ablations", "ablations"): TableView(40),
