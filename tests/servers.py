@@ -58,6 +58,8 @@ class ServerSettings:
     seed: int = 0
     api_faults: bool = False
     """Whether requests to the API go wrong too: 429, 500 and 503, at the same rate."""
+    retry_after: str = "0"
+    """What comes with the status 429."""
     signed: bool = False
     """Whether files are given only to who asks with a token of ``/token``."""
     token_uses: int | None = None
@@ -313,7 +315,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _give_error(self, status: int, headers: Mapping[str, str] | None = None) -> None:
         more = dict(headers or {})
         if status == 429:
-            more["Retry-After"] = "0"
+            more["Retry-After"] = self.server.owner.settings.retry_after
         body = json.dumps({"code": str(status), "description": "as asked for"}).encode()
         self._begin(status, len(body), more | {"Content-Type": "application/json"})
         if self.command != "HEAD":

@@ -121,6 +121,17 @@ def test_faults_that_pass_change_nothing(servers, site, tmp_path, fault):
     assert file.read_bytes() == content
 
 
+def test_a_server_that_asks_for_a_long_wait_is_not_asked_before(servers, site, tmp_path):
+    publish(site, 1, MIB)
+    settings = servers.ServerSettings(
+        fault_rate=1.0, faults=("429",), in_a_row=None, retry_after="3600"
+    )
+    with servers.serve(site, settings) as server:
+        with pytest.raises(ContextError, match=r"asks to wait 3600 s.*download http"):
+            fetch_region(source(server.url), tmp_path)
+        assert server.counts.requests == 1
+
+
 def test_what_does_not_fit_its_checksum_never_bears_the_name(servers, site, tmp_path):
     publish(site, 1, 1 * MIB)
     (site / "south-america" / f"{PUBLISHED}.md5").write_text(f"{'0' * 32}  {NAME}\n")

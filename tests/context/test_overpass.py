@@ -135,7 +135,7 @@ def test_a_server_that_asks_for_a_long_wait_is_not_asked_before(serve_map, quick
 def test_a_server_is_waited_for_as_long_as_it_asks(serve_map, quick_source, monkeypatch):
     server = serve_map(fault_rate=1.0, faults=("429",), in_a_row=1, retry_after="90")
     asking, waits = _Server(quick_source(server.url)), []
-    monkeypatch.setattr(asking, "_wait", waits.append)
+    monkeypatch.setattr(asking.patience, "wait", waits.append)
     asking.ask(STATE_QUERY)
     assert waits == [90.0]
 

@@ -20,6 +20,7 @@ from minewatch._http import Answer, BadAnswerError, HttpError, HttpSession, Retr
 from minewatch._progress import Progress, silent
 from minewatch._store import locked, write_json, write_text
 from minewatch.context._border import border_name, parse_border
+from minewatch.context._patience import Patience, patient_session
 from minewatch.errors import ContextError, InputError
 from minewatch.types import Settings
 
@@ -75,7 +76,8 @@ class RegionSource(Settings):
     url: str = GEOFABRIK
     """The server: Geofabrik, or a mirror with the same paths."""
     retry: RetryPolicy = RetryPolicy(attempts=6, first_wait_s=1.0, longest_wait_s=60.0)
-    """How often to ask again, and how long to wait."""
+    """How often to ask again, and how long to wait. A server that asks for a wait of more than
+    ``longest_asked_wait_s`` is not asked earlier: the download ends, and goes on later."""
 
     @field_validator("region")
     @classmethod
@@ -148,7 +150,7 @@ def fetch_region(source: RegionSource, folder: Path, *, progress: Progress = sil
     file = folder / source.file_name
     if file.exists():
         return file
-    session = HttpSession(source.retry, connections=1)
+    session = patient_session(source.retry, Patience(source.retry))
     with locked(file):
         url = source.file_url or _look_up(session, source)
         for _ in range(_RESTARTS):

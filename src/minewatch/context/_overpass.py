@@ -12,10 +12,8 @@ https://dev.overpass-api.de/overpass-doc/en/preface/commons.html.
 
 import json
 import logging
-import math
 import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +36,7 @@ from minewatch.context._overpass_answer import (
 from minewatch.context._overpass_join import Fetched, join_answers
 from minewatch.context._overpass_parts import Part, plan_parts
 from minewatch.context._overpass_query import STATE_QUERY, write_query
+from minewatch.context._patience import Patience, patient_session
 from minewatch.errors import ContextError
 from minewatch.types import Settings
 
@@ -171,15 +170,11 @@ class _Server:
     def __init__(self, source: OverpassSource) -> None:
         self.source = source
         silence_s = max(source.retry.read_timeout_s, source.timeout_s + 30.0)
-        self._longest_wait_s = max(source.retry.longest_wait_s, source.retry.longest_asked_wait_s)
-        patient = {"read_timeout_s": silence_s, "longest_asked_wait_s": math.inf}
-        self.session = HttpSession(
-            source.retry.model_copy(update=patient), connections=1, pause=self._wait_as_asked
-        )
+        self.patience = Patience(source.retry)
+        self.session = patient_session(source.retry, self.patience, read_timeout_s=silence_s)
         self._status = HttpSession(
             source.retry.model_copy(update={"attempts": 1, "read_timeout_s": 10.0}), connections=1
         )
-        self._wait: Callable[[float], object] = threading.Event().wait
         self._deaf = 0
 
     def ask(self, query: str, *, not_before: str | None = None) -> tuple[bytes, OsmAnswer]:
@@ -207,7 +202,7 @@ class _Server:
     def pause(self) -> None:
         """Leave the server alone for a moment."""
         if self.source.pause_s > 0:
-            self._wait(self.source.pause_s)
+            self.patience.wait(self.source.pause_s)
 
     def _when_free(self) -> str:
         """Give the address once the server says that it takes a query; called before each try."""
@@ -222,17 +217,8 @@ class _Server:
         wait_s = seconds_until_free(text.decode("utf-8", "replace"))
         if wait_s > 0:
             logger.info("waiting %.0f s for a place at %s", wait_s, self.source.url)
-            self._wait_as_asked(wait_s)
+            self.patience(wait_s)
         return f"{self.source.url}/interpreter"
-
-    def _wait_as_asked(self, wait_s: float) -> None:
-        """Wait, or end where it would take too long; never ask before the server wants it."""
-        if wait_s > self._longest_wait_s:
-            raise HttpError(
-                f"the server asks to wait {wait_s:.0f} s, and a fetch waits no longer than "
-                f"{self._longest_wait_s:.0f} s"
-            )
-        self._wait(wait_s)
 
 
 @dataclass
