@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from minewatch.model._evaluation import read_evaluation as read_evaluation
     from minewatch.model._evaluation import write_evaluation as write_evaluation
     from minewatch.model._explain import explain as explain
+    from minewatch.model._folds import FoldSettings as FoldSettings
+    from minewatch.model._folds import make_splitter as make_splitter
     from minewatch.model._fusion import FusionDetector
+    from minewatch.model._kinds import make_detector as make_detector
     from minewatch.model._nulls import NullDetector as NullDetector
     from minewatch.model._onnx import OnnxDetector as OnnxDetector
     from minewatch.model._onnx import RunOptions as RunOptions
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
     from minewatch.model._predict import predict
     from minewatch.model._published import fetch_detector as fetch_detector
     from minewatch.model._report import write_model_report as write_model_report
+    from minewatch.model._report_make import ReportSettings as ReportSettings
+    from minewatch.model._report_make import report_detector as report_detector
+    from minewatch.model._stacked import stack_patches as stack_patches
     from minewatch.model._textures import TextureDetector as TextureDetector
     from minewatch.model._train import TrainSettings as TrainSettings
     from minewatch.model._train import train_detector
@@ -75,12 +81,14 @@ _MODULES = {
     "EmbeddingDetector": "_embeddings",
     "EnsembleDetector": "_ensemble",
     "EvaluationSettings": "_evaluation",
+    "FoldSettings": "_folds",
     "FusionDetector": "_fusion",
     "NearestNeighbourDistanceKFold": "_blocks_nndm",
     "NullDetector": "_nulls",
     "OnnxDetector": "_onnx",
     "RandomKFold": "_blocks",
     "RegionHoldout": "_blocks",
+    "ReportSettings": "_report_make",
     "RunOptions": "_onnx",
     "TextureDetector": "_textures",
     "TrainSettings": "_train",
@@ -96,14 +104,18 @@ _MODULES = {
     "learning_curve": "_compare",
     "load_applicability": "_applicability",
     "load_detector": "_onnx",
+    "make_detector": "_kinds",
+    "make_splitter": "_folds",
     "predict": "_predict",
     "read_evaluation": "_evaluation",
     "read_pixels": "_detector",
     "read_vectors": "_embeddings",
+    "report_detector": "_report_make",
     "run_ablations": "_ablations",
     "save_detector": "_onnx",
     "score_by": "_evaluate",
     "score_on": "_evaluate",
+    "stack_patches": "_stacked",
     "train_detector": "_train",
     "usual_splitters": "_compare",
     "write_evaluation": "_evaluation",
