@@ -126,3 +126,14 @@ class CoverageWarning(MinewatchWarning):
 
 class OffsetWarning(MinewatchWarning):
     """Values look as if the +1000 of processing baseline 04.00 were still in them."""
+
+
+def one_line(error: BaseException) -> str:
+    r"""Give an error's message in one line; its kind where it says nothing.
+
+    Examples
+    --------
+    >>> one_line(OSError("no space\n   left")), one_line(TimeoutError())
+    ('no space left', 'TimeoutError')
+    """
+    return " ".join(str(error).split()) or type(error).__name__

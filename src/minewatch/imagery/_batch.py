@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from minewatch import __version__
 from minewatch._progress import Progress, silent
-from minewatch.errors import ImageryError, LevelError, MinewatchError
+from minewatch.errors import ImageryError, LevelError, MinewatchError, one_line
 from minewatch.imagery._choose import choose_scenes
 from minewatch.imagery._compose import composite_dataset
 from minewatch.imagery._footprints import place_polygon
@@ -265,10 +265,8 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def _reason(error: Exception) -> str:
     """Give an error's message in one line; of one that nobody foresaw, its kind too."""
-    words = " ".join(str(error).split())
-    if isinstance(error, MinewatchError | ReadError) and words:
-        return words
-    return f"{type(error).__name__}: {words}"
+    words, kind = one_line(error), type(error).__name__
+    return words if isinstance(error, MinewatchError | ReadError) else f"{kind}: {words}"
 
 
 def _cells(

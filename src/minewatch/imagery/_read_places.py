@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minewatch.bands import MAX_DN, add_offset
-from minewatch.errors import SceneError
+from minewatch.errors import SceneError, one_line
 from minewatch.imagery._clouds import clear_pixels, clear_scores
 from minewatch.imagery._compose import median_of_views
 from minewatch.imagery._items import Scene
@@ -257,13 +257,9 @@ class GroupComposer:
             with self._lock:
                 for use in going_on:
                     if leave_out:
-                        use.place.meet_broken(step, _key(scene), _words(error))
+                        use.place.meet_broken(step, _key(scene), one_line(error))
                     else:
                         use.place.fail(step, error)
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _finished(stacks: Stacks, futures: Sequence[Future[None]]) -> Stacks:

@@ -15,6 +15,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from minewatch._http import RetryPolicy
+from minewatch.errors import one_line
 from minewatch.imagery._items import BandAsset
 from minewatch.imagery._links import local_path
 from minewatch.imagery._reader import Blocks, OpenRaster, ReadError
@@ -220,4 +221,4 @@ def _read_type(dataset: DatasetReader, href: str) -> tuple[np.dtype[Any], tuple[
 def _words(error: Exception) -> str:
     """Give GDAL's message in one line, without the signature of a link."""
     cause = error.__cause__ or error
-    return " ".join(str(cause).split()).partition("?")[0]
+    return one_line(cause).partition("?")[0]

@@ -16,6 +16,7 @@ from minewatch.errors import (
     InputError,
     LevelError,
     MissingExtraError,
+    one_line,
 )
 from minewatch.imagery import ImagerySource, SceneQuery
 from minewatch.patches._build_place import Place, take_place
@@ -62,7 +63,7 @@ def load_places(
                     reason = f"not tried: {failed_in_a_row} places before it failed in a row"
                     break
         except ImageryError as error:
-            reason = _reason(error)
+            reason = one_line(error)
     for key in geoboxes:
         if key in waiting:
             yield key, Failure(key, STAGE, reason)
@@ -123,9 +124,4 @@ def _take(
 
 def _failure(key: str, error: Exception) -> Failure:
     logger.info("%s failed", key, exc_info=error)
-    return Failure(key, STAGE, _reason(error))
-
-
-def _reason(error: Exception) -> str:
-    """Give an error's message in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return Failure(key, STAGE, one_line(error))
