@@ -25,7 +25,7 @@ from minewatch.context._columns import (
 from minewatch.context._features import Features
 from minewatch.context._ground import Ground, join_area, to_crs, to_metres, to_plane, zone_of
 from minewatch.context._layers import TARGET, Layer
-from minewatch.context._outline import diagonal_m, outline
+from minewatch.context._outline import outline
 from minewatch.context._plane import Membership, Places, Plane
 from minewatch.context._runs import Runs
 from minewatch.context._sheet import Sheet
@@ -198,9 +198,9 @@ def _look(
         rows = placed[zones == zone]
         longitude, latitude = places[rows].T
         crs = f"EPSG:{zone}"
-        margin_m = radii[-1] + 2.0 * cut.diagonal_m
-        chosen, plane = _plane(mapped, crs, longitude, latitude, margin_m)
         own = Places(*to_plane(crs, longitude, latitude), cut.outlines(rows, crs, places[rows]))
+        margin_m = max(radii[-1], float(own.corner_m.max()))
+        chosen, plane = _plane(mapped, crs, longitude, latitude, margin_m)
         for lot, around in look_around(own, plane, np.array(radii)):
             found = around.feature >= 0
             around.feature[found] = chosen[around.feature[found]]
@@ -232,11 +232,6 @@ class _Cut:
         positions = index.get_indexer(pd.Index(list(geoboxes), dtype=object))
         found = zip(positions, geoboxes.values(), strict=True)
         return cls(grid, {int(row): geobox for row, geobox in found if row >= 0})
-
-    @property
-    def diagonal_m(self) -> float:
-        """About the longest diagonal of any patch, metres."""
-        return max([self.grid.diagonal_m, *map(diagonal_m, self.own.values())])
 
     def outlines(self, rows: IntArray, crs: str, places: FloatArray) -> AnyArray:
         """Draw the patches of sites of one zone, polygons in its plane."""

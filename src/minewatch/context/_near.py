@@ -18,7 +18,7 @@ _CELLS_ALONG: Final = 8
 """Cells that the distance which is searched is divided into."""
 _ROW: Final = 1 << 32
 """What a row of cells counts; more than any row has columns."""
-_MOST_PAIRS: Final = 300_000
+_MOST_PAIRS: Final = 100_000
 """Pairs of a place and a circle that are held at a time, about."""
 _MOST_PLACES: Final = 2_048
 _ROOM_M: Final = 1e-3

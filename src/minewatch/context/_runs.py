@@ -47,8 +47,7 @@ class Runs:
         """Take features apart; those without geometry have no run."""
         parts, owner = simple_parts(geometry)
         kinds = shapely.get_type_id(parts)
-        holed = kinds == shapely.GeometryType.POLYGON
-        holed[holed] = shapely.get_num_interior_rings(parts[holed]) > 0
+        holed = shapely.get_num_interior_rings(parts) > 0
         if holed.any():
             rings, of_area = shapely.get_rings(parts[holed], return_index=True)
             owners = np.concatenate([owner[~holed], owner[holed][of_area]])
