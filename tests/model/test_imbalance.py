@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score
 from minewatch import toy
 from minewatch.model import BlockKFold, TreeDetector, _metrics, cross_validate, train_detector
 from minewatch.model._evaluate_folds import plan_splits, read_sample
+from minewatch.model._evaluate_tables import Resampling, metrics_table
 from minewatch.model._evaluation import EvaluationSettings
 from minewatch.model._train import TrainSettings
 from minewatch.model._training import draw_equal
@@ -96,6 +97,23 @@ def test_average_precision_at_a_share_of_mining_is_that_of_weighed_sites(prevale
     others = (1 / prevalence - 1) * is_mining.sum() / (~is_mining).sum()
     weights = np.where(is_mining, 1.0, others)
     assert found == pytest.approx(average_precision_score(is_mining, score, sample_weight=weights))
+
+
+def test_no_false_alarm_among_few_sites_promises_little_where_mining_is_rare():
+    label = np.array([1, 0] * 10)
+    predictions = pd.DataFrame(
+        {
+            "model": "perfect", "site_id": [str(i) for i in range(20)], "fold": 0,
+            "block": [str(i // 2) for i in range(20)], "label": label, "score": label * 1.0,
+            "probability": label * 1.0, "at_f1": pd.array(label == 1, dtype="boolean"),
+        }
+    )  # fmt: skip
+    table = metrics_table(predictions, Resampling.of(predictions, FAST, 0))[0]
+    specificity = table.query("metric == 'specificity'")["low"].iloc[0]
+    rows = table.query("metric == 'precision' and prevalence.notna()").set_index("prevalence")
+    assert rows["value"].tolist() == [1.0, 1.0, 1.0]
+    for share, low in rows["low"].items():
+        assert low == pytest.approx(share / (share + (1 - specificity) * (1 - share)))
 
 
 def test_where_mining_is_rarer_average_precision_is_lower(dataset):

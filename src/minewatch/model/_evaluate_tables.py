@@ -142,6 +142,8 @@ def _rows(name: str, figures: Figures, resampling: Resampling) -> Iterator[dict[
     }
     for (metric, threshold, prevalence), values in figures.by_key.items():
         low, high = resampling.interval(float(values[0]), values[1:], _blocks_of(scored, metric))
+        if metric == "precision" and prevalence is not None and values[0] == 1.0:
+            low = _least_precision(figures, threshold, prevalence, resampling)
         yield {
             "model": name,
             "metric": metric,
@@ -152,6 +154,21 @@ def _rows(name: str, figures: Figures, resampling: Resampling) -> Iterator[dict[
             "high": high,
             **about,
         }
+
+
+def _least_precision(
+    figures: Figures, threshold: str, prevalence: float, resampling: Resampling
+) -> float:
+    """Give the low end of precision where no site without mining was taken for mining.
+
+    A few sites without a false alarm do not show that there is none among the many where mining is
+    rare: precision follows from the low end of specificity.
+    """
+    specificity = figures.by_key["specificity", threshold, None]
+    n_blocks = _blocks_of(figures.scored, "specificity")
+    least, _ = resampling.interval(float(specificity[0]), specificity[1:], n_blocks)
+    hits = float(figures.by_key["sensitivity", threshold, None][0]) * prevalence
+    return hits / (hits + (1.0 - least) * (1.0 - prevalence))
 
 
 def differences_table(

@@ -226,13 +226,13 @@ def operating_section(evaluation: Evaluation) -> Section:
     points = _points_table(evaluation, model)
     rare = operating[operating["prevalence_share"] == operating["prevalence_share"].min()]
     best = rare.sort_values("precision", ascending=False).iloc[0]
-    share = format_percent(float(best["prevalence_share"]))
+    columns = ("prevalence_share", "precision", "precision_low", "precision_high")
+    share, value, low, high = (format_percent(float(best[name])) for name in columns)
     return Section(
         key,
         title,
         seen=(
-            f"Where {share} of all places are mines, {format_percent(best['precision'])} of what "
-            f"{model} takes for mining is mining, at the threshold for "
+            f"Where {share} of all places are mines, {value} ({low} to {high}) of what {model} takes for mining is mining, at the threshold for "
             f"{threshold_words(best['threshold'])}."
         ),
         advice=(
