@@ -47,9 +47,14 @@ def length_within(segments: Segments, radius_m: float) -> FloatArray:
     >>> length_within(Segments(*np.array([[-9.0], [3.0], [9.0], [3.0]])), 5.0)
     array([8.])
     """
-    enters, leaves = _crossings(segments, radius_m)
-    whole = np.hypot(segments.x2 - segments.x1, segments.y2 - segments.y1)
-    return whole * (leaves - enters)
+    x1, y1, x2, y2 = segments
+    length = np.hypot(x2 - x1, y2 - y1)
+    # What has both its ends within is within.
+    square = radius_m**2
+    rows = np.flatnonzero((x1 * x1 + y1 * y1 >= square) | (x2 * x2 + y2 * y2 >= square))
+    enters, leaves = _crossings(Segments(x1[rows], y1[rows], x2[rows], y2[rows]), radius_m)
+    length[rows] *= leaves - enters
+    return length
 
 
 def area_within(edges: Segments, radius_m: float) -> FloatArray:
