@@ -53,7 +53,9 @@ def test_neither_far_circles_nor_other_places_change_the_order(seed: int) -> Non
 def test_areas_that_are_judged_simple_are_valid_and_have_their_area(seed: int) -> None:
     random = np.random.default_rng(seed)
     drawn = [shapely.Polygon(random.normal(0.0, 50.0, (5, 2))) for _ in range(40)]
-    drawn += [shapely.Point(*place).buffer(9.0, quad_segs=5) for place in random.normal(0.0, 50.0, (5, 2))]
+    drawn += [
+        shapely.Point(*place).buffer(9.0, quad_segs=5) for place in random.normal(0.0, 50.0, (5, 2))
+    ]
     # Twice around: each corner turns one way, and yet it is no valid area.
     angle = np.arange(5) * 4.0 * np.pi / 5.0
     drawn.append(shapely.Polygon(np.column_stack([np.cos(angle), np.sin(angle)]) * 40.0))
