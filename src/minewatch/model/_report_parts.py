@@ -232,7 +232,8 @@ def operating_section(evaluation: Evaluation) -> Section:
         key,
         title,
         seen=(
-            f"Where {share} of all places are mines, {value} ({low} to {high}) of what {model} takes for mining is mining, at the threshold for "
+            f"Where {share} of all places are mines, {value} ({low} to {high}) of what {model} "
+            f"takes for mining is mining, at the threshold for "
             f"{threshold_words(best['threshold'])}."
         ),
         advice=(
