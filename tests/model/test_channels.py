@@ -14,7 +14,7 @@ from minewatch.model._channel_statistics import channel_statistic_names, channel
 from minewatch.model._channels import channel_names
 from minewatch.model._features import patch_statistics
 from minewatch.model._onnx import RunOptions
-from minewatch.model._stacked import nearness, stack_patches
+from minewatch.model._stacked import nearness, open_stacked, stack_patches
 from minewatch.model._textures import TextureDetector
 from minewatch.model._trees import TreeDetector
 
@@ -345,7 +345,9 @@ def test_channels_that_look_less_far_are_refused(two_dates, around, tmp_path):
     after, _ = two_dates
     near = write_context(tmp_path / "near", after.sites, around.features, max_distance_m=500.0)
     with pytest.raises(InputError, match="look 500 m far"):
-        stack_patches(after, context=near)
+        stack_patches(after, context=near, measures=["distance"])
+    stacked = open_stacked(after.path, channels=near.path, drawn="all")
+    assert stacked.channels == (*BANDS, "osm:highway")
 
 
 class TestNetwork:

@@ -12,7 +12,7 @@ from minewatch.model._explain_gradients import (
     map_gradients,
     method_words,
 )
-from minewatch.model._explain_maps import draw_drops
+from minewatch.model._explain_maps import background_fill, draw_drops
 from minewatch.model._trees import TreeDetector
 
 N, SIZE = 40, 24
@@ -126,8 +126,13 @@ def test_gradients_find_the_bright_square(network, spotted):
     assert isinstance(network, Attributing)
     table = map_gradients(lambda _: (network, None), pixels, None, fine_px=4, told=quiet)
     assert set(table["method"]) == {GRADIENTS}
-    assert len(table) == SIZE**2
+    assert len(table) == (SIZE // 4) ** 2
+    gain = network.attribute(pixels, background_fill(pixels)).sum()
+    assert table["drop"].sum() == pytest.approx(gain, abs=1e-6)
     row, column = centre_of(draw_drops(table, SIZE, SIZE))
     assert row == pytest.approx(7.5, abs=2.5)
     assert column == pytest.approx(17.5, abs=2.5)
     assert "Integrated gradients" in method_words(table)
+    single = map_gradients(lambda _: (network, None), pixels, None, fine_px=1, told=quiet)
+    assert len(single) == SIZE**2
+    assert single["drop"].sum() == pytest.approx(table["drop"].sum())

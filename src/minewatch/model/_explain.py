@@ -52,8 +52,7 @@ class ExplainSettings(Settings):
     """What hides a square: the patch's own median by band, or that of training patches without
     mining (of all patches without mining for a saved detector)."""
     fine_px: int = Field(default=4, ge=0)
-    """Side of the squares of the fine map, pixels, where a detector has no gradients
-    (`map_gradients`); 0 for no fine map."""
+    """Side of the squares of the fine map, pixels (`map_gradients`); 0 for no fine map."""
     n_resamples: int = Field(default=1000, ge=100)
     """How often blocks are drawn with replacement for the intervals."""
     confidence: Share = 0.95

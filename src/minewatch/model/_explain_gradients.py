@@ -38,10 +38,13 @@ def map_gradients(
 
     Where a detector can be differentiated (`CnnDetector`), by integrated gradients [1]_: gradients
     of the score along the straight way from a patch of its fill alone to the patch itself, summed
-    over bands. What all pixels add is then the score less that of the fill. Any other detector is
-    asked again with each square of `fine_px` on its way to the fill: a one-sided difference in the
-    place of the gradient. Its step goes all the way, for trees have no slope: a smaller step mostly
-    crosses none of their thresholds.
+    over bands and squares. What all of them add is the score less that of the fill. Squares of 4 px
+    are the cells of the network's feature map; within one, which pixel is the largest is mostly
+    chance, and so is which of them gets the gradient.
+
+    Any other detector is asked again with each square on its way to the fill: a one-sided
+    difference in the place of the gradient. Its step goes all the way, for trees have no slope: a
+    smaller step mostly crosses none of their thresholds.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def map_gradients(
     context
         The context table, or None.
     fine_px
-        Side of the squares of differences, pixels; they do not overlap.
+        Side of the squares, pixels; they do not overlap. 1 for single pixels.
     told
         Called after each patch.
 
@@ -61,8 +64,8 @@ def map_gradients(
     -------
     DataFrame
         `site_id`, `top_px`, `left_px`, `square_px`, `score` (whole), `drop` (what the square adds
-        to the score; above 0 where it speaks for mining), `method` (``integrated gradients`` with
-        squares of 1 px, or ``differences``).
+        to the score; above 0 where it speaks for mining), `method` (``integrated gradients``
+        or ``differences``).
 
     References
     ----------
@@ -76,7 +79,7 @@ def map_gradients(
         hide = background_fill(patch) if fill is None else fill
         row = None if context is None else context.loc[[site_id]]
         if isinstance(detector, Attributing):
-            tables.append(_by_gradients(detector, patch, row, hide))
+            tables.append(_by_gradients(detector, patch, row, hide, fine_px))
         else:
             found = occlude(detector, patch, row, hide, square_px=fine_px, stride_px=fine_px)
             tables.append(found.drop(columns="score_hidden").assign(method=DIFFERENCES))
@@ -93,13 +96,13 @@ def method_words(table: pd.DataFrame) -> str:
     table
         As from `map_gradients`, at least one row.
     """
+    side = int(table["square_px"].iloc[0])
     if table["method"].iloc[0] == GRADIENTS:
         return (
-            "Integrated gradients: what every pixel, all bands together, adds to the score on the "
-            "way from the patch's fill to the patch itself (Sundararajan and others 2017). One "
-            "scale for all, which the strongest 2 % leave."
+            f"Integrated gradients: what every square of {side} px, all bands together, adds to "
+            "the score on the way from the patch's fill to the patch itself (Sundararajan and "
+            "others 2017). One scale for all, which the strongest 2 % leave."
         )
-    side = int(table["square_px"].iloc[0])
     return (
         f"What every square of {side} px adds to the score: the score less that without it, for a "
         "detector that has no gradients. One scale for all, which the strongest 2 % leave."
@@ -107,11 +110,18 @@ def method_words(table: pd.DataFrame) -> str:
 
 
 def _by_gradients(
-    detector: Attributing, patch: xr.DataArray, context: pd.DataFrame | None, fill: Values
+    detector: Attributing,
+    patch: xr.DataArray,
+    context: pd.DataFrame | None,
+    fill: Values,
+    fine_px: int,
 ) -> pd.DataFrame:
-    """Give a row for each pixel of one patch."""
+    """Give a row for each small square of one patch."""
     added = detector.attribute(patch, fill)[0]
-    rows, columns = np.indices(added.shape)
+    starts = [range(0, side, fine_px) for side in added.shape]
+    for axis, edges in enumerate(starts):
+        added = np.add.reduceat(added, edges, axis=axis)
+    rows, columns = np.meshgrid(*starts, indexing="ij")
     whole = np.nan
     if isinstance(detector, Detector):
         whole = float(score_mining(detector, patch, context)[0])
@@ -120,7 +130,7 @@ def _by_gradients(
             "site_id": str(patch["site"].to_numpy()[0]),
             "top_px": rows.ravel(),
             "left_px": columns.ravel(),
-            "square_px": 1,
+            "square_px": fine_px,
             "score": whole,
             "drop": added.ravel(),
             "method": GRADIENTS,

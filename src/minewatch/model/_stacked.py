@@ -165,7 +165,7 @@ def stack_patches(
     """
     if before is not None:
         _check_before(dataset, before)
-    drawn = _drawn(context)
+    drawn = _drawn(context, measures)
     names: tuple[str, ...] = ()
     if drawn is not None:
         chosen = _choose_layers(drawn, layers)
@@ -200,8 +200,8 @@ def open_stacked(
     channels
         A folder of context with channels; None for none.
     drawn
-        What is taken of each layer; ``all`` is whatever was drawn, for a detector knows what it
-        wants.
+        What is taken of each layer; ``all`` is whatever was drawn and can be taken, for a detector
+        knows what it wants.
 
     Raises
     ------
@@ -216,8 +216,8 @@ def open_stacked(
     if drawn in ("presence", "distance"):
         measures = (drawn,)
     if drawn == "all" and context is not None and context.channels is not None:
-        there = context.channels
-        measures = tuple(measure for measure, name in _DRAWN.items() if name in there)
+        far = _looks_far(context) and _DRAWN["distance"] in context.channels
+        measures = ("presence", "distance") if far else ("presence",)
     earlier = None if before is None else PatchDataset.open(before)
     return stack_patches(patches, before=earlier, context=context, measures=measures)
 
@@ -297,20 +297,25 @@ def _refuse_sites(sites: Sequence[str] | pd.Index, fault: str) -> None:
         raise InputError(f"{len(sites)} sites {fault} ({named}{' …' if len(sites) > 5 else ''})")
 
 
-def _drawn(context: Context | xr.Dataset | None) -> xr.Dataset | None:
+def _drawn(context: Context | xr.Dataset | None, measures: Sequence[Measure]) -> xr.Dataset | None:
     if not isinstance(context, Context):
         return context
     if context.channels is None:
         raise NotThereError(
             f"{context.path} has no channels; measure the context with them (with_channels=True)"
         )
-    reach = context.info["settings"]["max_distance_m"]
-    if reach not in (None, FAR_M):
+    if "distance" in measures and not _looks_far(context):
+        reach = context.info["settings"]["max_distance_m"]
         raise InputError(
-            f"the channels of {context.path} look {reach:g} m far, and detectors take those that "
-            f"look {FAR_M:g} m; measure the context again (max_distance_m={FAR_M:g})"
+            f"the channels of {context.path} look {reach:g} m far, and detectors take distances up "
+            f"to {FAR_M:g} m; measure the context again (max_distance_m={FAR_M:g}), or take the "
+            "presence alone"
         )
     return context.channels
+
+
+def _looks_far(context: Context) -> bool:
+    return context.info["settings"]["max_distance_m"] in (None, FAR_M)
 
 
 def _choose_layers(drawn: xr.Dataset, layers: Sequence[str] | None) -> list[str]:
