@@ -35,13 +35,13 @@ cut = "grid"
 source = "valley.osm.pbf"
 layers = ["highway", "waterway"]
 radii_m = [500]
-channels = false
 """
 MODEL = """
 [model]
 n_splits = 2
 block_m = 3000
 n_trees = 20
+channels = true
 """
 STAGES = ["sites", "patches", "context", "model"]
 
@@ -71,6 +71,13 @@ def test_detectors_with_and_without_context_are_saved_and_score_patches(study):
     assert "highway_nearest_m" in wider.card.context_columns
     assert not any(name.startswith("target") for name in wider.card.context_columns)
     assert not {"longitude", "latitude"} & set(wider.card.context_columns)
+
+
+def test_trees_see_context_as_channels_where_that_is_asked_for(study):
+    drawn = load_detector(study / "models" / "trees-channels").card
+    assert drawn.bands == ("B04", "B03", "B02", "osm:highway", "osm:waterway")
+    assert drawn.context_columns == ()
+    assert "roc_auc" in {metric.name for metric in drawn.metrics}
 
 
 def test_null_models_stand_beside_the_detector(study):

@@ -24,6 +24,7 @@ FOLDER: Final = "models"
 MEASURES: Final = "context/measures.parquet"
 TREES: Final = "trees"
 WITH_CONTEXT: Final = "trees-context"
+WITH_CHANNELS: Final = "trees-channels"
 REPORT: Final = f"{FOLDER}/report"
 
 
@@ -58,6 +59,8 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
                 overwrite=True, progress=progress,
             )
         )  # fmt: skip
+        if section.channels:
+            found.append(_train_channels(study, section, dataset, folds, progress))
     made = report_detector(
         _detector(section),
         dataset,
@@ -70,6 +73,29 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
     )
     words = [_words(one) for one in (*found, made.trained)]
     return f"AUC {', '.join(words)}; {splitter.describe()}"
+
+
+def _train_channels(
+    study: Path,
+    section: ModelSection,
+    dataset: PatchDataset,
+    folds: "FoldSettings",
+    progress: Progress,
+) -> "Trained":
+    """Train on context that is drawn beside the bands."""
+    from minewatch.model._folds import make_splitter
+    from minewatch.model._stacked import open_stacked
+    from minewatch.model._train import train_detector
+
+    return train_detector(
+        _detector(section),
+        open_stacked(study / DATASET, channels=(study / MEASURES).parent, drawn="all"),
+        study / FOLDER / WITH_CHANNELS,
+        splitter=make_splitter(folds, dataset),
+        settings=_asked(section, WITH_CHANNELS).training,
+        overwrite=True,
+        progress=progress,
+    )
 
 
 def _words(trained: "Trained") -> str:

@@ -33,6 +33,8 @@ class ModelSection(Settings):
     """Shares of mining among all places at which precision is given."""
     licence: str | None = None
     """SPDX identifier or words, for the cards; else they say that none is stated."""
+    channels: bool = False
+    """Whether trees are trained on context drawn as channels beside the bands too."""
     n_trees: int = Field(default=400, ge=1)
     """Number of trees."""
     random_state: int = 0
