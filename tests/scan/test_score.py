@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minewatch import _store
 from minewatch.bands import band_names
 from minewatch.errors import BandError, InputError, LevelError
-from minewatch.model import Card, OnnxDetector
+from minewatch.model import Card, OnnxDetector, convert_keras
 from minewatch.model._card import MissingPixels, Preparation
 from minewatch.model._cnn_layers import (
     Conv,
@@ -20,9 +20,12 @@ from minewatch.model._cnn_layers import (
     reference_network,
 )
 from minewatch.model._cnn_onnx import write_network
+from minewatch.scan._dense_padded import PaddedNetwork
 from minewatch.scan._score import score_tile, way_of_scoring
+from minewatch.scan._tile import Windows
 
 BANDS = band_names("rgbn-swir")
+KEEP = MissingPixels(method="keep", most_share=0.5)
 WHERE = {"level": "L2A", "resolution_m": 10.0}
 
 
@@ -80,7 +83,7 @@ def make_detector(network: Network, *, n_members=1, missing=None, seed=0, bands=
         bands=bands,
         level="L2A",
         size_px=network.size_px,
-        preparation=Preparation(missing=missing or MissingPixels(method="keep", most_share=0.5)),
+        preparation=Preparation(missing=missing or KEEP),
         licence="MIT",
         digest=_store.digest_bytes(content),
     )
@@ -94,7 +97,7 @@ def grid(height, width, size, stride):
     return every[0].ravel(), every[1].ravel()
 
 
-def by_patches(detector, tile, rows, columns):
+def by_patches(detector, tile, rows, columns, where=WHERE):
     """The truth: each window cut out, as a patch."""
     size = detector.card.size_px
     cut = [
@@ -104,7 +107,7 @@ def by_patches(detector, tile, rows, columns):
         np.stack(cut),
         dims=("site", "band", "y", "x"),
         coords={"site": np.arange(len(cut)), "band": tile["band"].to_numpy()},
-        attrs=WHERE,
+        attrs=where,
     )
     return detector.score(patches)
 
@@ -120,6 +123,11 @@ def assert_same(table, truth):
 @pytest.fixture(scope="module")
 def dense():
     return make_detector(dense_network(48, 4), n_members=2)
+
+
+@pytest.fixture(scope="module")
+def padded():
+    return make_detector(reference_network(36, 4), missing=KEEP)
 
 
 def test_a_network_that_pads_nothing_is_run_over_the_tile_at_once(dense):
@@ -169,11 +177,46 @@ def test_bands_are_found_by_name(dense):
     pd.testing.assert_frame_equal(score_tile(dense, more, rows, columns, **WHERE), plain)
 
 
-def test_other_networks_are_scored_window_by_window_with_the_same_result():
-    detector = make_detector(reference_network(18, 4))
+@pytest.mark.parametrize("stride", [24, 12, 18])
+def test_networks_that_pad_share_their_first_block_and_nothing_else_changes(stride):
+    detector = make_detector(reference_network(48, 6), missing=KEEP)
+    assert way_of_scoring(detector) == "shared first block"
+    tile = random_tile(260, 200, 6, n_missing=3)
+    rows, columns = grid(260, 200, 48, stride)
+    table = score_tile(detector, tile, rows, columns, **WHERE)
+    assert_same(table, by_patches(detector, tile, rows, columns))
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_windows_of_networks_that_pad_may_lie_anywhere_too(padded, data):
+    tile = random_tile(70, 80, 7)
+    n_windows = data.draw(st.integers(2, 40))
+    pairs = st.tuples(st.integers(0, 12), st.integers(0, 16))
+    chosen = data.draw(st.lists(pairs, min_size=n_windows, max_size=n_windows))
+    rows, columns = 2 * np.array(chosen).T + data.draw(st.integers(0, 1))
+    table = score_tile(padded, tile, rows, columns, **WHERE)
+    truth = by_patches(padded, tile, rows, columns)
+    np.testing.assert_allclose(table["score"], truth["score"], rtol=0, atol=1e-5)
+
+
+def test_what_is_shared_is_exact_for_every_window(padded):
+    """Whichever way is cheaper, both are right: this one is asked for."""
+    network = PaddedNetwork.of(padded)
+    tile = random_tile(120, 131, 8).to_numpy()
+    rows, columns = grid(120, 131, 36, 6)
+    some = np.random.default_rng(0).permutation(len(rows))[:70]
+    windows = Windows(rows[some], columns[some], 36)
+    together, apart = (run(tile, windows) for run in (network._together, network._apart))
+    np.testing.assert_allclose(together, apart, rtol=0, atol=1e-6)
+    assert apart.std() > 1e-3
+
+
+def test_networks_whose_patches_the_pooling_does_not_divide_are_scored_window_by_window():
+    detector = make_detector(reference_network(19, 4))
     assert way_of_scoring(detector) == "window by window"
     tile = random_tile(100, 90, 6, n_missing=2)
-    rows, columns = grid(100, 90, 18, 5)
+    rows, columns = grid(100, 90, 19, 5)
     table = score_tile(detector, tile, rows, columns, **WHERE)
     assert_same(table, by_patches(detector, tile, rows, columns))
 
@@ -205,3 +248,38 @@ def test_what_does_not_fit_is_refused(dense):
         score_tile(dense, tile[:, :40], at, at, **WHERE)
     with pytest.raises(InputError, match="context of 2"):
         score_tile(dense, tile, at, at, context=pd.DataFrame(index=["a", "b"]), **WHERE)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("stem", "way"),
+    [
+        ("48px_v3.7-a_2024-01-17", "shared first block"),
+        ("48px_v3.2-3.7ensemble_2024-02-13", "shared first block"),
+        ("44px_v2.6_rgb_2021-11-11", "window by window"),
+    ],
+)
+def test_published_detectors_give_a_tile_the_scores_of_its_windows(shared_data, stem, way):
+    pytest.importorskip("h5py", reason="h5py is not installed: pip install 'minewatch[convert]'")
+    detector = convert_keras(shared_data / "amw" / "models" / f"{stem}.h5")
+    assert way_of_scoring(detector) == way
+    card = detector.card
+    tile = published_patches(shared_data, stem, card)
+    rows, columns = grid(*tile.shape[1:], card.size_px, card.size_px // 2)
+    where = {"level": card.level, "resolution_m": card.resolution_m}
+    table = score_tile(detector, tile, rows, columns, **where)
+    assert_same(table, by_patches(detector, tile, rows, columns, where))
+
+
+def published_patches(shared_data, stem, card):
+    """The patches that TensorFlow's answers are known for, side by side: 4 × 6 of them."""
+    with np.load(shared_data / "amw" / "models" / "expected_scores.npz") as known:
+        patches = np.moveaxis(known[f"{stem}__x"][:24], -1, 1)
+    for step in card.preparation.steps:
+        if step.step == "standardise":
+            mean, deviation = (np.reshape(v, (-1, 1, 1)) for v in (step.mean, step.deviation))
+            patches = patches * deviation + mean
+    size, n_bands = card.size_px, len(card.bands)
+    tile = patches.reshape(4, 6, n_bands, size, size).transpose(2, 0, 3, 1, 4)
+    whole = tile.reshape(n_bands, 4 * size, 6 * size).astype("float32")
+    return xr.DataArray(whole, dims=("band", "y", "x"), coords={"band": list(card.bands)})

@@ -9,8 +9,7 @@ import numpy as np
 from minewatch.errors import DetectorError
 from minewatch.model._cnn_onnx import DENSE_KEY
 from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
-from minewatch.scan._tile import Values, Windows
-from minewatch.types import IntArray
+from minewatch.scan._tile import Values, Windows, cut_windows
 
 _WINDOWS_APART: Final = 64
 """Windows run at once, where each is run by itself."""
@@ -57,39 +56,26 @@ class DenseNetwork:
     def score(self, prepared: Values, windows: Windows) -> Values:
         """Score windows of a prepared tile (band, y, x): (window,)."""
         scores = np.empty(len(windows), dtype=np.float32)
-        for chosen in windows.by_grid(self.stride_px):
+        for chosen in windows.by_block(self.stride_px, _BLOCK_PX):
             group = windows[chosen]
             run = self._together if _pays(group) else self._apart
             scores[chosen] = run(prepared, group)
         return np.clip(scores, 0.0, 1.0, out=scores)
 
     def _together(self, prepared: Values, windows: Windows) -> Values:
-        """Run the network over blocks of the tile, each with all windows that begin in it."""
-        scores = np.empty(len(windows), dtype=np.float32)
-        top, left = int(windows.rows.min()), int(windows.columns.min())
-        step = max(self.stride_px, (_BLOCK_PX - self.window_px) // self.stride_px * self.stride_px)
-        block_rows, block_columns = (windows.rows - top) // step, (windows.columns - left) // step
-        for block in np.unique(block_rows * (1 << 32) + block_columns):
-            chosen = np.flatnonzero(block_rows * (1 << 32) + block_columns == block)
-            part = windows[chosen]
-            rows, columns = part.extent
-            pixels = np.ascontiguousarray(prepared[None, :, rows, columns])
-            scores_there = self.session.run([self.scores], {PIXELS_INPUT: pixels})[0][0]
-            scores[chosen] = scores_there[self._cell(part.rows), self._cell(part.columns)]
-        return scores
-
-    def _cell(self, starts: IntArray) -> IntArray:
-        return np.asarray((starts - starts.min()) // self.stride_px, dtype=np.int64)
+        rows, columns = windows.extent
+        pixels = np.ascontiguousarray(prepared[None, :, rows, columns])
+        scores: Values = self.session.run([self.scores], {PIXELS_INPUT: pixels})[0][0]
+        row, column = windows.rows - rows.start, windows.columns - columns.start
+        there: Values = scores[row // self.stride_px, column // self.stride_px]
+        return there
 
     def _apart(self, prepared: Values, windows: Windows) -> Values:
-        size = windows.size_px
-        views = np.lib.stride_tricks.sliding_window_view(prepared, (size, size), axis=(1, 2))
-        parts = []
-        for start in range(0, len(windows), _WINDOWS_APART):
-            part = windows[start : start + _WINDOWS_APART]
-            cut = np.ascontiguousarray(np.moveaxis(views[:, part.rows, part.columns], 0, 1))
-            parts.append(self.session.run([self.scores], {PIXELS_INPUT: cut})[0][:, 0, 0])
-        return np.concatenate(parts)
+        parts = [
+            self.session.run([self.scores], {PIXELS_INPUT: cut_windows(prepared, part)})[0]
+            for part in windows.parts(_WINDOWS_APART)
+        ]
+        return np.concatenate(parts).ravel()
 
 
 def _pays(windows: Windows) -> bool:

@@ -12,6 +12,7 @@ from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._onnx import OnnxDetector
 from minewatch.model._prepare import prepare, why_not
 from minewatch.scan._dense import DenseNetwork
+from minewatch.scan._dense_padded import PaddedNetwork
 from minewatch.scan._tile import Tile, Values, Windows
 from minewatch.types import FloatArray, IntArray, Level
 
@@ -111,18 +112,26 @@ def score_tile(
 
 
 def way_of_scoring(detector: OnnxDetector) -> str:
-    """Say how a detector's windows share work: ``dense`` or ``window by window``.
+    """Say how a detector's windows share work.
 
-    ``dense``: a network that pads nothing and says how its windows lie in a tile
-    (``minewatch.dense`` in its metadata) runs over the tile at once. Windows that do not lie on a
-    common grid of its stride are scored one by one.
+    Returns
+    -------
+    str
+        ``dense``: a network that pads nothing and says how its windows lie in a tile
+        (``minewatch.dense`` in its metadata) runs over the tile at once; ``shared first block``: of
+        a network that pads patches with zeros, windows share the first block but its edges;
+        ``window by window``: nothing is shared. Windows that lie too far apart, or not on a common
+        grid, share nothing whatever the network.
     """
-    return "window by window" if _shared(detector) is None else "dense"
+    shared = _shared(detector)
+    if shared is None:
+        return "window by window"
+    return "dense" if isinstance(shared, DenseNetwork) else "shared first block"
 
 
 @lru_cache(maxsize=4)
-def _shared(detector: OnnxDetector) -> DenseNetwork | None:
-    return DenseNetwork.of(detector)
+def _shared(detector: OnnxDetector) -> DenseNetwork | PaddedNetwork | None:
+    return DenseNetwork.of(detector) or PaddedNetwork.of(detector)
 
 
 def _check_tile(

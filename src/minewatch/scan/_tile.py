@@ -37,11 +37,29 @@ class Windows:
             for starts in (self.rows, self.columns)
         )  # type: ignore[return-value]  # two
 
-    def by_grid(self, step_px: int) -> Iterator[IntArray]:
-        """Group windows whose rows and columns differ by multiples of a step: places of each."""
-        offset = self.rows % step_px * step_px + self.columns % step_px
-        for value in np.unique(offset):
-            yield np.flatnonzero(offset == value)
+    def parts(self, n_windows: int) -> Iterator["Windows"]:
+        """Give some windows at a time, in order."""
+        for start in range(0, len(self), n_windows):
+            yield self[start : start + n_windows]
+
+    def by_block(self, step_px: int, block_px: int) -> Iterator[IntArray]:
+        """Group windows that lie near one another and on one grid: places of each group.
+
+        Parameters
+        ----------
+        step_px
+            Rows and columns of a group differ by multiples of this.
+        block_px
+            About how many pixels the windows of a group cover along a side.
+        """
+        block = max(step_px, (block_px - self.size_px) // step_px * step_px)
+        keys = []
+        for starts in (self.rows, self.columns):
+            offset = starts % step_px
+            keys += [offset, (starts - offset) // block]
+        _, group = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)
+        order = np.argsort(group.ravel(), kind="stable")
+        yield from np.split(order, np.cumsum(np.bincount(group.ravel()))[:-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +97,12 @@ class Tile:
             + running[top, left]
         )
         return np.asarray(counts / np.float64(size * size), dtype=np.float64)
+
+
+def cut_windows(pixels: Values, windows: Windows) -> Values:
+    """Cut windows out of pixels (band, y, x): (window, band, y, x)."""
+    size = windows.size_px
+    cut = np.empty((len(windows), len(pixels), size, size), dtype=np.float32)
+    for i, (row, column) in enumerate(zip(windows.rows, windows.columns, strict=True)):
+        cut[i] = pixels[:, row : row + size, column : column + size]
+    return cut
