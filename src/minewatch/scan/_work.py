@@ -1,0 +1,232 @@
+"""The work on one tile: read its pixels, score its windows, say of each what was seen."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from minewatch.imagery import ImagerySource, SceneQuery
+from minewatch.model._applicability import Applicability
+from minewatch.model._onnx import OnnxDetector
+from minewatch.scan._context import WindowContext
+from minewatch.scan._pixels import Piece, read_pieces
+from minewatch.scan._score import score_tile
+from minewatch.scan._windows import Windows
+
+Status: TypeAlias = Literal["scored", "few clear views", "no data", "failed"]
+
+SCORED: Final[Status] = "scored"
+FEW: Final[Status] = "few clear views"
+NO_DATA: Final[Status] = "no data"
+FAILED: Final[Status] = "failed"
+_BYTES_PER_NUMBER: Final = 2
+
+Opener: TypeAlias = Callable[[], ImagerySource]
+"""Opens a source of imagery, wherever it is called."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What the work on every tile needs; it can be sent to another process."""
+
+    source: ImagerySource | Opener
+    detector: OnnxDetector
+    query: SceneQuery
+    min_clear_views: int
+    max_missing_share: float
+    applicability: Applicability | None = None
+    context: WindowContext | None = None
+
+    @cached_property
+    def opened(self) -> ImagerySource:
+        """The source, opened once in each process."""
+        source = self.source
+        return source if hasattr(source, "load") else source()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: own for name, own in self.__dict__.items() if name != "opened"}
+
+
+@dataclass(frozen=True, eq=False)
+class TileRows:
+    """What is known of the windows of one tile."""
+
+    table: pd.DataFrame
+    """One row per window, as `minewatch.scan._scores` stores them."""
+    makers: tuple[str, ...]
+    """Who made the scenes."""
+    numbers_bytes: int
+    """Bytes of all numbers of all scenes behind it, uncompressed."""
+    seconds: float
+    """Time that it took."""
+
+
+def do_tile(job: Job, tile: str, windows: Windows) -> TileRows:
+    """Read the pixels of a tile and score its windows."""
+    began = time.monotonic()
+    context = None if job.context is None else job.context.measure(windows)
+    parts, makers, n_bytes = [], set(), 0
+    for piece in read_pieces(job.opened, job.query, windows):
+        parts.append(_judge_piece(job, piece, windows, context))
+        makers.update(piece.makers if piece.n_scenes else ())
+        n_bytes += piece.n_scenes * piece.reflectance.size * _BYTES_PER_NUMBER
+    seen = pd.concat(parts).sort_index()
+    table = pd.concat([place_rows(tile, windows), seen], axis=1)
+    return TileRows(table, tuple(sorted(makers)), n_bytes, time.monotonic() - began)
+
+
+def failed_rows(tile: str, windows: Windows, reason: str) -> pd.DataFrame:
+    """Say of all windows of a tile that they could not be read."""
+    n = len(windows)
+    seen = {
+        "score": np.full(n, np.nan, np.float32),
+        "status": [FAILED] * n,
+        "reason": [reason] * n,
+        "clear_views": np.full(n, np.nan, np.float32),
+        "missing_share": np.full(n, np.nan, np.float32),
+        "start": [""] * n,
+        "end": [""] * n,
+        "dissimilarity": np.full(n, np.nan, np.float32),
+        "is_applicable": pd.array([pd.NA] * n, dtype="boolean"),
+    }
+    return pd.concat([place_rows(tile, windows), pd.DataFrame(seen)], axis=1)
+
+
+def place_rows(tile: str, windows: Windows) -> pd.DataFrame:
+    """Say where windows lie."""
+    longitude, latitude = windows.centres()
+    n = len(windows)
+    return pd.DataFrame(
+        {
+            "window_id": windows.ids,
+            "tile": [tile] * n,
+            "epsg": np.full(n, windows.epsg, np.int32),
+            "left_m": windows.left_m.astype(np.int32),
+            "top_m": windows.top_m.astype(np.int32),
+            "size_m": np.full(n, windows.size_m, np.int32),
+            "longitude": longitude,
+            "latitude": latitude,
+        }
+    )
+
+
+def _judge_piece(
+    job: Job, piece: Piece, windows: Windows, context: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Score the windows of a piece; those that do not show enough have no score."""
+    card = job.detector.card
+    views = _clear_views(piece, card.size_px)
+    scored = score_tile(
+        job.detector,
+        piece.reflectance,
+        piece.rows_px,
+        piece.columns_px,
+        context=None if context is None else context.iloc[piece.positions],
+        level=card.level,
+        resolution_m=card.resolution_m,
+    ).reset_index(drop=True)
+    status, reason = _say(job, piece, scored, views)
+    has_score = np.array([one == SCORED for one in status])
+    table = pd.DataFrame(
+        {
+            "score": np.where(has_score, scored["score"], np.float32("nan")).astype(np.float32),
+            "status": status,
+            "reason": reason,
+            "clear_views": views.astype(np.float32),
+            "missing_share": scored["missing_share"].to_numpy(np.float32),
+            "start": piece.start,
+            "end": piece.end,
+        }
+    )
+    told = _applicability(job, piece, has_score)
+    return pd.concat([table, told], axis=1).set_index(piece.positions)
+
+
+def _say(
+    job: Job, piece: Piece, scored: pd.DataFrame, views: np.ndarray[Any, Any]
+) -> tuple[list[Status], list[str]]:
+    """Give the status of each window, and why it is not ``scored``."""
+    nothing = "no scene of the period covers it" if not piece.n_scenes else "nothing is clear in it"
+    found: list[tuple[Status, str]] = []
+    for reason, missing, clear in zip(
+        scored["reason"], scored["missing_share"], views, strict=True
+    ):
+        if missing >= 1.0 and clear == 0:
+            found.append((NO_DATA, nothing))
+        elif clear < job.min_clear_views:
+            words = f"{clear:g} clear views; at least {job.min_clear_views} are wanted"
+            found.append((FEW, words))
+        elif missing > job.max_missing_share:
+            words = (
+                f"{100 * missing:.0f} % of its pixels are unknown; at most "
+                f"{100 * job.max_missing_share:g} % may be"
+            )
+            found.append((FEW, words))
+        elif reason:
+            found.append((FEW if missing > 0 else FAILED, str(reason)))
+        else:
+            found.append((SCORED, ""))
+    return [status for status, _ in found], [reason for _, reason in found]
+
+
+def _clear_views(piece: Piece, size_px: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Take the median of the clear views over each window's pixels."""
+    places = zip(piece.rows_px.tolist(), piece.columns_px.tolist(), strict=True)
+    counts = piece.clear_count
+    return np.array(
+        [
+            np.median(counts[row : row + size_px, column : column + size_px])
+            for row, column in places
+        ]
+    )
+
+
+def _applicability(job: Job, piece: Piece, wanted: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Measure how unlike what the detector learned from each scored window is."""
+    n = len(piece.positions)
+    unlike = np.full(n, np.nan, np.float32)
+    inside = pd.array([pd.NA] * n, dtype="boolean")
+    if job.applicability is not None and wanted.any():
+        places = np.flatnonzero(wanted)
+        features = _summarise(job, piece, places)
+        distance = job.applicability.dissimilarity(features).to_numpy(np.float64)
+        unlike[places] = distance
+        inside[places] = distance <= job.applicability.threshold
+    return pd.DataFrame({"dissimilarity": unlike, "is_applicable": inside})
+
+
+def _summarise(job: Job, piece: Piece, places: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Measure the statistics of windows that the area of applicability is told by."""
+    from minewatch.model._features import statistics_by_name
+
+    bands, size = job.detector.card.bands, job.detector.card.size_px
+    values = _in_order(piece.reflectance, bands)
+    names = () if job.applicability is None else job.applicability.names
+    parts = []
+    for start in range(0, len(places), 64):
+        own = [
+            values[:, row : row + size, column : column + size]
+            for row, column in zip(
+                piece.rows_px[places[start : start + 64]],
+                piece.columns_px[places[start : start + 64]],
+                strict=True,
+            )
+        ]
+        parts.append(statistics_by_name(np.stack(own), bands, names))
+    return pd.DataFrame(np.concatenate(parts), columns=list(names))
+
+
+def _in_order(reflectance: xr.DataArray, bands: tuple[str, ...]) -> np.ndarray[Any, Any]:
+    names = [str(name) for name in reflectance["band"].to_numpy()]
+    return reflectance.to_numpy()[[names.index(name) for name in bands]]
+
+
+def single_threaded(detector: OnnxDetector) -> OnnxDetector:
+    """Give a detector that takes one core: tiles are scored side by side, on any number of cores
+    with the same numbers."""
+    return OnnxDetector(detector.card, detector.network, replace(detector.options, threads=1))
