@@ -24,7 +24,7 @@ from minewatch.errors import InputError
 from minewatch.scan._compare_ground import check_detections
 from minewatch.scan._merge_polygons import area_ha
 from minewatch.sites import CLASS_NAMES
-from minewatch.types import FloatArray
+from minewatch.types import FloatArray, IntArray
 
 MINING: Final = CLASS_NAMES[1]
 NO_MINING: Final = CLASS_NAMES[0]
@@ -70,7 +70,7 @@ def mapped_area_ha(detections: gpd.GeoDataFrame) -> float:
     ...     geometry=[shapely.box(-62.6, 5.4, -62.59, 5.41)] * 2, crs="EPSG:4326"
     ... )
     >>> round(mapped_area_ha(twice), 1)
-    122.5
+    122.6
     """
     ground = shapely.union_all(check_detections(detections).geometry.to_numpy())
     return float(area_ha(np.array([ground], dtype=object))[0])
@@ -157,7 +157,7 @@ class _Stratified:
     classes: tuple[str, ...]
     strata: pd.DataFrame
     """Index ``stratum``: ``class``, ``area_ha``."""
-    row: FloatArray
+    row: IntArray
     """Position of each unit's stratum, dims (unit)."""
     member: FloatArray
     """How much of each unit is of each class, 0 to 1, dims (unit, class)."""
@@ -265,7 +265,9 @@ def _check(sample: pd.DataFrame, strata: pd.DataFrame) -> None:
     if values.isna().any():
         raise InputError(f"{int(values.isna().sum())} units were not reviewed; review or drop them")
     if values.name == "mining_share" and not values.between(0.0, 1.0).all():
-        raise InputError(f"mining_share reaches from {values.min()} to {values.max()}; expected 0–1")
+        raise InputError(
+            f"mining_share reaches from {values.min()} to {values.max()}; expected 0–1"
+        )
     areas = strata["area_ha"].to_numpy(np.float64)
     keys = [name for name in ("period", "stratum") if name in strata.columns]
     if not (areas > 0).all() or strata.duplicated(keys).any():

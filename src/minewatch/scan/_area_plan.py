@@ -76,7 +76,7 @@ def frame_windows(
     frame = own.loc[seen, ["longitude", "latitude", "score"]].copy()
     frame.insert(0, "area_ha", area_ha(squares[seen]))
     stratum = _stratum(frame, squares[seen], detections, doubtful_score)
-    frame.insert(0, "stratum", pd.array(stratum, dtype="str"))
+    frame.insert(0, "stratum", pd.Series(stratum, index=frame.index, dtype="str"))
     frame.attrs = {"not_seen_ha": float(area_ha(squares[~seen]).sum())}
     return frame
 
@@ -160,7 +160,7 @@ def plan_sample(
     >>> strata = pd.DataFrame({"stratum": ["detected", "clear"], "area_ha": [1_000.0, 99_000.0]})
     >>> guess = {"detected": 0.8, "clear": 0.005}
     >>> plan_sample(strata, guess, standard_error_ha=500)["reviews"].tolist()
-    [50, 217]
+    [50, 207]
     """
     names = strata["stratum"].astype(str).tolist()
     shares = np.array([expected_share.get(name, np.nan) for name in names])

@@ -1,6 +1,6 @@
-"""What changed between two periods, and what all periods together have found."""
+"""What changed between two periods: places that are new, grown, unchanged, shrunk or gone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import geopandas as gpd
@@ -9,18 +9,10 @@ import pandas as pd
 import shapely
 
 from minewatch.errors import InputError
-from minewatch.scan._compare_ground import (
-    Places,
-    cut_ground,
-    gather_places,
-    hectares,
-    is_there,
-    not_seen_ha,
-)
-from minewatch.scan._merge_ids import place_ids
+from minewatch.scan._compare_ground import Places, cut_ground, gather_places, hectares, is_there
 from minewatch.scan._merge_polygons import area_ha
 from minewatch.scan._merge_windows import HEADER
-from minewatch.types import AnyArray
+from minewatch.types import BoolArray
 
 Change: TypeAlias = Literal[
     "new", "grown", "unchanged", "shrunk", "gone", "not seen before", "not seen after"
@@ -107,9 +99,9 @@ def compare_detections(
     >>> compare_detections(before, after)[["change", "gained_ha", "lost_ha"]].round(1)
              change  gained_ha  lost_ha
     place_id
-    a         grown      122.5      0.0
-    b          gone        0.0    122.5
-    c           new      122.5      0.0
+    a         grown      122.6      0.0
+    b          gone        0.0    122.6
+    c           new      122.6      0.0
     """
     table, _ = compare_ground(
         before,
@@ -180,7 +172,7 @@ def _describe(
     ids = {"before_ids": places.ids(0, before.index), "after_ids": places.ids(1, after.index)}
     table.insert(0, "change", _change(by_ground, is_there(own), is_there(later)))
     for at, (name, values) in enumerate(ids.items(), start=1):
-        table.insert(at, name, values.array)
+        table.insert(at, name, values)
     table.insert(3, "before_ha", area_ha(own))
     table.insert(4, "after_ha", area_ha(later))
     first = [names.str.split("; ").str[0] for names in ids.values()]
@@ -190,7 +182,7 @@ def _describe(
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
-    """Add ``(before)`` to a name that two places have: one of each period, far from each other."""
+    """Add ``(2)`` to a name that two places have: one of each period, apart from each other."""
     seen: set[str] = set()
     told = []
     for name in names:
@@ -199,12 +191,12 @@ def _told_apart(names: Sequence[str]) -> list[str]:
     return told
 
 
-def _change(ground: pd.DataFrame, was: AnyArray, is_now: AnyArray) -> AnyArray:
+def _change(ground: pd.DataFrame, was: BoolArray, is_now: BoolArray) -> Any:
     gained, lost = ground["gained"].to_numpy(), ground["lost"].to_numpy()
     unseen_before = ground["not seen before"].to_numpy() > 0
     unseen_after = ground["not seen after"].to_numpy() > 0
     both = was & is_now
-    rules: dict[Change, AnyArray] = {
+    rules: dict[Change, BoolArray] = {
         "not seen before": ~was & unseen_before,
         "new": ~was & (gained > 0),
         "not seen after": ~is_now & unseen_after,
@@ -214,7 +206,7 @@ def _change(ground: pd.DataFrame, was: AnyArray, is_now: AnyArray) -> AnyArray:
         "unchanged": both,
     }
     values = np.select(list(rules.values()), list(rules), default="")
-    return pd.array(np.where(values == "", None, values.astype(object)), dtype="str")
+    return pd.array([value or None for value in values.tolist()], dtype="str")
 
 
 def count_changes(places: gpd.GeoDataFrame) -> pd.DataFrame:
@@ -237,90 +229,3 @@ def count_changes(places: gpd.GeoDataFrame) -> pd.DataFrame:
     return (
         table.reindex(list(CHANGES)).fillna(0.0).astype({"places": "int64"}).rename_axis("change")
     )
-
-
-def accumulate_detections(
-    periods: Mapping[str, gpd.GeoDataFrame],
-    *,
-    not_seen: Mapping[str, gpd.GeoDataFrame] | None = None,
-    min_area_ha: float = 1.0,
-) -> gpd.GeoDataFrame:
-    """Unite the detections of many periods, and say since when each place is known.
-
-    Parameters
-    ----------
-    periods
-        Detections by the name of their period, the oldest first.
-    not_seen
-        Polygons that were not seen, by the name of the period.
-    min_area_ha
-        A place of which less than this was not seen in a period counts as seen, hectares.
-
-    Returns
-    -------
-    GeoDataFrame
-        One row per place, index ``place_id`` (str, after the place); ``first``, ``last`` (str),
-        the first and the last period in which anything of it was detected; ``periods`` (str), all
-        of them; ``not_seen`` (str), periods in which some of it was not seen, missing if none;
-        ``area_ha`` of all ground together; for each period ``{period}_ha``, detected in it, and
-        ``until_{period}_ha``, in it or any before; geometry: all ground, EPSG:4326.
-
-    Raises
-    ------
-    InputError
-        If there is no period, or a table is not one of detections.
-
-    Examples
-    --------
-    >>> def mine(west, east):
-    ...     shape = shapely.box(west, 5.40, east, 5.41)
-    ...     return gpd.GeoDataFrame(index=["a"], geometry=[shape], crs="EPSG:4326")
-    >>> years = {"2021": mine(-62.60, -62.59), "2022": mine(-62.595, -62.58)}
-    >>> known = accumulate_detections(years).iloc[0]
-    >>> known["first"], known["last"], round(known["until_2021_ha"]), round(known["area_ha"])
-    ('2021', '2022', 122, 245)
-    """
-    if not periods:
-        raise InputError("there is no period; give at least one table of detections")
-    names = list(periods)
-    places = gather_places(list(periods.values()))
-    there = np.column_stack([is_there(ground) for ground in places.ground])
-    unseen = np.column_stack(_not_seen(places, names, not_seen or {}, min_area_ha))
-    known = places.ground[0]
-    columns: dict[str, Any] = {}
-    for name, ground in zip(names, places.ground, strict=True):
-        known = shapely.union(known, ground)
-        columns |= {f"{name}_ha": area_ha(ground), f"until_{name}_ha": area_ha(known)}
-    labels = np.array(names, dtype=object)
-    table = pd.DataFrame(
-        {
-            "first": pd.array(labels[there.argmax(axis=1)], dtype="str"),
-            "last": pd.array(labels[::-1][there[:, ::-1].argmax(axis=1)], dtype="str"),
-            "periods": _listed(labels, there),
-            "not_seen": _listed(labels, unseen),
-            "area_ha": area_ha(known),
-            **columns,
-        },
-        index=pd.Index(place_ids(known), name=PLACE_ID, dtype="str"),
-    )
-    return gpd.GeoDataFrame(table, geometry=known, crs="EPSG:4326").sort_index()
-
-
-def _not_seen(
-    places: Places,
-    names: Sequence[str],
-    not_seen: Mapping[str, gpd.GeoDataFrame],
-    min_area_ha: float,
-) -> list[AnyArray]:
-    every = places.ground[0]
-    for ground in places.ground[1:]:
-        every = shapely.union(every, ground)
-    return [
-        not_seen_ha(shapely.difference(every, own), not_seen.get(name)) > max(min_area_ha, 0.0)
-        for name, own in zip(names, places.ground, strict=True)
-    ]
-
-
-def _listed(labels: AnyArray, marked: AnyArray) -> AnyArray:
-    texts = ["; ".join(labels[row].tolist()) or None for row in marked]
-    return pd.array(texts, dtype="str")

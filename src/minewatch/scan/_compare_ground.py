@@ -18,7 +18,7 @@ Ground: TypeAlias = Literal[
     "common", "gained", "lost", "not seen before", "not seen after", "sliver gained", "sliver lost"
 ]
 GROUNDS: Final[tuple[Ground, ...]] = get_args(Ground)
-"""What a piece of ground is. Every detected square metre of either period is exactly one of them."""
+"""What a piece of ground is: every square metre detected in either period is exactly one."""
 _NOTHING: Final = shapely.Polygon()
 
 
@@ -48,9 +48,7 @@ def gather_places(periods: list[gpd.GeoDataFrame]) -> Places:
     group = linked(len(every), np.column_stack([one, two])[one < two])
     count = int(group.max()) + 1 if len(group) else 0
     groups = tuple(np.split(group, np.cumsum([len(some) for some in shapes])[:-1]))
-    ground = tuple(
-        _unite(own, of, count) for own, of in zip(shapes, groups, strict=True)
-    )
+    ground = tuple(_unite(own, of, count) for own, of in zip(shapes, groups, strict=True))
     return Places(groups, ground, count)
 
 

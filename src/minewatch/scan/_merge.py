@@ -87,7 +87,7 @@ def merge_detections(
           the table has none;
         - ``joined``, ``split_from`` (str): see `keep_ids`; only with `earlier`.
 
-        ``.attrs["minewatch"]`` holds the rule, counts, and what the table of windows said of itself.
+        ``.attrs["minewatch"]`` holds the rule, counts, and the header of the table of windows.
 
     Raises
     ------
@@ -101,15 +101,15 @@ def merge_detections(
 
     Examples
     --------
-    >>> windows = pd.DataFrame(
-    ...     {"epsg": 32620, "left_m": [420000, 420240, 424800], "top_m": 702480, "size_m": 480,
-    ...      "longitude": [-63.721, -63.719, -63.678], "latitude": 6.350, "score": [0.6, 0.9, 0.5],
-    ...      "status": "scored"},
-    ...     index=pd.Index(["a", "b", "c"], name="window_id"),
+    >>> windows = gpd.GeoDataFrame(
+    ...     {"score": [0.6, 0.9, 0.5]}, index=pd.Index(["a", "b", "c"], name="window_id"),
+    ...     geometry=[shapely.box(west, 702000, west + 480, 702480)
+    ...               for west in (420000, 420240, 424800)],
+    ...     crs="EPSG:32620",
     ... )
     >>> found = merge_detections(windows, threshold=0.43)
     >>> found[["windows", "score_max", "area_ha"]].round(2).to_numpy().tolist()
-    [[1.0, 0.5, 23.05], [2.0, 0.9, 34.57]]
+    [[2.0, 0.9, 34.58], [1.0, 0.5, 23.06]]
     >>> len(merge_detections(windows, threshold=0.43, isolated_threshold=0.75))
     1
     """

@@ -13,7 +13,7 @@ Sequences, 21–29, https://doi.org/10.1109/SEQUEN.1997.666900.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
@@ -50,8 +50,8 @@ def place_ids(polygons: AnyArray) -> list[str]:
 
     Examples
     --------
-    >>> place_ids([shapely.box(-62.63, 5.45, -62.62, 5.46), shapely.box(-62.51, 5.45, -62.50, 5.46)])
-    ['N05.4582W062.6226', 'N05.4501W062.5014']
+    >>> place_ids([shapely.box(west, 5.45, west + 0.01, 5.46) for west in (-62.63, -62.51)])
+    ['N05.4582W062.6229', 'N05.4564W062.5097']
     """
     shapes = np.asarray(polygons, dtype=object)
     if not len(shapes):
@@ -68,9 +68,7 @@ def place_ids(polygons: AnyArray) -> list[str]:
     return given
 
 
-def keep_ids(
-    detections: gpd.GeoDataFrame, earlier: Sequence[gpd.GeoDataFrame]
-) -> gpd.GeoDataFrame:
+def keep_ids(detections: gpd.GeoDataFrame, earlier: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     """Give detections the names that the same mines had in earlier periods.
 
     Detections that share ground are of one mine. Of two periods, the pair that shares most ground
@@ -155,13 +153,13 @@ def _match(shared: pd.DataFrame) -> dict[int, str]:
     return names
 
 
-def _column(values: "pd.Series[str]", count: int) -> "pd.Series[str]":
-    return pd.Series(values.reindex(range(count)).astype("str").array, dtype="str").array
+def _column(values: "pd.Series[str]", count: int) -> Any:
+    return pd.array(values.reindex(range(count)).astype("str").tolist(), dtype="str")
 
 
 def _naming_cell(polygon: shapely.Geometry) -> IntArray:
     """Find the cell with the lowest lot among those whose middle lies in a polygon."""
-    low = np.floor(np.array(polygon.bounds) / CELL_M).astype(np.int64)
+    low = np.floor(shapely.bounds(polygon) / CELL_M).astype(np.int64)
     columns, rows = np.meshgrid(
         np.arange(low[0], low[2] + 1), np.arange(low[1], low[3] + 1), indexing="ij"
     )
@@ -170,7 +168,7 @@ def _naming_cell(polygon: shapely.Geometry) -> IntArray:
     inside = shapely.contains_xy(polygon, (cells + 0.5) * CELL_M)
     if not inside.any():
         point = shapely.point_on_surface(polygon)
-        return np.floor(shapely.get_coordinates(point)[0] / CELL_M).astype(np.int64)
+        return np.asarray(np.floor(shapely.get_coordinates(point)[0] / CELL_M), dtype=np.int64)
     covered = cells[inside]
     return np.asarray(covered[int(np.argmin(_lots(covered)))])
 

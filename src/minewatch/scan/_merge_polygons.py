@@ -18,9 +18,7 @@ _REACH_DEGREES: Final = 0.02
 M2_PER_HA: Final = 10_000.0
 
 
-def unite_squares(
-    square: AnyArray, zone: IntArray, *, gap_m: float, is_exact: bool
-) -> AnyArray:
+def unite_squares(square: AnyArray, zone: IntArray, *, gap_m: float, is_exact: bool) -> AnyArray:
     """Unite squares to polygons in EPSG:4326, one per connected piece of ground.
 
     Squares of one zone are of one piece if they overlap or have an edge in common; a common corner
@@ -62,10 +60,11 @@ def _join_zones(part: AnyArray, zone: IntArray, gap_m: float) -> AnyArray:
     group = linked(len(part), _neighbours(part, zone, degrees, gap_m))
     sizes = np.bincount(group)
     alone = sizes[group] == 1
-    joined = [degrees[alone]]
-    for number in np.flatnonzero(sizes > 1):
-        joined.append(_join(part[group == number], zone[group == number], gap_m))
-    return np.concatenate(joined)
+    joined = [
+        _join(part[group == number], zone[group == number], gap_m)
+        for number in np.flatnonzero(sizes > 1)
+    ]
+    return np.concatenate([degrees[alone], *joined])
 
 
 def _neighbours(part: AnyArray, zone: IntArray, degrees: AnyArray, gap_m: float) -> IntArray:
@@ -118,7 +117,7 @@ def _pieces(ground: shapely.Geometry) -> AnyArray:
 
 
 def linked(count: int, pairs: IntArray) -> IntArray:
-    """Number the groups of things that pairs (n, 2) link, dims (thing)."""
+    """Give the number of the group that each thing is in, of those that pairs (n, 2) link."""
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (count, count))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
@@ -16,6 +16,8 @@ from pyproj import Transformer
 
 from minewatch.errors import InputError, NotThereError
 from minewatch.grid import SOUTHERN_FALSE_NORTHING_M
+from minewatch.imagery._footprints import cut_at_date_line
+from minewatch.scan._scores import FORMAT, read_scores
 from minewatch.sites._regions import read_polygons
 from minewatch.types import AnyArray, FloatArray, IntArray, StrPath
 
@@ -32,7 +34,7 @@ class LaidWindows:
 
     table: pd.DataFrame
     """Index ``window_id`` (unique text); ``longitude``, ``latitude`` of the centre, degrees;
-    ``score``, NaN where it is not seen; ``start``, ``end``, ISO dates of the imagery, or missing."""
+    ``score``, NaN where it is not seen; ``start``, ``end``, ISO dates of imagery, or missing."""
     zone: IntArray
     """UTM zone of each, 1 to 60."""
     square: AnyArray
@@ -47,15 +49,15 @@ def read_windows(path: StrPath, *, score_field: str | None = None) -> pd.DataFra
     Parameters
     ----------
     path
-        ``scores.parquet`` of a scan, or polygons (GeoJSON, GeoPackage, GeoParquet, …): published
-        raw detections, one polygon per window.
+        ``scores.parquet`` of a scan, or its folder; or polygons (GeoJSON, GeoPackage, GeoParquet,
+        …): published raw detections, one polygon per window.
     score_field
-        Name of the column that holds the score. None: ``score``.
+        Name of the column of polygons that holds the score. None: ``score``.
 
     Returns
     -------
     DataFrame
-        Of a scan, its table as it is, with what its header says in ``.attrs["minewatch"]``. Of
+        Of a scan, its table by ``window_id``, with its header in ``.attrs["minewatch"]``. Of
         polygons a GeoDataFrame, EPSG:4326, index ``window_id``, with ``score`` (float64, from 0 to
         1; NaN = not seen) beside all other columns.
 
@@ -79,10 +81,10 @@ def read_windows(path: StrPath, *, score_field: str | None = None) -> pd.DataFra
     file = Path(path)
     if not file.exists():
         raise NotThereError(f"there is no file {file}")
-    if file.suffix.lower() == ".parquet":
-        table = _read_scan(file, score_field)
-        if table is not None:
-            return table
+    if file.is_dir() or (file.suffix.lower() == ".parquet" and _is_scan(file)):
+        if score_field not in (None, "score"):
+            raise InputError(f"{file} is a scan's: its scores are in 'score', not {score_field!r}")
+        return read_scores(file).set_index("window_id")
     polygons = read_polygons(file)
     name = score_field or "score"
     if name not in polygons.columns:
@@ -94,27 +96,17 @@ def read_windows(path: StrPath, *, score_field: str | None = None) -> pd.DataFra
     windows = polygons.drop(columns=[name]).assign(score=scores)
     ids = windows.get("window_id", pd.Series(range(len(windows)), index=windows.index))
     windows.index = pd.Index(ids.astype("str").to_numpy(), name="window_id", dtype="str")
-    return windows.drop(columns="window_id", errors="ignore")
-
-
-def _read_scan(file: Path, score_field: str | None) -> pd.DataFrame | None:
-    """Read a scan's scores; None if the file is another table."""
-    try:
-        metadata = pq.read_schema(file).metadata or {}
-        if b"geo" in metadata or HEADER.encode() not in metadata:
-            return None
-        table = pq.read_table(file).to_pandas()
-        header = json.loads(metadata[HEADER.encode()])
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read as scores of a scan: {error}") from error
-    if "window_id" in table.columns:
-        table = table.set_index("window_id")
-    if score_field is not None and score_field != "score":
-        if score_field not in table.columns:
-            raise InputError(f"{file} has no column {score_field!r}; leave the field out")
-        table["score"] = table[score_field]
-    table.attrs[HEADER] = header
+    table: pd.DataFrame = windows.drop(columns="window_id", errors="ignore")
     return table
+
+
+def _is_scan(file: Path) -> bool:
+    """Say whether a file is a table of scores of a scan."""
+    try:
+        header = json.loads((pq.read_schema(file).metadata or {})[HEADER.encode()])
+    except (pa.ArrowException, OSError, KeyError, ValueError):
+        return False
+    return isinstance(header, dict) and header.get("format") == FORMAT
 
 
 def lay_windows(scores: pd.DataFrame) -> LaidWindows:
@@ -160,16 +152,17 @@ def _checked(scores: pd.DataFrame) -> pd.DataFrame:
         table[name] = np.nan if is_polygons else scores[name].to_numpy(np.float64)
     for name in ("start", "end"):
         dates = scores[name] if name in scores else pd.Series(None, index=scores.index)
-        table[name] = dates.astype("str").where(dates.notna(), None).astype("str")
+        text = dates.astype("str")
+        table[name] = text.where(dates.notna() & (text != ""))
     return table.rename_axis("window_id")
 
 
 def _lay_polygons(polygons: gpd.GeoDataFrame, table: pd.DataFrame) -> LaidWindows:
     if polygons.crs is None:
         raise InputError("the windows have no coordinate reference system; use windows.set_crs")
-    degrees = polygons.to_crs("EPSG:4326").geometry.to_numpy()
+    degrees = _joined_at_180(polygons.to_crs("EPSG:4326").geometry.to_numpy())
     centre = shapely.centroid(degrees)
-    longitude, latitude = shapely.get_x(centre), shapely.get_y(centre)
+    longitude, latitude = (shapely.get_x(centre) + 180.0) % 360.0 - 180.0, shapely.get_y(centre)
     zone = zone_number(longitude)
     square = np.empty(len(degrees), dtype=object)
     for number in np.unique(zone):
@@ -179,8 +172,20 @@ def _lay_polygons(polygons: gpd.GeoDataFrame, table: pd.DataFrame) -> LaidWindow
     return LaidWindows(placed, zone, square, is_exact=False)
 
 
+def _joined_at_180(degrees: AnyArray) -> AnyArray:
+    """Let squares that 180° cuts in two run on beyond it."""
+    west, _, east, _ = shapely.bounds(degrees).reshape(-1, 4).T
+    joined = degrees.copy()
+    for row in np.flatnonzero(east - west > 180.0):
+        moved = shapely.transform(
+            degrees[row], lambda at: np.where(at < 0, at + np.array([360.0, 0.0]), at)
+        )
+        joined[row] = shapely.union_all(shapely.get_parts(moved))
+    return joined
+
+
 def zone_number(longitude: FloatArray) -> IntArray:
-    """Number the UTM zone, 1 to 60, of longitudes in degrees."""
+    """Give the number of the UTM zone, 1 to 60, of longitudes in degrees."""
     return np.asarray((longitude + 180.0) % 360.0 // 6.0, dtype=np.int64) + 1
 
 
@@ -205,18 +210,8 @@ def to_degrees(metres: AnyArray, zone: int) -> AnyArray:
     degrees = np.asarray(shapely.transform(metres, unproject))
     bounds = shapely.bounds(degrees).reshape(-1, 4)
     for row in np.flatnonzero((bounds[:, 0] < -180.0) | (bounds[:, 2] > 180.0)):
-        degrees[row] = _cut_at_180(degrees[row])
+        degrees[row] = cut_at_date_line(degrees[row])
     return degrees
-
-
-def _cut_at_180(polygon: shapely.Geometry) -> shapely.Geometry:
-    parts: list[Any] = []
-    for turn in (-360.0, 0.0, 360.0):
-        world = shapely.box(turn - 180.0, -90.0, turn + 180.0, 90.0)
-        part = shapely.intersection(polygon, world)
-        moved = shapely.transform(part, lambda at, turn=turn: at - np.array([turn, 0.0]))
-        parts += [one for one in shapely.get_parts(moved) if shapely.area(one) > 0]
-    return shapely.multipolygons(parts)
 
 
 @lru_cache(maxsize=64)

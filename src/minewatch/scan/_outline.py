@@ -101,7 +101,8 @@ def mask_ground(reflectance: xr.DataArray, rule: OutlineRule = OutlineRule()) ->
 
     Examples
     --------
-    >>> forest, sand, pool = [0.05, 0.03, 0.40, 0.15], [0.2, 0.25, 0.30, 0.4], [0.1, 0.1, 0.05, 0.02]
+    >>> forest, sand = [0.05, 0.03, 0.40, 0.15], [0.2, 0.25, 0.30, 0.4]
+    >>> pool = [0.1, 0.1, 0.05, 0.02]
     >>> pixels = np.array([[forest, sand, sand, pool, sand, sand]]).transpose(2, 0, 1)
     >>> seen = xr.DataArray(pixels, dims=("band", "y", "x"), coords={"band": list(BANDS)})
     >>> mask = mask_ground(seen)
@@ -164,10 +165,11 @@ def outline_detections(
         If the table is not one of detections.
     """
     shapes = check_detections(detections).geometry.to_numpy()
+    zones = [utm_epsg(float(x), float(y)) for x, y in points_within(shapes)]
     blocks = {
         f"{row}_{number}": geobox
-        for row, point in enumerate(points_within(shapes))
-        for number, geobox in enumerate(_blocks(shapes[row], point[0], point[1], rule))
+        for row, shape in enumerate(shapes)
+        for number, geobox in enumerate(_blocks(shape, zones[row], rule))
     }
     asked = query.model_copy(update={"bands": BANDS})
     found: dict[int, list[_Block]] = {row: [] for row in range(len(shapes))}
@@ -179,7 +181,7 @@ def outline_detections(
             reasons[row] = outcome.reason
         else:
             seen = mask_ground(outcome["reflectance"], rule)
-            found[row].append(_cut(shapes[row], blocks[key], seen, rule))
+            found[row].append(_cut(shapes[row], blocks[key], zones[row], seen, rule))
         progress(_STEP, done, len(blocks))
     return _gather(detections, found, reasons, rule)
 
@@ -193,13 +195,10 @@ class _Block:
     unknown: shapely.Geometry
 
 
-def _blocks(
-    shape: shapely.Geometry, longitude: float, latitude: float, rule: OutlineRule
-) -> Iterator[GeoBox]:
+def _blocks(shape: shapely.Geometry, epsg: int, rule: OutlineRule) -> Iterator[GeoBox]:
     """Cover a detection with blocks of the 60 m grid of its zone, each with its margin."""
-    epsg = utm_epsg(longitude, latitude)
     plane = to_plane(np.array([shape], dtype=object), epsg % 100)[0]
-    west, south, east, north = plane.bounds
+    west, south, east, north = shapely.bounds(plane)
     left = math.floor(west / _SNAP_M) * _SNAP_M
     top = math.ceil(north / _SNAP_M) * _SNAP_M
     anchor = SOUTHERN_FALSE_NORTHING_M if epsg >= 32700 else 0
@@ -213,8 +212,8 @@ def _blocks(
             transform = Affine(
                 RESOLUTION_M, 0.0, x - margin, 0.0, -RESOLUTION_M, y + margin + anchor
             )
-            sides = (round((side + 2 * margin) / RESOLUTION_M) for side in (height, width))
-            yield GeoBox(tuple(sides), transform, f"EPSG:{epsg}")
+            rows, columns = (round((side + 2 * margin) / RESOLUTION_M) for side in (height, width))
+            yield GeoBox((rows, columns), transform, f"EPSG:{epsg}")
 
 
 def _up(length_m: float) -> float:
@@ -225,12 +224,13 @@ def _margin_m(rule: OutlineRule) -> float:
     return _up(rule.margin_m)
 
 
-def _cut(shape: shapely.Geometry, geobox: GeoBox, seen: Mask, rule: OutlineRule) -> _Block:
+def _cut(
+    shape: shapely.Geometry, geobox: GeoBox, epsg: int, seen: Mask, rule: OutlineRule
+) -> _Block:
     """Cut what a block shows to its own ground, without the margin, and to the detection."""
     west, south, east, north = geobox.boundingbox.bbox
     margin = _margin_m(rule)
     own = shapely.box(west + margin, south + margin, east - margin, north - margin)
-    epsg = int(geobox.crs.epsg)
     if epsg >= 32700:
         own = shapely.transform(own, lambda at: at - np.array([0.0, SOUTHERN_FALSE_NORTHING_M]))
     inside = shapely.intersection(to_plane(np.array([shape], dtype=object), epsg % 100)[0], own)

@@ -1,6 +1,6 @@
 """What detections touch and lie near: layers with names, and what OpenStreetMap knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -141,14 +141,12 @@ def context_distances(
 
 def _points(detections: gpd.GeoDataFrame) -> FloatArray:
     if {"longitude", "latitude"} <= set(detections.columns):
-        return detections[["longitude", "latitude"]].to_numpy(np.float64)
+        return np.asarray(detections[["longitude", "latitude"]], dtype=np.float64)
     shapes = shapely.point_on_surface(detections.geometry.to_numpy())
     return lonlat(gpd.GeoDataFrame(geometry=shapes, crs="EPSG:4326"))
 
 
-def _nearest(
-    shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: float
-) -> FloatArray:
+def _nearest(shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: float) -> FloatArray:
     """Measure from every polygon to the nearest feature, zone by zone; NaN beyond the radius."""
     found = np.full(len(shapes), np.nan)
     zones = zone_of(*points.T)
@@ -179,9 +177,11 @@ def _distance(own: AnyArray, others: AnyArray, margin_m: float) -> FloatArray:
 
 def _beyond(shapes: AnyArray, area: shapely.Geometry) -> BoolArray:
     joined = join_area(area)
-    shapely.prepare(joined)
     within = np.zeros(len(shapes), dtype=np.bool_)
     for turn in (-360.0, 0.0, 360.0):
-        moved = shapely.transform(shapes, lambda at, turn=turn: at + np.array([turn, 0.0]))
-        within |= shapely.contains(joined, moved)
+        within |= shapely.contains(shapely.transform(joined, _turned(turn)), shapes)
     return ~within
+
+
+def _turned(degrees: float) -> Callable[[FloatArray], FloatArray]:
+    return lambda at: at + np.array([degrees, 0.0])
