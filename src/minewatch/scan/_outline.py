@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import geopandas as gpd
@@ -16,13 +17,20 @@ from pydantic import Field
 from scipy import ndimage
 
 from minewatch._progress import Progress, silent
+from minewatch._store import refuse_existing
 from minewatch.bands import spectral_indices
 from minewatch.grid import SOUTHERN_FALSE_NORTHING_M, utm_epsg
-from minewatch.imagery import BatchSource, SceneQuery
+from minewatch.imagery import BatchSource, SceneQuery, attribution, makers_of
 from minewatch.scan._compare_ground import check_detections
+from minewatch.scan._merge_file import (
+    attribution_in,
+    describe_making,
+    read_detections,
+    write_detections,
+)
 from minewatch.scan._merge_polygons import M2_PER_HA, area_ha, points_within
 from minewatch.scan._merge_windows import HEADER, to_degrees, to_plane
-from minewatch.types import BoolArray, Failure, Settings
+from minewatch.types import BoolArray, Failure, Settings, StrPath
 
 BANDS: Final = ("B03", "B04", "B08", "B11")
 """What the rule needs: green, red, near and short-wave infrared."""
@@ -157,7 +165,7 @@ def outline_detections(
         inside of them; ``bare_ha``, ``pond_ha``, its parts; ``not_seen_ha``, without data
         (float64, hectares on the ellipsoid); ``reason`` (str), why there are none: the imagery
         could not be read; else missing. Geometry: the ground, MultiPolygon in EPSG:4326 along the
-        edges of pixels, empty where there is none.
+        edges of pixels, empty where there is none. ``.attrs["attribution"]``: of the imagery.
 
     Raises
     ------
@@ -174,16 +182,24 @@ def outline_detections(
     asked = query.model_copy(update={"bands": BANDS})
     found: dict[int, list[_Block]] = {row: [] for row in range(len(shapes))}
     reasons: dict[int, str] = {}
+    scenes: list[dict[str, str]] = []
     progress(_STEP, 0, len(blocks))
     for done, (key, outcome) in enumerate(source.load_many(blocks, asked), start=1):
         row = int(key.split("_")[0])
         if isinstance(outcome, Failure):
             reasons[row] = outcome.reason
         else:
+            scenes += outcome.attrs["scenes"]
             seen = mask_ground(outcome["reflectance"], rule)
             found[row].append(_cut(shapes[row], blocks[key], zones[row], seen, rule))
         progress(_STEP, done, len(blocks))
-    return _gather(detections, found, reasons, rule)
+    outlined = _gather(detections, found, reasons)
+    years = {int(str(scene["date"])[:4]) for scene in scenes}
+    outlined.attrs = {
+        HEADER: {"rule": rule.model_dump()},
+        "attribution": attribution(years, makers_of(scenes)) if scenes else "",
+    }
+    return outlined
 
 
 @dataclass(frozen=True)
@@ -262,7 +278,6 @@ def _gather(
     detections: gpd.GeoDataFrame,
     found: dict[int, list[_Block]],
     reasons: dict[int, str],
-    rule: OutlineRule,
 ) -> gpd.GeoDataFrame:
     """Put the blocks of every detection together; none is given where one of them failed."""
     columns: dict[str, list[float]] = {name: [] for name in ("bare_ha", "pond_ha", "not_seen_ha")}
@@ -281,12 +296,48 @@ def _gather(
     table.insert(0, "area_ha", area_ha(detections.geometry.to_numpy()))
     texts = [reasons.get(row) for row in range(len(detections))]
     table["reason"] = pd.array(texts, dtype="str")
-    outlined = gpd.GeoDataFrame(table, geometry=ground, crs="EPSG:4326")
-    outlined.attrs[HEADER] = {"rule": rule.model_dump()}
-    return outlined
+    return gpd.GeoDataFrame(table, geometry=ground, crs="EPSG:4326")
 
 
 def _multipolygon(ground: shapely.Geometry) -> shapely.Geometry:
     """Give ground as one kind of geometry; lines where pixels touch the border alone are none."""
     parts = [part for part in shapely.get_parts(ground) if part.geom_type == "Polygon"]
     return shapely.MultiPolygon(parts)
+
+
+def outline_files(
+    detections: StrPath,
+    out: StrPath,
+    source: BatchSource,
+    query: SceneQuery,
+    *,
+    rule: OutlineRule = OutlineRule(),  # noqa: B008 - frozen
+    geojson: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> tuple[gpd.GeoDataFrame, list[Path]]:
+    """Outline the detections of a file, and write the outlines.
+
+    Parameters are those of `outline_detections` and `write_detections`.
+
+    Returns
+    -------
+    outlines
+        As `outline_detections` gives them.
+    files
+        What was written.
+
+    Raises
+    ------
+    InputError, NotThereError, AlreadyThereError
+        If an input cannot be used, or `out` is there.
+    """
+    refuse_existing(Path(out), overwrite=overwrite)
+    table = read_detections(detections)
+    outlines = outline_detections(table, source, query, rule=rule, progress=progress)
+    settings = {**outlines.attrs[HEADER], "query": query.model_dump(mode="json")}
+    words = [attribution_in(table.attrs.get(HEADER)), outlines.attrs["attribution"]]
+    made = describe_making("outline", [detections], settings, words)
+    return outlines, write_detections(
+        outlines, out, made=made, geojson=geojson, overwrite=overwrite
+    )
