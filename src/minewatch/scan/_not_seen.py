@@ -26,9 +26,9 @@ from minewatch.scan._windows import (
     to_zone,
     zones_of,
 )
-from minewatch.scan._work import FAILED, FEW, NO_DATA, SCORED
+from minewatch.scan._work import FAILED, FEW, NO_DATA, SCORED, Status
 from minewatch.sites._regions import equal_area_m2
-from minewatch.types import AnyArray, BoolArray, FloatArray
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 BETWEEN: Final = "no window"
 """The reason of ground that no window covers: slivers between the grids of two zones."""
@@ -100,10 +100,12 @@ class _Look:
 
     def _rows_of(self, tile: Tile, ground: shapely.Geometry) -> Iterator[dict[str, Any]]:
         """Give what was not seen of a square's ground; of several reasons the first."""
-        boxes, statuses = self._windows_near(tile)
-        left = _less(ground, boxes[statuses == SCORED])
+        near = [*self._reaching(tile), *self._across(tile)]
+        left = shapely.difference(ground, self._ground_of(near, SCORED, tile.epsg))
         for why in (*_WHY, BETWEEN):
-            part = left if why == BETWEEN else left.intersection(_union(boxes[statuses == why]))
+            part = left if why == BETWEEN else left.intersection(
+                self._ground_of(near, why, tile.epsg)
+            )
             left = shapely.difference(left, part)
             polygons = [
                 one
@@ -125,18 +127,24 @@ class _Look:
         """Tell whether every window that there can be around a square has a score."""
         full = self._plan.lattice.windows_along**2
         return all(
-            self._tiles.get(one) == full and (self._read(one)[1] == SCORED).all()
+            self._tiles.get(one) == full and (self._read(one)[2] == SCORED).all()
             for one in self._reaching(tile)
         )
 
-    def _windows_near(self, tile: Tile) -> tuple[AnyArray, AnyArray]:
-        """Give the windows that reach a square, polygons in metres of its zone, and their status."""
-        found = [self._read(one) for one in self._reaching(tile) if one in self._tiles]
-        found += [self._read_across(one, tile.epsg) for one in self._across(tile)]
-        if not found:
-            return np.empty(0, dtype=object), np.empty(0, dtype=object)
-        boxes, statuses = zip(*found, strict=True)
-        return np.concatenate(boxes), np.concatenate(statuses)
+    def _ground_of(self, tiles: list[Tile], status: Status, epsg: int) -> shapely.Geometry:
+        """Give the ground of the windows of tiles that have a status, metres of a zone."""
+        parts = []
+        for tile in tiles:
+            if tile not in self._tiles:
+                continue
+            left, top, statuses = self._read(tile)
+            own = statuses == status
+            size = self._plan.lattice.size_m
+            boxes = in_runs(left[own], top[own], size)
+            if tile.epsg != epsg:
+                boxes = shapely.transform(shapely.segmentize(boxes, size), to_zone(tile.epsg, epsg))
+            parts.append(boxes)
+        return shapely.union_all(np.concatenate(parts)) if parts else shapely.Polygon()
 
     def _reaching(self, tile: Tile) -> list[Tile]:
         """Name the tiles of a zone whose windows may reach a square: those before it, too."""
@@ -181,11 +189,8 @@ class _Look:
         lefts = np.array([tile.left_m for tile in row], dtype=np.int64)
         return self._plan.ground(row[0].epsg).inside_zone(lefts, row[0].top_m)
 
-    def _read_across(self, tile: Tile, epsg: int) -> tuple[AnyArray, AnyArray]:
-        boxes, statuses = self._read(tile)
-        return np.asarray(shapely.transform(boxes, to_zone(tile.epsg, epsg))), statuses
-
-    def _read_statuses(self, tile: Tile) -> tuple[AnyArray, AnyArray]:
+    def _read_statuses(self, tile: Tile) -> tuple[IntArray, IntArray, AnyArray]:
+        """Give the windows of a tile: left, top, status."""
         if tile in self._parts:
             table = pq.read_table(self._parts[tile], columns=["left_m", "top_m", "status"])
             left, top = (table[name].to_numpy().astype(np.int64) for name in ("left_m", "top_m"))
@@ -194,16 +199,19 @@ class _Look:
             windows = self._plan.windows(tile)
             left, top = windows.left_m, windows.top_m
             statuses = np.full(len(windows), FAILED, dtype=object)
-        size = self._plan.lattice.size_m
-        return np.asarray(shapely.box(left, top - size, left + size, top)), statuses
+        return left, top, statuses
 
 
-def _less(ground: shapely.Geometry, boxes: AnyArray) -> shapely.Geometry:
-    return shapely.difference(ground, _union(boxes))
-
-
-def _union(boxes: AnyArray) -> shapely.Geometry:
-    return shapely.union_all(boxes) if len(boxes) else shapely.Polygon()
+def in_runs(left_m: IntArray, top_m: IntArray, size_m: int) -> AnyArray:
+    """Draw windows as boxes; those of one row that touch or overlap as one: unions are then fast."""
+    order = np.lexsort((left_m, top_m))
+    left, top = left_m[order], top_m[order]
+    first = np.ones(len(left), dtype=np.bool_)
+    first[1:] = (np.diff(top) != 0) | (np.diff(left) > size_m)
+    starts = np.flatnonzero(first)
+    ends = np.append(starts[1:], len(left))[: len(starts)] - 1
+    bottom = top[starts] - size_m
+    return np.asarray(shapely.box(left[starts], bottom, left[ends] + size_m, top[starts]))
 
 
 def _gathered(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -62,6 +62,8 @@ class Piece:
     """Who made the scenes."""
     n_scenes: int
     """Scenes that it was made from."""
+    n_views: int
+    """Views that were looked at, whether anything is clear in them or not."""
 
 
 def read_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> Iterator[Piece]:
@@ -210,4 +212,5 @@ def _piece(composite: xr.Dataset, windows: Windows, positions: IntArray) -> Piec
         end=days[-1] if days else "",
         makers=makers_of(scenes),
         n_scenes=len(scenes),
+        n_views=int(composite.attrs.get("views_chosen", len(scenes))),
     )

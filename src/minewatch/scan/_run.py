@@ -137,7 +137,7 @@ def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for thos
     Examples
     --------
     >>> import tempfile
-    >>> import onnx.parser
+    >>> import geopandas as gpd, onnx.parser, shapely
     >>> from minewatch import toy
     >>> from minewatch.imagery import FolderSource
     >>> from minewatch.model import Card, OnnxDetector
@@ -151,15 +151,16 @@ def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for thos
     ... )
     >>> valley = toy.Valley(seed=1, width_m=12_000, height_m=9_000)
     >>> area = toy.archive_area(valley, side_m=1_200)
+    >>> region = gpd.GeoSeries([shapely.box(*area.boundingbox)], crs="EPSG:32620")
     >>> query = SceneQuery(start="2023-01-01", end="2023-12-31", bands=("B04",))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     archive = toy.write_archive(valley, f"{folder}/archive", area=area, n_acquisitions=6)
     ...     scanned = scan_region(
-    ...         area.extent.to_crs("EPSG:4326").geom, OnnxDetector(card, network),
-    ...         FolderSource(archive), query, f"{folder}/scan",
+    ...         region, OnnxDetector(card, network), FolderSource(archive), query,
+    ...         f"{folder}/scan",
     ...     )
     >>> scanned.n_tiles, scanned.windows["scored"] > 0
-    (1, True)
+    (2, True)
     """
     began = time.monotonic()
     scan = prepare_scan(
@@ -248,7 +249,7 @@ def _outcomes(
 
 
 def _raise_nothing(folder: ScanFolder, failures: Mapping[Tile, Failure]) -> None:
-    first = failures[min(failures)]
+    first = next(iter(failures.values()))
     raise IncompleteError(
         f"not one of {len(failures)} tiles could be scored, so no scores are written: "
         f"{first.reason}. They are listed in {folder.failures_file}"

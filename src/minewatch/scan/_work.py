@@ -16,7 +16,10 @@ from minewatch.model._onnx import OnnxDetector
 from minewatch.scan._context import WindowContext
 from minewatch.scan._pixels import Piece, read_pieces
 from minewatch.scan._score import score_tile
+from minewatch.scan._tile import Tile as PixelTile
+from minewatch.scan._tile import Windows as PixelWindows
 from minewatch.scan._windows import Windows
+from minewatch.types import FloatArray, IntArray
 
 Status: TypeAlias = Literal["scored", "few clear views", "no data", "failed"]
 
@@ -119,62 +122,67 @@ def _judge_piece(
     job: Job, piece: Piece, windows: Windows, context: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Score the windows of a piece; those that do not show enough have no score."""
-    card = job.detector.card
-    views = _clear_views(piece, card.size_px)
-    scored = score_tile(
-        job.detector,
-        piece.reflectance,
-        piece.rows_px,
-        piece.columns_px,
-        context=None if context is None else context.iloc[piece.positions],
-        level=card.level,
-        resolution_m=card.resolution_m,
-    ).reset_index(drop=True)
-    status, reason = _say(job, piece, scored, views)
-    has_score = np.array([one == SCORED for one in status])
+    n = len(piece.positions)
+    views, missing = _clear_views(piece, windows.grid.size_px), _missing_shares(job, piece)
+    judged = [_judge(job, piece, *one) for one in zip(views, missing, strict=True)]
+    shown = np.flatnonzero([status == SCORED for status, _ in judged])
+    scores = np.full(n, np.nan, np.float32)
+    if len(shown):
+        found = _score(job, piece, shown, context)
+        scores[shown] = found["score"].to_numpy(np.float32)
+        for place, reason in zip(shown, found["reason"], strict=True):
+            if reason:
+                judged[place] = (FEW if missing[place] > 0 else FAILED), str(reason)
     table = pd.DataFrame(
         {
-            "score": np.where(has_score, scored["score"], np.float32("nan")).astype(np.float32),
-            "status": status,
-            "reason": reason,
+            "score": scores,
+            "status": [status for status, _ in judged],
+            "reason": [reason for _, reason in judged],
             "clear_views": views.astype(np.float32),
-            "missing_share": scored["missing_share"].to_numpy(np.float32),
+            "missing_share": missing.astype(np.float32),
             "start": piece.start,
             "end": piece.end,
         }
     )
-    told = _applicability(job, piece, has_score)
+    told = _applicability(job, piece, np.isfinite(scores))
     return pd.concat([table, told], axis=1).set_index(piece.positions)
 
 
-def _say(
-    job: Job, piece: Piece, scored: pd.DataFrame, views: np.ndarray[Any, Any]
-) -> tuple[list[Status], list[str]]:
-    """Give the status of each window, and why it is not ``scored``."""
-    nothing = "no scene of the period covers it" if not piece.n_scenes else "nothing is clear in it"
-    found: list[tuple[Status, str]] = []
-    for reason, missing, clear in zip(
-        scored["reason"], scored["missing_share"], views, strict=True
-    ):
-        if missing >= 1.0 and clear == 0:
-            found.append((NO_DATA, nothing))
-        elif clear < job.min_clear_views:
-            words = f"{clear:g} clear views; at least {job.min_clear_views} are wanted"
-            found.append((FEW, words))
-        elif missing > job.max_missing_share:
-            words = (
-                f"{100 * missing:.0f} % of its pixels are unknown; at most "
-                f"{100 * job.max_missing_share:g} % may be"
-            )
-            found.append((FEW, words))
-        elif reason:
-            found.append((FEW if missing > 0 else FAILED, str(reason)))
-        else:
-            found.append((SCORED, ""))
-    return [status for status, _ in found], [reason for _, reason in found]
+def _score(
+    job: Job, piece: Piece, shown: IntArray, context: pd.DataFrame | None
+) -> pd.DataFrame:
+    return score_tile(
+        job.detector,
+        piece.reflectance,
+        piece.rows_px[shown],
+        piece.columns_px[shown],
+        context=None if context is None else context.iloc[piece.positions[shown]],
+        level=job.detector.card.level,
+        resolution_m=job.detector.card.resolution_m,
+    )
 
 
-def _clear_views(piece: Piece, size_px: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _judge(job: Job, piece: Piece, clear: float, missing: float) -> tuple[Status, str]:
+    """Say whether a window shows enough, and if not, why."""
+    if missing >= 1.0 and clear == 0:
+        covered = piece.n_views > 0
+        return NO_DATA, "nothing is clear in it" if covered else "no scene of the period covers it"
+    if clear < job.min_clear_views:
+        return FEW, f"{clear:g} clear views; at least {job.min_clear_views} are wanted"
+    if missing > job.max_missing_share:
+        most = 100 * job.max_missing_share
+        return FEW, f"{100 * missing:.0f} % of its pixels are unknown; at most {most:g} % may be"
+    return SCORED, ""
+
+
+def _missing_shares(job: Job, piece: Piece) -> FloatArray:
+    """Give the share of each window's pixels about which something is not known in any band."""
+    tile = PixelTile(_in_order(piece.reflectance, job.detector.card.bands), {})
+    size = job.detector.card.size_px
+    return tile.missing_shares(PixelWindows(piece.rows_px, piece.columns_px, size))
+
+
+def _clear_views(piece: Piece, size_px: int) -> FloatArray:
     """Take the median of the clear views over each window's pixels."""
     places = zip(piece.rows_px.tolist(), piece.columns_px.tolist(), strict=True)
     counts = piece.clear_count
