@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -30,6 +30,9 @@ class DenseNetwork:
     scores: str
     """Name of the output (site, row, column)."""
 
+    way: ClassVar[str] = "dense"
+    """How `way_of_scoring` calls it."""
+
     @classmethod
     def of(cls, detector: OnnxDetector) -> Self | None:
         """Find out whether a detector's graph takes tiles; None if not, or if it takes more."""
@@ -53,7 +56,7 @@ class DenseNetwork:
         fits = made.window_px == detector.card.size_px and made.stride_px >= 1
         return made if is_one and fits and made.scores in named else None
 
-    def score(self, prepared: Values, windows: Windows) -> Values:
+    def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
         """Score windows of a prepared tile (band, y, x): (window,)."""
         scores = np.empty(len(windows), dtype=np.float32)
         for chosen in windows.by_block(self.stride_px, _BLOCK_PX):

@@ -10,7 +10,7 @@ together behind the block's pooling, and each window goes through the rest by it
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -58,6 +58,9 @@ class PaddedNetwork:
     output: Output
     """What its numbers mean."""
 
+    way: ClassVar[str] = "shared first block"
+    """How `way_of_scoring` calls it."""
+
     @classmethod
     def of(cls, detector: OnnxDetector) -> Self | None:
         """Take a detector apart; None if its windows cannot share a first block."""
@@ -79,7 +82,7 @@ class PaddedNetwork:
         """Cells along each edge of a window's pooled map that zeros outside have an effect on."""
         return -(-self.block.margin_px // self.block.pool_px)
 
-    def score(self, prepared: Values, windows: Windows) -> Values:
+    def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
         """Score windows of a prepared tile (band, y, x): (window,)."""
         scores = np.empty(len(windows), dtype=np.float32)
         for chosen in windows.by_block(self.block.pool_px, _BLOCK_PX):

@@ -1,7 +1,7 @@
 """Score every window of a tile, sharing what overlapping windows share."""
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from minewatch.model._prepare import prepare, why_not
 from minewatch.scan._dense import DenseNetwork
 from minewatch.scan._dense_padded import PaddedNetwork
 from minewatch.scan._tile import Tile, Values, Windows
+from minewatch.scan._tree_statistics_score import TreeNetwork
 from minewatch.types import FloatArray, IntArray, Level
 
 TILE_DIMS: Final = ("band", "y", "x")
@@ -106,7 +107,13 @@ def score_tile(
     scores = np.full(len(windows), np.nan, dtype=np.float32)
     if len(able):
         prepared = prepare(tile.reflectance, detector.card.preparation)
-        scores[able] = shared.score(prepared, windows[able])
+        scores[able] = shared.score(prepared, windows[able], _rows(context, able))
+        unsure = able[np.isnan(scores[able])]
+        if len(unsure):
+            own = _window_by_window(
+                detector, tile, windows[unsure], _rows(context, unsure), index[unsure]
+            )
+            scores[unsure] = own["score"]
     reasons[np.isnan(scores) & (reasons == "")] = NO_NUMBER
     return _table(index, scores, reasons, shares)
 
@@ -120,18 +127,30 @@ def way_of_scoring(detector: OnnxDetector) -> str:
         ``dense``: a network that pads nothing and says how its windows lie in a tile
         (``minewatch.dense`` in its metadata) runs over the tile at once; ``shared first block``: of
         a network that pads patches with zeros, windows share the first block but its edges;
+        ``shared statistics``: statistics that trees ask about come from sums over the tile;
         ``window by window``: nothing is shared. Windows that lie too far apart, or not on a common
         grid, share nothing whatever the network.
     """
     shared = _shared(detector)
-    if shared is None:
-        return "window by window"
-    return "dense" if isinstance(shared, DenseNetwork) else "shared first block"
+    return "window by window" if shared is None else shared.way
+
+
+class _Shared(Protocol):
+    """Scores windows of a tile together."""
+
+    @property
+    def way(self) -> str:
+        """What is shared, in a few words."""
+        ...
+
+    def score(self, prepared: Values, windows: Windows, context: pd.DataFrame | None) -> Values:
+        """Score windows of a prepared tile: (window,), NaN where the detector must be asked."""
+        ...
 
 
 @lru_cache(maxsize=4)
-def _shared(detector: OnnxDetector) -> DenseNetwork | PaddedNetwork | None:
-    return DenseNetwork.of(detector) or PaddedNetwork.of(detector)
+def _shared(detector: OnnxDetector) -> _Shared | None:
+    return DenseNetwork.of(detector) or PaddedNetwork.of(detector) or TreeNetwork.of(detector)
 
 
 def _check_tile(
@@ -179,6 +198,10 @@ def _index(windows: Windows, context: pd.DataFrame | None) -> pd.Index:
     if len(context) != len(windows):
         raise InputError(f"there are {len(windows)} windows and context of {len(context)}")
     return context.index
+
+
+def _rows(context: pd.DataFrame | None, places: IntArray) -> pd.DataFrame | None:
+    return None if context is None else context.iloc[places]
 
 
 def _window_by_window(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from minewatch.types import AnyArray, FloatArray, IntArray
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 Values = npt.NDArray[np.float32]
 
@@ -36,6 +36,20 @@ class Windows:
             slice(int(starts.min()), int(starts.max()) + self.size_px)
             for starts in (self.rows, self.columns)
         )  # type: ignore[return-value]  # two
+
+    def count(self, marked: BoolArray) -> IntArray:
+        """Count the marked pixels (y, x) of the tile in each window."""
+        if not marked.any():
+            return np.zeros(len(self), dtype=np.int64)
+        running = np.zeros((marked.shape[0] + 1, marked.shape[1] + 1), dtype=np.int64)
+        running[1:, 1:] = marked.cumsum(axis=0).cumsum(axis=1)
+        top, left, size = self.rows, self.columns, self.size_px
+        return np.asarray(
+            running[top + size, left + size]
+            - running[top, left + size]
+            - running[top + size, left]
+            + running[top, left]
+        )
 
     def parts(self, n_windows: int) -> Iterator["Windows"]:
         """Give some windows at a time, in order."""
@@ -84,19 +98,7 @@ class Tile:
         unknown = np.isnan(self.reflectance[0])
         for band in self.reflectance[1:]:
             unknown |= np.isnan(band)
-        if not unknown.any():
-            return np.zeros(len(windows))
-        size = windows.size_px
-        running = np.zeros((unknown.shape[0] + 1, unknown.shape[1] + 1), dtype=np.int64)
-        running[1:, 1:] = unknown.cumsum(axis=0).cumsum(axis=1)
-        top, left = windows.rows, windows.columns
-        counts = (
-            running[top + size, left + size]
-            - running[top, left + size]
-            - running[top + size, left]
-            + running[top, left]
-        )
-        return np.asarray(counts / np.float64(size * size), dtype=np.float64)
+        return np.asarray(windows.count(unknown) / np.float64(windows.size_px**2), np.float64)
 
 
 def cut_windows(pixels: Values, windows: Windows) -> Values:
