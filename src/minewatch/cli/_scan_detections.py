@@ -147,6 +147,9 @@ def compare(
     min_area_ha: Annotated[
         float, typer.Option("--min-area-ha", help="Smaller changes are slivers, hectares.")
     ] = 1.0,
+    gap_m: Annotated[
+        float, typer.Option("--gap-m", help="Detections so near are of one place, metres.")
+    ] = 30.0,
     increments: Annotated[
         bool, typer.Option("--increments", help="Each file holds only what is new in its period.")
     ] = False,
@@ -166,6 +169,7 @@ def compare(
         out,
         not_seen=_pairs(not_seen or [], "--not-seen PERIOD=FILE"),
         min_area_ha=min_area_ha,
+        gap_m=gap_m,
         increments=increments,
         credit=credit or [],
         geojson=geojson,

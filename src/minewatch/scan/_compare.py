@@ -19,6 +19,7 @@ Change: TypeAlias = Literal[
 ]
 CHANGES: Final[tuple[Change, ...]] = get_args(Change)
 PLACE_ID: Final = "place_id"
+MOST_GAP_M: Final = 10_000.0
 _COLUMNS: Final = {
     "common": "common_ha",
     "gained": "gained_ha",
@@ -35,16 +36,17 @@ def compare_detections(
     after: gpd.GeoDataFrame,
     *,
     min_area_ha: float = 1.0,
+    gap_m: float = 30.0,
     before_not_seen: gpd.GeoDataFrame | None = None,
     after_not_seen: gpd.GeoDataFrame | None = None,
 ) -> gpd.GeoDataFrame:
     """Say of every place what changed between two periods, with hectares.
 
-    A place is all detections of either period that hang together: that share ground or touch. Its
-    ground is cut into what is common, gained and lost. Gained ground that was not seen before is
-    not called gained, lost ground that was not seen after is not called lost: they are columns of
-    their own. A connected piece smaller than `min_area_ha` of ground gained, lost or not seen is a
-    sliver: its hectares are listed, and it changes nothing.
+    A place is all detections of either period that hang together: that share ground, touch, or come
+    within `gap_m`, each with the next. Its ground is cut into what is common, gained and lost.
+    Gained ground that was not seen before is not called gained, lost ground that was not seen after
+    is not called lost: they are columns of their own. A connected piece smaller than `min_area_ha`
+    of ground gained, lost or not seen is a sliver: its hectares are listed, and it changes nothing.
 
     ================  ==================================================================
     new               detected after and not before, and all of it was seen before
@@ -66,6 +68,8 @@ def compare_detections(
         Detections of two periods, as `merge_detections` or `read_detections` give them.
     min_area_ha
         Hectares.
+    gap_m
+        Metres, to 1 %; 0: they have to touch.
     before_not_seen, after_not_seen
         Polygons that were not seen in a period, ``not_seen.parquet`` of its scan. None: all was
         seen. Nothing in published polygons says where nobody looked.
@@ -86,7 +90,7 @@ def compare_detections(
     Raises
     ------
     InputError
-        If a table is not one of detections, or `min_area_ha` is below 0.
+        If a table is not one of detections, or a setting is out of range.
 
     Examples
     --------
@@ -107,6 +111,7 @@ def compare_detections(
         before,
         after,
         min_area_ha=min_area_ha,
+        gap_m=gap_m,
         before_not_seen=before_not_seen,
         after_not_seen=after_not_seen,
     )
@@ -118,6 +123,7 @@ def compare_ground(
     after: gpd.GeoDataFrame,
     *,
     min_area_ha: float = 1.0,
+    gap_m: float = 30.0,
     before_not_seen: gpd.GeoDataFrame | None = None,
     after_not_seen: gpd.GeoDataFrame | None = None,
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
@@ -134,9 +140,12 @@ def compare_ground(
         place), ``ground`` (common, gained, lost, not seen before, not seen after, sliver gained,
         sliver lost), ``area_ha``, polygon in EPSG:4326. No two overlap.
     """
-    if not min_area_ha >= 0:
-        raise InputError(f"min_area_ha is {min_area_ha}; expected hectares, 0 or more")
-    places = gather_places([before, after])
+    if not (min_area_ha >= 0 and 0 <= gap_m <= MOST_GAP_M):
+        raise InputError(
+            f"min_area_ha is {min_area_ha}, gap_m {gap_m}; expected hectares, 0 or more, and "
+            f"metres, 0 to {MOST_GAP_M:,.0f}"
+        )
+    places = gather_places([before, after], gap_m=gap_m)
     own, later = places.ground
     pieces = cut_ground(
         own,
@@ -154,7 +163,11 @@ def compare_ground(
     pieces.insert(0, PLACE_ID, pd.array(named, dtype="str"))
     left_out = {"places": int((~kept).sum()), **_sums(table[~kept])}
     result = table[kept].sort_index()
-    result.attrs[HEADER] = {"min_area_ha": min_area_ha, "left_out_as_slivers": left_out}
+    result.attrs[HEADER] = {
+        "min_area_ha": min_area_ha,
+        "gap_m": gap_m,
+        "left_out_as_slivers": left_out,
+    }
     return result, pieces.sort_values([PLACE_ID, "ground"], ignore_index=True, kind="stable")
 
 

@@ -20,6 +20,7 @@ Ground: TypeAlias = Literal[
 GROUNDS: Final[tuple[Ground, ...]] = get_args(Ground)
 """What a piece of ground is: every square metre detected in either period is exactly one."""
 _NOTHING: Final = shapely.Polygon()
+_METRES_PER_DEGREE: Final = 111_000.0
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,40 @@ class Places:
         return pd.Series(joined.reindex(range(self.count)).astype("str").array, dtype="str")
 
 
-def gather_places(periods: list[gpd.GeoDataFrame]) -> Places:
-    """Gather detections into places: those that share a point, of whatever period, are of one."""
+def gather_places(periods: list[gpd.GeoDataFrame], *, gap_m: float) -> Places:
+    """Gather detections into places: those within a gap of each other, of whatever period."""
     shapes = [check_detections(period).geometry.to_numpy() for period in periods]
     every = np.concatenate([*shapes, np.empty(0, dtype=object)])
-    one, two = shapely.STRtree(every).query(every, predicate="intersects")
-    group = linked(len(every), np.column_stack([one, two])[one < two])
+    group = linked(len(every), near_pairs(every, gap_m))
     count = int(group.max()) + 1 if len(group) else 0
     groups = tuple(np.split(group, np.cumsum([len(some) for some in shapes])[:-1]))
     ground = tuple(_unite(own, of, count) for own, of in zip(shapes, groups, strict=True))
     return Places(groups, ground, count)
+
+
+def near_pairs(shapes: AnyArray, gap_m: float) -> IntArray:
+    """List the pairs (n, 2) of polygons that touch, or come within a gap of each other.
+
+    Metres are to 1 %: degrees are scaled by the middle latitude of the first of two.
+    """
+    bounds = shapely.bounds(shapes).reshape(-1, 4)
+    up = gap_m / _METRES_PER_DEGREE
+    aside = up / np.cos(np.radians(np.minimum(abs(bounds[:, [1, 3]]).max(axis=1), 89.0)))
+    west, south, east, north = bounds.T
+    asked = shapely.box(west - aside, south - up, east + aside, north + up)
+    one, two = shapely.STRtree(shapes).query(asked)
+    one, two = one[one != two], two[one != two]
+    scale = np.cos(np.radians((south + north) / 2.0))[one]
+    near = shapely.dwithin(_scaled(shapes[one], scale), _scaled(shapes[two], scale), gap_m)
+    return np.asarray(np.column_stack([one, two])[near], dtype=np.int64)
+
+
+def _scaled(shapes: AnyArray, scale: FloatArray) -> AnyArray:
+    """Turn degrees into metres about a parallel, whose scale each polygon has."""
+    places, of = shapely.get_coordinates(shapes, return_index=True)
+    metres = places * _METRES_PER_DEGREE
+    metres[:, 0] *= scale[of]
+    return np.asarray(shapely.set_coordinates(shapes.copy(), metres))
 
 
 def check_detections(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -16,7 +16,9 @@ from minewatch.scan._merge_polygons import area_ha
 from minewatch.types import AnyArray
 
 
-def unite_periods(periods: Mapping[str, gpd.GeoDataFrame]) -> dict[str, gpd.GeoDataFrame]:
+def unite_periods(
+    periods: Mapping[str, gpd.GeoDataFrame], *, gap_m: float = 30.0
+) -> dict[str, gpd.GeoDataFrame]:
     """Unite each period with all before it, for periods that hold only what is new in them.
 
     Some published yearly polygons are such increments: ground that an earlier year has is cut out
@@ -26,11 +28,13 @@ def unite_periods(periods: Mapping[str, gpd.GeoDataFrame]) -> dict[str, gpd.GeoD
     ----------
     periods
         Detections by the name of their period, the oldest first.
+    gap_m
+        Detections that touch, or come within this, are of one place; metres.
 
     Returns
     -------
     dict of str to GeoDataFrame
-        For each period all ground known by then, one row per connected piece, ``area_ha``, index
+        For each period all ground known by then, one row per place, ``area_ha``, index
         ``detection_id``: the names of the first period live on.
 
     Examples
@@ -48,10 +52,9 @@ def unite_periods(periods: Mapping[str, gpd.GeoDataFrame]) -> dict[str, gpd.GeoD
         if not before:
             united[name] = period.assign(area_ha=area_ha(period.geometry.to_numpy()))
             continue
-        places = gather_places([*before, period])
+        places = gather_places([*before, period], gap_m=gap_m)
         ground = shapely.union(places.ground[0], places.ground[1])
-        parts = shapely.get_parts(ground)
-        table = gpd.GeoDataFrame({"area_ha": area_ha(parts)}, geometry=parts, crs="EPSG:4326")
+        table = gpd.GeoDataFrame({"area_ha": area_ha(ground)}, geometry=ground, crs="EPSG:4326")
         united[name] = keep_ids(table, before).drop(columns=["joined", "split_from"])
     return united
 
@@ -61,6 +64,7 @@ def accumulate_detections(
     *,
     not_seen: Mapping[str, gpd.GeoDataFrame] | None = None,
     min_area_ha: float = 1.0,
+    gap_m: float = 30.0,
 ) -> gpd.GeoDataFrame:
     """Unite the detections of many periods, and say since when each place is known.
 
@@ -72,6 +76,8 @@ def accumulate_detections(
         Polygons that were not seen, by the name of the period.
     min_area_ha
         A place of which less than this was not seen in a period counts as seen, hectares.
+    gap_m
+        Detections that touch, or come within this, are of one place; metres.
 
     Returns
     -------
@@ -100,7 +106,7 @@ def accumulate_detections(
     if not periods:
         raise InputError("there is no period; give at least one table of detections")
     names = list(periods)
-    places = gather_places(list(periods.values()))
+    places = gather_places(list(periods.values()), gap_m=gap_m)
     there = np.column_stack([is_there(ground) for ground in places.ground])
     unseen = np.column_stack(_not_seen(places, names, not_seen or {}, min_area_ha))
     known = places.ground[0]

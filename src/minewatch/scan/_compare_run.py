@@ -44,12 +44,13 @@ class Compared:
     """What a reader should know."""
 
 
-def compare_files(
+def compare_files(  # noqa: PLR0913 - keyword-only: they are what a comparison is asked
     files: Mapping[str, StrPath],
     out: StrPath,
     *,
     not_seen: Mapping[str, StrPath] | None = None,
     min_area_ha: float = 1.0,
+    gap_m: float = 30.0,
     increments: bool = False,
     credit: Sequence[str] = (),
     geojson: bool = False,
@@ -67,7 +68,7 @@ def compare_files(
         ``comparison.json``.
     not_seen
         Files of polygons that were not seen, by the name of the period.
-    min_area_ha
+    min_area_ha, gap_m
         See `compare_detections`.
     increments
         Whether each file holds only what is new in its period: see `unite_periods`.
@@ -96,11 +97,16 @@ def compare_files(
     _store.refuse_existing(Path(out), overwrite=overwrite, ours=OURS)
     own = {name: read_detections(path) for name, path in files.items()}
     unseen = {name: read_polygons(path) for name, path in unseen_files.items()}
-    periods = unite_periods(own) if increments else own
+    periods = unite_periods(own, gap_m=gap_m) if increments else own
     made = describe_making(
         "compare",
         [*files.values(), *unseen_files.values()],
-        {"periods": list(files), "min_area_ha": min_area_ha, "increments": increments},
+        {
+            "periods": list(files),
+            "min_area_ha": min_area_ha,
+            "gap_m": gap_m,
+            "increments": increments,
+        },
         [*(attribution_in(one.attrs.get(HEADER)) for one in own.values()), *credit],
     )
     changes: dict[tuple[str, str], pd.DataFrame] = {}
@@ -110,6 +116,7 @@ def compare_files(
                 periods[before],
                 periods[after],
                 min_area_ha=min_area_ha,
+                gap_m=gap_m,
                 before_not_seen=unseen.get(before),
                 after_not_seen=unseen.get(after),
             )
@@ -120,7 +127,9 @@ def compare_files(
                 write_detections(
                     table, aside / f"{stem}_{name}.parquet", made=said, geojson=geojson
                 )
-        known = accumulate_detections(periods, not_seen=unseen, min_area_ha=min_area_ha)
+        known = accumulate_detections(
+            periods, not_seen=unseen, min_area_ha=min_area_ha, gap_m=gap_m
+        )
         write_detections(known, aside / "cumulative.parquet", made=made, geojson=geojson)
         table = _periods(own, known, unseen)
         notes = tuple(_notes(changes, files, unseen, increments=increments))
