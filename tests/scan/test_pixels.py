@@ -93,7 +93,9 @@ def test_one_composite_of_all_the_ground_would_not_have_those_pixels(toy_archive
     assert differing > 0
 
 
-def test_windows_are_read_together_where_nothing_parts_them_though_edges_run_through(toy_archive, toy_area):
+def test_windows_are_read_together_where_nothing_parts_them_though_edges_run_through(
+    toy_archive, toy_area
+):
     source, query = FolderSource(toy_archive), SceneQuery(**YEAR)
     windows = windows_in(toy_area, 0.0, 1.0, 8, 8, 24)
     lots = list(plan_pieces(source, query, windows))

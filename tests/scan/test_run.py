@@ -171,9 +171,7 @@ for seed in range(3):
 
 
 @pytest.mark.integration
-def test_a_scan_killed_again_and_again_goes_on_and_ends_with_the_same_bytes(
-    tmp_path, maker, whole
-):
+def test_a_scan_killed_again_and_again_goes_on_and_ends_with_the_same_bytes(tmp_path, maker, whole):
     out = tmp_path / "scan"
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(HERE), str(out)], capture_output=True, text=True
@@ -278,9 +276,7 @@ def test_a_source_that_stays_down_ends_the_scan_without_scores(tmp_path, maker):
         ({"settings": ScanSettings(stride_px=6, tile_px=60, min_clear_views=2)}, "min_clear_views"),
     ],
 )
-def test_a_folder_refuses_a_scan_with_other_settings_and_says_which(
-    whole, maker, changes, words
-):
+def test_a_folder_refuses_a_scan_with_other_settings_and_says_which(whole, maker, changes, words):
     with pytest.raises(AlreadyThereError, match=words):
         maker.scan(whole.path, **changes)
 

@@ -119,7 +119,9 @@ def test_a_region_in_metres_is_the_same_ground():
 
 def test_the_digest_of_a_region_does_not_hang_on_the_order_of_its_parts():
     parts = [shapely.box(-60, 2, -59.9, 2.1), shapely.box(-59, 2, -58.9, 2.1)]
-    both = [describe_region(open_region(gpd.GeoSeries(own, crs=4326))) for own in (parts, parts[::-1])]
+    both = [
+        describe_region(open_region(gpd.GeoSeries(own, crs=4326))) for own in (parts, parts[::-1])
+    ]
     assert both[0] == both[1]
 
 

@@ -68,7 +68,7 @@ def describe_scan(request: Mapping[str, Any], plan: Plan, card: Card) -> dict[st
     }
 
 
-def make_request(  # noqa: PLR0913 - keyword-only: they are what a scan is asked
+def make_request(
     plan: Plan,
     card: Card,
     query: SceneQuery,

@@ -103,8 +103,8 @@ class _Look:
         near = [*self._reaching(tile), *self._across(tile)]
         left = shapely.difference(ground, self._ground_of(near, SCORED, tile.epsg))
         for why in (*_WHY, BETWEEN):
-            part = left if why == BETWEEN else left.intersection(
-                self._ground_of(near, why, tile.epsg)
+            part = (
+                left if why == BETWEEN else left.intersection(self._ground_of(near, why, tile.epsg))
             )
             left = shapely.difference(left, part)
             polygons = [

@@ -88,9 +88,7 @@ def read_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> I
         waiting = again
 
 
-def plan_pieces(
-    source: ImagerySource, query: SceneQuery, windows: Windows
-) -> Iterator[IntArray]:
+def plan_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> Iterator[IntArray]:
     """Say which windows may be cut from one composite; every window is in one lot."""
     every = np.arange(len(windows), dtype=np.int64)
     if query.method == "median" and isinstance(source, SceneSource):

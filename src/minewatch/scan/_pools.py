@@ -24,6 +24,9 @@ STAGE = "scan"
 FOR_ALL = (CredentialsError, MissingExtraError, LevelError, BandError)
 """Errors that every other tile would meet too."""
 
+CONNECT_S = 20.0
+"""How long a scheduler may take to answer, seconds."""
+
 Outcome: TypeAlias = TileRows | Failure
 
 
@@ -66,17 +69,20 @@ class LocalPool:
 
 
 class DaskPool:
-    """The workers of a Dask cluster; those that die are done without."""
+    """The workers of a Dask cluster; what was under way on one that dies is done by others."""
 
     def __init__(self, job: Job, client: "Client") -> None:
+        import dask
         from distributed import as_completed
 
         self._client = client
-        self._job = client.scatter(job, broadcast=True, hash=False)
+        # As a task, and not scattered: a worker that comes late, or anew, can still get it.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+            self._job = client.submit(_hand_over, job, pure=False)
         self._running: dict[str, Tile] = {}
-        self._done = as_completed()
-        threads = sum(client.nthreads().values())
-        self.most = max(threads + len(client.nthreads()), 2)
+        self._done = as_completed(loop=client.loop)
+        workers = client.nthreads()
+        self.most = max(sum(workers.values()) + len(workers), 2)
 
     def submit(self, tile: Tile, windows: Windows) -> None:
         """Begin with a tile."""
@@ -93,6 +99,10 @@ class DaskPool:
         """Let go of what is under way."""
         self._done.clear()
         self._running.clear()
+
+
+def _hand_over(job: Job) -> Job:
+    return job
 
 
 @contextmanager
@@ -154,7 +164,7 @@ def _connected(client: "Client | str") -> Iterator["Client"]:
         yield client
         return
     try:
-        connected = Client(client, timeout="20s", set_as_default=False)
+        connected = Client(client, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(
             f"no Dask scheduler answers at {client} ({error}); expected an address such as "

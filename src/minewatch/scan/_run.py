@@ -226,7 +226,8 @@ def _outcomes(
     plan: Plan, pool: Pool, missing: Sequence[tuple[Tile, int]], attempts: int
 ) -> Iterator[tuple[Tile, TileRows | Failure]]:
     """Work on tiles until each is done or has failed as often as it may; at most as many as the
-    pool takes are under way, so memory does not grow with the region."""
+    pool takes are under way, so memory does not grow with the region.
+    """
     waiting = deque((tile, 1) for tile, _ in missing)
     tried: dict[Tile, int] = {}
     failed_in_a_row = 0
@@ -254,5 +255,3 @@ def _raise_nothing(folder: ScanFolder, failures: Mapping[Tile, Failure]) -> None
         f"not one of {len(failures)} tiles could be scored, so no scores are written: "
         f"{first.reason}. They are listed in {folder.failures_file}"
     )
-
-

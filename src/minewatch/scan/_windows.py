@@ -149,7 +149,8 @@ class Ground:
 
     def tiles(self) -> Iterator[tuple[Tile, int]]:
         """Give the tiles that hold windows of the region, with how many: north to south, then west
-        to east."""
+        to east.
+        """
         if self.polygon.is_empty:
             return
         side, reach = self.lattice.tile_m, self.lattice.reach_m
@@ -167,7 +168,8 @@ class Ground:
 
     def windows(self, tile: Tile) -> Windows:
         """Give the windows of a tile that meet the region and whose centre lies in the zone, north
-        to south, then west to east."""
+        to south, then west to east.
+        """
         steps = np.arange(self.lattice.windows_along, dtype=np.int64) * self.lattice.stride_m
         top, left = np.meshgrid(tile.top_m - steps, tile.left_m + steps, indexing="ij")
         every = Windows(tile.epsg, left.ravel(), top.ravel(), self.lattice.grid)
@@ -196,7 +198,8 @@ def squares(
     bounds: tuple[float, float, float, float], epsg: int, side_m: int
 ) -> Iterator[tuple[IntArray, int]]:
     """Give the squares of tiles in a rectangle of a zone, row by row from the north: left edges,
-    and the top edge that they share, metres."""
+    and the top edge that they share, metres.
+    """
     west, south, east, north = bounds
     anchor = SOUTHERN_FALSE_NORTHING_M if epsg >= 32700 else 0
     columns = np.arange(west // side_m, east // side_m + 1).astype(np.int64)
@@ -207,7 +210,8 @@ def squares(
 
 def zone_of(longitude: FloatArray, latitude: FloatArray) -> IntArray:
     """Name the zone of each place by its EPSG code, as `minewatch.grid.utm_epsg` does; 0 for those
-    beyond the UTM system."""
+    beyond the UTM system.
+    """
     zone = (np.floor((longitude + 180.0) % 360.0 / 6.0) + 1).astype(np.int64)
     epsg: IntArray = zone + np.where(latitude >= 0, 32600, 32700)
     epsg[(latitude < MIN_LATITUDE) | (latitude > MAX_LATITUDE)] = 0

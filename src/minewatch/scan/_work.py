@@ -148,9 +148,7 @@ def _judge_piece(
     return pd.concat([table, told], axis=1).set_index(piece.positions)
 
 
-def _score(
-    job: Job, piece: Piece, shown: IntArray, context: pd.DataFrame | None
-) -> pd.DataFrame:
+def _score(job: Job, piece: Piece, shown: IntArray, context: pd.DataFrame | None) -> pd.DataFrame:
     return score_tile(
         job.detector,
         piece.reflectance,
@@ -236,5 +234,6 @@ def _in_order(reflectance: xr.DataArray, bands: tuple[str, ...]) -> np.ndarray[A
 
 def single_threaded(detector: OnnxDetector) -> OnnxDetector:
     """Give a detector that takes one core: tiles are scored side by side, on any number of cores
-    with the same numbers."""
+    with the same numbers.
+    """
     return OnnxDetector(detector.card, detector.network, replace(detector.options, threads=1))
