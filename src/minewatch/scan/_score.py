@@ -95,7 +95,7 @@ def score_tile(
     """
     tile = _check_tile(detector, pixels, level, resolution_m)
     windows = _check_windows(detector, tile, rows_px, columns_px)
-    index = _index(windows, context)
+    index = _index(detector, windows, context)
     if not len(windows):
         return _table(index, np.empty(0, np.float32), np.empty(0, dtype=object), np.empty(0))
     shared = _shared(detector)
@@ -192,7 +192,13 @@ def _check_windows(
     return Windows(rows.astype(np.int64), columns.astype(np.int64), size)
 
 
-def _index(windows: Windows, context: pd.DataFrame | None) -> pd.Index:
+def _index(detector: OnnxDetector, windows: Windows, context: pd.DataFrame | None) -> pd.Index:
+    """Give the windows' index, and check that there is context if the detector takes it."""
+    if context is None and detector.card.context_columns:
+        raise InputError(
+            f"detector {detector.card.name} takes context "
+            f"({', '.join(detector.card.context_columns[:5])}, …) and none was given"
+        )
     if context is None:
         return pd.RangeIndex(len(windows), name="window")
     if len(context) != len(windows):

@@ -33,6 +33,7 @@ ROUNDING: Final = 2.0**-24
 """Half of the step from 1 to the next float32."""
 _TINY: Final = 1e-9
 _SORTED_AT_ONCE: Final = 64
+_ROWS_AT_ONCE: Final = 32
 _OF_ALL: Final = 8 * ROUNDING * 10
 """Share of a sum of squares by which it may be wrong in float32: some ten times what is seen."""
 
@@ -77,9 +78,18 @@ class _Boxes:
         top, left
             First row and number of rows of the box within a window; column and columns.
         """
-        across = _sum_rows(values, self.rows + top[0], top[1])
-        summed = _sum_rows(across.T, self.columns + left[0], left[1]).T
-        box: FloatArray = summed[self.at] / (top[1] * left[1])
+        return self.mean_across(self.sum_rows(values, top), top, left)
+
+    def sum_rows(self, values: FloatArray, top: tuple[int, int]) -> FloatArray:
+        """Sum over the rows of a box alone: (row of windows, x)."""
+        return _sum_rows(values, self.rows + top[0], top[1])
+
+    def mean_across(
+        self, summed: FloatArray, top: tuple[int, int], left: tuple[int, int]
+    ) -> FloatArray:
+        """Give the mean over a box whose rows were summed: (window,)."""
+        whole = _sum_rows(summed.T, self.columns + left[0], left[1]).T
+        box: FloatArray = whole[self.at] / (top[1] * left[1])
         return box
 
 
@@ -142,7 +152,11 @@ class _Layer:
     values: FloatArray
     """(y, x) float64, nought where nothing is known."""
     squares: FloatArray
+    own_error: float
+    """By how much a mean of squares may be wrong here, counted from an offset as it is."""
     boxes: _Boxes
+    row_sums: FloatArray
+    """(row of windows, x): sums of `values` over the rows of windows."""
     mean: FloatArray
     """(window,) from the offset."""
     variance: FloatArray
@@ -152,14 +166,16 @@ class _Layer:
         offset, values = centred(layer)
         squares = np.square(values)
         side = (0, boxes.windows.size_px)
-        mean = boxes.mean(values, side, side)
+        row_sums = boxes.sum_rows(values, side)
+        mean = boxes.mean_across(row_sums, side, side)
         variance = np.maximum(boxes.mean(squares, side, side) - np.square(mean), 0.0)
-        return cls(layer, offset, values, squares, boxes, mean, variance)
+        own_error = 1e-14 * float(squares.max())
+        return cls(layer, offset, values, squares, own_error, boxes, row_sums, mean, variance)
 
     def measure(self, asked: set[str]) -> Found:
         """Give the statistics asked for, and some that come with them."""
         deviation, error = np.sqrt(self.variance), self.mean_error
-        wrong = _OF_ALL * self.variance + np.square(error)
+        wrong = _OF_ALL * self.variance + np.square(error) + self.own_error
         yield "mean", Measured(self.mean + self.offset, error)
         yield "std", Measured(deviation, _root_error(wrong, deviation))
         for name, share in (("centre", 4), ("core", 8)):
@@ -183,8 +199,9 @@ class _Layer:
     @property
     def ratio_error(self) -> FloatArray:
         """(window,) by how much a mean product may be wrong, as a share of the variance."""
-        wrong = _OF_ALL * self.variance + np.square(self.mean_error)
-        return np.asarray(2 * wrong / (self.variance + _TINY))
+        wrong = 2 * _OF_ALL * self.variance + 8 * np.square(self.mean_error)
+        wrong += self.mean_error * np.sqrt(self.variance) / 2 + self.own_error
+        return np.asarray(wrong / (self.variance + _TINY))
 
     def _middle(self, name: str, share: int, error: FloatArray) -> Found:
         box = _inner(self.boxes.windows.size_px, share)
@@ -193,7 +210,7 @@ class _Layer:
         difference = mean - self.mean
         about_mean = np.maximum(square - 2 * self.mean * mean + np.square(self.mean), 0.0)
         spread = np.sqrt(np.maximum(square - np.square(mean), 0.0))
-        wrong = _OF_ALL * about_mean + np.square(error)
+        wrong = _OF_ALL * about_mean + np.square(error) + self.own_error
         yield name, Measured(mean + self.offset, error)
         yield f"{name} - whole", Measured(difference, error)
         yield f"{name} std", Measured(spread, _root_error(wrong, spread))
@@ -214,11 +231,12 @@ class _Layer:
         box = [(0, size - lag) if along == axis else (0, size) for along in (0, 1)]
         product = self.boxes.mean(ahead * behind, box[0], box[1])
         # The sum of both pixels of all pairs is that of all pixels twice, but for the two edges.
-        edges = [
-            [(start, lag) if along == axis else (0, size) for along in (0, 1)]
-            for start in (0, size - lag)
-        ]
-        lost = sum(self.boxes.mean(self.values, rows, columns) for rows, columns in edges)
+        lost = np.zeros(len(self.mean))
+        for edge in ((0, lag), (size - lag, lag)):
+            if axis:
+                lost += self.boxes.mean_across(self.row_sums, (0, size), edge)
+            else:
+                lost += self.boxes.mean(self.values, edge, (0, size))
         both = (2 * size * self.mean - lag * lost) / (size - lag)
         return np.asarray(product - self.mean * both + np.square(self.mean))
 
@@ -234,18 +252,13 @@ class _Layer:
         yield "gradient", Measured(total, error)
 
     def _grains(self) -> Found:
-        step, total, square = 1, self.values, self.squares
-        for size in GRAIN_PX:
-            total, square = (_sum_square(part, step) for part in (total, square))
-            count = size * size
-            spread = np.sqrt(np.maximum(square / count - np.square(total / count), 0.0))
+        wrong = 2 * _OF_ALL * self.variance + np.square(self.mean_error) + self.own_error
+        least = max(float(np.sqrt(wrong.min())) / 2, 1e-7)
+        for size, (spread, steepness) in _local_spreads(self.values, least).items():
             box = (0, self.boxes.windows.size_px - size + 1)
-            wrong = 2 * _OF_ALL * self.variance + np.square(self.mean_error)
-            least = max(float(np.sqrt(wrong.min())) / 2, 1e-7)
-            steepness = self.boxes.mean(0.5 / np.maximum(spread, least), box, box)
             mean = self.boxes.mean(spread, box, box)
-            yield f"grain {size} px", Measured(mean, wrong * steepness + 20 * ROUNDING * mean)
-            step *= 3
+            steep = self.boxes.mean(steepness, box, box) / 2
+            yield f"grain {size} px", Measured(mean, wrong * steep + 20 * ROUNDING * mean)
 
     def _quantiles(self) -> Found:
         windows = self.boxes.windows
@@ -291,14 +304,47 @@ def _shifted(values: FloatArray, lag: int, axis: int) -> tuple[FloatArray, Float
     return values[lag:], values[:-lag]
 
 
+def _local_spreads(values: FloatArray, least: float) -> dict[int, tuple[FloatArray, FloatArray]]:
+    """Give the standard deviation of all windows of 3 and of 9 px, and one by it.
+
+    Each is (y, x), beginning with the window at the upper left; `least` is the least that one is
+    divided by. Rows are worked through a few at a time, so that they stay near the processor.
+    """
+    height, width = values.shape
+    shapes = {size: (height - size + 1, width - size + 1) for size in GRAIN_PX}
+    made = {size: (np.empty(shape), np.empty(shape)) for size, shape in shapes.items()}
+    for start in range(0, height, _ROWS_AT_ONCE):
+        total = values[start : start + _ROWS_AT_ONCE + GRAIN_PX[-1] - 1]
+        square, step = np.square(total), 1
+        for size, (spread, steepness) in made.items():
+            if height - start < size:
+                break
+            total, square = (_sum_square(part, step) for part in (total, square))
+            n_rows = min(_ROWS_AT_ONCE, len(total))
+            rows = slice(start, start + n_rows)
+            _spread(total[:n_rows], square[:n_rows], size * size, out=spread[rows])
+            np.reciprocal(np.maximum(spread[rows], least), out=steepness[rows])
+            step *= 3
+    return made
+
+
 def _sum_square(values: FloatArray, step: int) -> FloatArray:
     """Add 3 × 3 numbers that lie `step` apart."""
-    height, width = values.shape
-    rows = values[: height - 2 * step] + values[step : height - step] + values[2 * step :]
-    summed: FloatArray = (
-        rows[:, : width - 2 * step] + rows[:, step : width - step] + rows[:, 2 * step :]
-    )
+    rows = values[: -2 * step] + values[step:-step]
+    rows += values[2 * step :]
+    summed = rows[:, : -2 * step] + rows[:, step:-step]
+    summed += rows[:, 2 * step :]
     return summed
+
+
+def _spread(total: FloatArray, square: FloatArray, count: int, out: FloatArray) -> None:
+    """Give the standard deviation of `count` numbers from their sum and that of their squares."""
+    np.square(total, out=out)
+    out *= -1 / count
+    out += square
+    np.maximum(out, 0.0, out=out)
+    out *= 1 / count
+    np.sqrt(out, out=out)
 
 
 def _ordered(
@@ -339,7 +385,7 @@ def _correlations(
         product = boxes.mean(a.values * b.values, side, side) - a.mean * b.mean
         scale = np.sqrt(a.variance * b.variance)
         ratio = product / (scale + _TINY / n_pixels)
-        yield _pair(names, pair), Measured(ratio, a.ratio_error + b.ratio_error)
+        yield _pair(names, pair), Measured(ratio, 2 * (a.ratio_error + b.ratio_error))
 
 
 def _pair(names: Sequence[str], pair: tuple[int, int]) -> str:
