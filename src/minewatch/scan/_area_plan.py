@@ -18,6 +18,8 @@ from minewatch.types import AnyArray, FloatArray, IntArray
 DETECTED: Final = "detected"
 DOUBTFUL: Final = "doubtful"
 CLEAR: Final = "clear"
+_SALT: Final = 0x5C4E
+"""Keeps draws apart from whatever else is drawn with the same small seed."""
 STRATA: Final[Mapping[str, str]] = {DETECTED: MINING, DOUBTFUL: NO_MINING, CLEAR: NO_MINING}
 """Strata of a frame, and what the map calls their ground."""
 
@@ -229,7 +231,7 @@ def draw_sample(
     ['clear', 'detected']
     """
     ordered = frame.sort_index()
-    draw = np.random.default_rng(random_state).random(len(ordered))
+    draw = np.random.default_rng([_SALT, random_state]).random(len(ordered))
     chosen: list[IntArray] = []
     for name, count in reviews.items():
         rows = np.flatnonzero((ordered["stratum"] == name).to_numpy())

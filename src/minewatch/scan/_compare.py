@@ -172,7 +172,7 @@ def compare_ground(
 
 
 def _sums(table: pd.DataFrame) -> dict[str, float]:
-    return {name: round(float(table[name].sum()), 4) for name in ("before_ha", "after_ha")}
+    return {name: float(table[name].sum()) for name in ("before_ha", "after_ha")}
 
 
 def _describe(

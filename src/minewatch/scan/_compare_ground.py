@@ -20,6 +20,8 @@ Ground: TypeAlias = Literal[
 GROUNDS: Final[tuple[Ground, ...]] = get_args(Ground)
 """What a piece of ground is: every square metre detected in either period is exactly one."""
 _NOTHING: Final = shapely.Polygon()
+_LEAST_HA: Final = 1e-8
+"""A square centimetre: less is what rounding leaves along a common edge."""
 _METRES_PER_DEGREE: Final = 111_000.0
 
 
@@ -158,7 +160,7 @@ def cut_ground(
 def _pieces(ground: AnyArray, name: Ground) -> pd.DataFrame:
     parts, place = shapely.get_parts(ground, return_index=True)
     areas = area_ha(parts)
-    real = areas > 0  # a common edge is a line, without ground
+    real = areas > _LEAST_HA
     return pd.DataFrame(
         {
             "place": np.asarray(place, dtype=np.int64)[real],

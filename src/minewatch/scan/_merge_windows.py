@@ -24,6 +24,8 @@ from minewatch.types import AnyArray, FloatArray, IntArray, StrPath
 HEADER: Final = "minewatch"
 SCORED: Final = "scored"
 _OURS: Final = ("epsg", "left_m", "top_m", "size_m", "longitude", "latitude", "score", "status")
+_STRAIGHT_M: Final = 1_000.0
+"""Longer sides get vertices before they leave the plane; what is left bends 2 cm at most."""
 _SNAP_M: Final = 0.01
 """Corners of squares that come in degrees are rounded to it, so that common edges are common."""
 
@@ -207,7 +209,7 @@ def to_degrees(metres: AnyArray, zone: int) -> AnyArray:
         near = middle + (np.asarray(longitude) - middle + 180.0) % 360.0 - 180.0
         return np.column_stack([near, latitude])
 
-    degrees = np.asarray(shapely.transform(metres, unproject))
+    degrees = np.asarray(shapely.transform(shapely.segmentize(metres, _STRAIGHT_M), unproject))
     bounds = shapely.bounds(degrees).reshape(-1, 4)
     for row in np.flatnonzero((bounds[:, 0] < -180.0) | (bounds[:, 2] > 180.0)):
         degrees[row] = cut_at_date_line(degrees[row])
