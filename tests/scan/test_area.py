@@ -225,20 +225,19 @@ def test_mapped_area_counts_ground_once():
     assert mapped_area_ha(twice) == pytest.approx(0.48 * 72, rel=0.01)
 
 
-def test_a_sample_is_drawn_written_reviewed_and_estimated(tmp_path, monkeypatch):
+def test_a_sample_is_drawn_written_reviewed_and_estimated(tmp_path):
     columns, rows = (steps.ravel() for steps in np.meshgrid(np.arange(40), np.arange(40) + 9_000))
     rng = np.random.default_rng(0)
     windows = maker.make_windows(32620, columns, rows, rng.random(1_600) ** 3)
     found = merge_detections(windows, threshold=0.6)
     detections = write_detections(found, tmp_path / "detections.parquet", made={})[0]
-    monkeypatch.setattr("minewatch.scan._area_run.read_windows", lambda path: windows)
-    (tmp_path / "scores.parquet").write_bytes(b"-")
+    scores = maker.write_scores(windows, tmp_path / "scores.parquet")
     plan = SampleSettings(
         standard_error_ha=400.0, at_least=20,
         expected_share={"detected": 0.7, "doubtful": 0.1, "clear": 0.05},
     )  # fmt: skip
     out = tmp_path / "sample.geojson"
-    drawn = draw_files(tmp_path / "scores.parquet", detections, out, plan, period="2023")
+    drawn = draw_files(scores, detections, out, plan, period="2023")
     assert [file.name for file in drawn.files] == ["sample.geojson", "sample.strata.json"]
     sites = read_sites(out)
     mined = sites["stratum"] == "detected"

@@ -3,8 +3,11 @@
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import shapely
 from pyproj import Transformer
+
+from minewatch.scan._scores import FORMAT, SCHEMA, write_table
 
 SIZE_M, STRIDE_M = 480, 240
 
@@ -83,3 +86,15 @@ def detections(**boxes):
 
 METRES = np.array([110_826.0, 110_588.0])
 """About so many metres there are to a degree there, east and north."""
+
+
+def write_scores(windows, path, **header):
+    """Write windows as a scan writes its scores."""
+    rows = windows.reset_index().assign(
+        tile="t", reason="", clear_views=np.float32(9), missing_share=np.float32(0),
+        dissimilarity=np.float32(np.nan), is_applicable=None,
+    )  # fmt: skip
+    table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+    head = {"format": FORMAT, "thresholds": {"f1": {"value": 0.6, "chosen": "for the best F1"}}}
+    write_table(path, [table.replace_schema_metadata(None)], head | header)
+    return path
