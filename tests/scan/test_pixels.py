@@ -127,7 +127,7 @@ def test_what_is_left_out_for_a_tile_is_looked_for_again_for_its_windows(
 
     archive = tmp_path / "archive"
     shutil.copytree(toy_archive, archive)
-    file = sorted(archive.rglob("B04.tif"))[0]
+    file = min(archive.rglob("B04.tif"))
     content = bytearray(file.read_bytes())
     content[len(content) * 2 // 3 : len(content) * 2 // 3 + 64] = bytes(64)
     file.write_bytes(content)

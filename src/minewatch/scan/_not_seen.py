@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
 
 from minewatch import _store
 from minewatch.imagery._footprints import cut_at_date_line
@@ -20,6 +21,7 @@ from minewatch.scan._scores import KEY, ROWS_TOGETHER
 from minewatch.scan._windows import (
     METRES_PER_DEGREE,
     Tile,
+    draw_boxes,
     own_ground,
     squares,
     to_degrees,
@@ -64,11 +66,13 @@ def write_not_seen(
         Area that was not seen, hectares.
     """
     total = 0.0
-    with _store.writing_file(path) as aside:
-        with pq.ParquetWriter(aside, _schema(header), compression="zstd") as writer:
-            for rows in _gathered(_Look(plan, parts).rows()):
-                writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
-                total += sum(row["area_ha"] for row in rows)
+    with (
+        _store.writing_file(path) as aside,
+        pq.ParquetWriter(aside, _schema(header), compression="zstd") as writer,
+    ):
+        for rows in _gathered(_Look(plan, parts).rows()):
+            writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
+            total += sum(row["area_ha"] for row in rows)
     return round(total, 2)
 
 
@@ -90,7 +94,7 @@ class _Look:
                 continue
             shapely.prepare(own)
             for lefts, top in squares(own.bounds, epsg, side):
-                boxes = shapely.box(lefts, top - side, lefts + side, top)
+                boxes = draw_boxes(lefts, top, side)
                 whole = shapely.covers(own, boxes)
                 for place in np.flatnonzero(shapely.intersects(own, boxes)):
                     tile = Tile(epsg, top, int(lefts[place]), side)
@@ -98,7 +102,7 @@ class _Look:
                         ground = boxes[place] if whole[place] else own.intersection(boxes[place])
                         yield from self._rows_of(tile, ground)
 
-    def _rows_of(self, tile: Tile, ground: shapely.Geometry) -> Iterator[dict[str, Any]]:
+    def _rows_of(self, tile: Tile, ground: BaseGeometry) -> Iterator[dict[str, Any]]:
         """Give what was not seen of a square's ground; of several reasons the first."""
         near = [*self._reaching(tile), *self._across(tile)]
         left = shapely.difference(ground, self._ground_of(near, SCORED, tile.epsg))
@@ -131,7 +135,7 @@ class _Look:
             for one in self._reaching(tile)
         )
 
-    def _ground_of(self, tiles: list[Tile], status: Status, epsg: int) -> shapely.Geometry:
+    def _ground_of(self, tiles: list[Tile], status: Status, epsg: int) -> BaseGeometry:
         """Give the ground of the windows of tiles that have a status, metres of a zone."""
         parts = []
         for tile in tiles:
@@ -203,7 +207,14 @@ class _Look:
 
 
 def in_runs(left_m: IntArray, top_m: IntArray, size_m: int) -> AnyArray:
-    """Draw windows as boxes; those of one row that touch or overlap as one: unions are then fast."""
+    """Draw windows as boxes, those of one row that touch or overlap as one: to unite them is fast.
+
+    Examples
+    --------
+    >>> left, top = np.array([0, 60, 240, 0]), np.array([120, 120, 120, 60])
+    >>> [box.bounds for box in in_runs(left, top, 120)]
+    [(0.0, -60.0, 120.0, 60.0), (0.0, 0.0, 180.0, 120.0), (240.0, 0.0, 360.0, 120.0)]
+    """
     order = np.lexsort((left_m, top_m))
     left, top = left_m[order], top_m[order]
     first = np.ones(len(left), dtype=np.bool_)

@@ -137,7 +137,7 @@ class _Chooser:
         wide = np.array([place_polygon(box, margin_m=COVER_MARGIN_M) for box in boxes])
         touched = np.column_stack([shapely.intersects(one.footprint, plain) for one in partial])
         covered = np.column_stack([shapely.covers(one.footprint, wide) for one in partial])
-        clear = (covered | ~touched).all(axis=1)
+        clear = np.asarray((covered | ~touched).all(axis=1))
         return [
             covered[position].tobytes() if clear[position] else str(position).encode()
             for position in range(len(self.windows))

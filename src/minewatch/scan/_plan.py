@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import shapely
+from shapely.geometry.base import BaseGeometry
 
 from minewatch.errors import InputError
 from minewatch.grid import PatchGrid
@@ -18,7 +18,7 @@ from minewatch.scan._windows import Ground, Lattice, Tile, Windows, zones_of
 class Plan:
     """The tiles of a region."""
 
-    region: shapely.Geometry
+    region: BaseGeometry
     """EPSG:4326."""
     lattice: Lattice
     tiles: tuple[tuple[Tile, int], ...]
@@ -59,7 +59,7 @@ class Plan:
             yield row
 
 
-def make_plan(region: shapely.Geometry, card: Card, settings: ScanSettings) -> Plan:
+def make_plan(region: BaseGeometry, card: Card, settings: ScanSettings) -> Plan:
     """Cover a region by tiles and windows.
 
     Raises

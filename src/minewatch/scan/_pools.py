@@ -145,7 +145,7 @@ def take_result(tile: Tile, future: "Future[TileRows] | Any") -> tuple[Tile, Out
 
 
 def _check_sendable(job: Job) -> None:
-    if hasattr(job.source, "load"):
+    if not callable(job.source):
         raise InputError(
             "a cluster's workers open the imagery themselves; give a function that opens it: "
             "source=functools.partial(open_source, 'earth-search')"

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from minewatch import _store
 from minewatch.errors import InputError
@@ -13,7 +15,7 @@ from minewatch.sites._regions import Region, equal_area_m2, read_region
 _SOME_DEGREES = 180.0
 
 
-def open_region(region: Region) -> shapely.Geometry:
+def open_region(region: Region) -> BaseGeometry:
     """Read a region and check that it can be scanned.
 
     Parameters
@@ -35,7 +37,7 @@ def open_region(region: Region) -> shapely.Geometry:
         If there is no polygon, or it has no area, or leaves the latitudes where UTM zones are
         defined, or seems to have been drawn the wrong way around the globe.
     """
-    ground = read_region(region)
+    ground = cast("BaseGeometry", read_region(region))
     for part in shapely.get_parts(ground):
         west, south, east, north = part.bounds
         if east - west > _SOME_DEGREES:
@@ -52,7 +54,7 @@ def open_region(region: Region) -> shapely.Geometry:
     return ground
 
 
-def read_bbox(bounds: str | Sequence[float]) -> shapely.Geometry:
+def read_bbox(bounds: str | Sequence[float]) -> BaseGeometry:
     """Make a region of a rectangle in degrees.
 
     Parameters
@@ -111,8 +113,8 @@ def _check_bounds(west: float, south: float, east: float, north: float) -> None:
         )
 
 
-def describe_region(region: shapely.Geometry) -> dict[str, float | str]:
-    """Give a region's digest, which stays the same for the same ground, and its area in hectares."""
+def describe_region(region: BaseGeometry) -> dict[str, float | str]:
+    """Give a region's digest, the same for the same ground, and its area in hectares."""
     outline = shapely.to_wkb(shapely.normalize(region), byte_order=1, output_dimension=2)
     return {
         "digest": _store.digest_bytes(outline),

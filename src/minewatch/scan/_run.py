@@ -81,9 +81,9 @@ def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for thos
     little have no score: they are *not seen*, which is not *no mining*.
 
     Whatever is scored is kept at once, tile by tile. If the scan is stopped, or killed, the same
-    call goes on with the tiles that are missing; if it was finished, nothing is done. The files bear
-    their names only when the scan is finished, and their bytes are the same whatever the number of
-    workers, the pool, and the stops and failures on the way.
+    call goes on with the tiles that are missing; if it was finished, nothing is done. The files
+    bear their names only when the scan is finished, and their bytes are the same whatever the
+    number of workers, the pool, and the stops and failures on the way.
 
     Parameters
     ----------
@@ -225,8 +225,9 @@ def _score_all(
 def _outcomes(
     plan: Plan, pool: Pool, missing: Sequence[tuple[Tile, int]], attempts: int
 ) -> Iterator[tuple[Tile, TileRows | Failure]]:
-    """Work on tiles until each is done or has failed as often as it may; at most as many as the
-    pool takes are under way, so memory does not grow with the region.
+    """Work on tiles until each is done or has failed as often as it may.
+
+    At most as many as the pool takes are under way, so memory does not grow with the region.
     """
     waiting = deque((tile, 1) for tile, _ in missing)
     tried: dict[Tile, int] = {}

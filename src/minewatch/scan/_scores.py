@@ -130,10 +130,12 @@ def write_table(path: Path, tables: Iterable[pa.Table], header: Mapping[str, Any
     """Write tables, in order, as one file that appears whole; equal rows give equal bytes."""
     text = json.dumps(header, sort_keys=True, allow_nan=False, ensure_ascii=False)
     schema = SCHEMA.with_metadata({KEY: text.encode()})
-    with _store.writing_file(path) as aside:
-        with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
-            for table in _gathered(tables):
-                writer.write_table(table.replace_schema_metadata(schema.metadata))
+    with (
+        _store.writing_file(path) as aside,
+        pq.ParquetWriter(aside, schema, compression="zstd") as writer,
+    ):
+        for table in _gathered(tables):
+            writer.write_table(table.replace_schema_metadata(schema.metadata))
 
 
 def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -63,8 +63,8 @@ def choose_steps(settings: ScanSettings, grid: PatchGrid) -> tuple[int, int]:
 
     Examples
     --------
-    >>> choose_steps(ScanSettings(), PatchGrid()), choose_steps(ScanSettings(), PatchGrid(size_px=44))
-    ((24, 600), (18, 594))
+    >>> [choose_steps(ScanSettings(), PatchGrid(size_px=size)) for size in (48, 44)]
+    [(24, 600), (18, 594)]
     """
     snap_px = round(grid.snap_m / grid.resolution_m)
     stride = settings.stride_px or max(grid.size_px // 2 // snap_px, 1) * snap_px

@@ -64,14 +64,12 @@ class ScanSummary:
         others = [f"{n:,} {name}" for name, n in self.windows.items() if name != "scored"]
         share = 100.0 * self.not_seen_ha / self.region_ha
         kept = self.n_tiles - self.n_done - len(self.failures)
-        return "\n".join(
-            [
-                f"{self.n_windows:,} windows in {self.n_tiles:,} tiles: "
-                + ", ".join([f"{self.windows.get('scored', 0):,} scored", *others])
-                + (f"; {kept:,} tiles kept from before" if kept else ""),
-                f"{self.region_ha / 100:,.1f} km², of which {self.not_seen_ha / 100:,.1f} km² "
-                f"({share:.1f} %) were not seen: that is not the same as no mining",
-            ]
+        counts = ", ".join([f"{self.windows.get('scored', 0):,} scored", *others])
+        before = f"; {kept:,} tiles kept from before" if kept else ""
+        return (
+            f"{self.n_windows:,} windows in {self.n_tiles:,} tiles: {counts}{before}\n"
+            f"{self.region_ha / 100:,.1f} km², of which {self.not_seen_ha / 100:,.1f} km² "
+            f"({share:.1f} %) were not seen: that is not the same as no mining"
         )
 
     def raise_failures(self) -> None:

@@ -12,10 +12,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely.affinity import translate
+from shapely.geometry.base import BaseGeometry
 
 from minewatch.errors import SettingsError
 from minewatch.grid import MAX_LATITUDE, MIN_LATITUDE, SOUTHERN_FALSE_NORTHING_M, PatchGrid
-from minewatch.types import BoolArray, FloatArray, IntArray
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _STRAIGHT_DEGREES: Final = 0.01
 METRES_PER_DEGREE: Final = 110_000.0
@@ -117,12 +118,12 @@ class Windows:
     def centres(self) -> tuple[FloatArray, FloatArray]:
         """Give their centres, degrees, EPSG:4326: longitudes and latitudes."""
         half = self.size_m / 2.0
-        return to_degrees(self.epsg, self.left_m + half, self.top_m - half)
+        left, top = self.left_m.astype(np.float64), self.top_m.astype(np.float64)
+        return to_degrees(self.epsg, left + half, top - half)
 
-    def boxes(self) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    def boxes(self) -> AnyArray:
         """Draw them as polygons, metres of their zone."""
-        right, bottom = self.left_m + self.size_m, self.top_m - self.size_m
-        return np.asarray(shapely.box(self.left_m, bottom, right, self.top_m))
+        return draw_boxes(self.left_m, self.top_m, self.size_m)
 
     def geobox(self, position: int) -> GeoBox:
         """Give the grid of one of them, that of a patch at its centre."""
@@ -141,22 +142,23 @@ class Windows:
 class Ground:
     """A region as it lies in one UTM zone, with what is needed to find its windows."""
 
-    def __init__(self, region: shapely.Geometry, epsg: int, lattice: Lattice) -> None:
+    def __init__(self, region: BaseGeometry, epsg: int, lattice: Lattice) -> None:
         self.epsg = epsg
         self.lattice = lattice
         self.polygon = _project(_around_zone(region, epsg, lattice), epsg)
         shapely.prepare(self.polygon)
 
     def tiles(self) -> Iterator[tuple[Tile, int]]:
-        """Give the tiles that hold windows of the region, with how many: north to south, then west
-        to east.
+        """Give the tiles that hold windows of the region, with how many.
+
+        They come from north to south, then from west to east.
         """
         if self.polygon.is_empty:
             return
         side, reach = self.lattice.tile_m, self.lattice.reach_m
         west, south, east, north = self.polygon.bounds
         for lefts, top in squares((west - reach, south, east, north + reach), self.epsg, side):
-            reaches = shapely.box(lefts, top - reach, lefts + reach, top)
+            reaches = draw_boxes(lefts, top, reach)
             whole = shapely.covers(self.polygon, reaches) & self.inside_zone(lefts, top)
             for place in np.flatnonzero(shapely.intersects(self.polygon, reaches)):
                 tile = Tile(self.epsg, top, int(lefts[place]), side)
@@ -167,8 +169,9 @@ class Ground:
                     yield tile, n_windows
 
     def windows(self, tile: Tile) -> Windows:
-        """Give the windows of a tile that meet the region and whose centre lies in the zone, north
-        to south, then west to east.
+        """Give the windows of a tile that meet the region and whose centre lies in the zone.
+
+        They come from north to south, then from west to east.
         """
         steps = np.arange(self.lattice.windows_along, dtype=np.int64) * self.lattice.stride_m
         top, left = np.meshgrid(tile.top_m - steps, tile.left_m + steps, indexing="ij")
@@ -183,22 +186,30 @@ class Ground:
         reach = self.lattice.reach_m
         inside = np.ones(len(lefts), dtype=np.bool_)
         for across, down in product((0, reach), (0, reach // 2, reach)):
-            places = to_degrees(self.epsg, lefts + float(across), np.full(len(lefts), top - down))
+            y = np.full(len(lefts), top - down, dtype=np.float64)
+            places = to_degrees(self.epsg, (lefts + across).astype(np.float64), y)
             inside &= zone_of(*places) == self.epsg
         return inside
 
 
-def zones_of(region: shapely.Geometry, lattice: Lattice) -> list[int]:
+def zones_of(region: BaseGeometry, lattice: Lattice) -> list[int]:
     """Name the UTM zones that windows of a region may lie in, by EPSG code, in order."""
     every = (half + zone for half in (32600, 32700) for zone in range(1, 61))
     return [epsg for epsg in every if not _around_zone(region, epsg, lattice).is_empty]
 
 
+def draw_boxes(left_m: IntArray, top_m: IntArray | int, side_m: int) -> AnyArray:
+    """Draw squares by their upper left corners: an array of polygons, metres."""
+    top = np.broadcast_to(np.asarray(top_m, np.int64), left_m.shape)
+    return np.asarray(shapely.box(left_m, top - side_m, left_m + side_m, top))
+
+
 def squares(
     bounds: tuple[float, float, float, float], epsg: int, side_m: int
 ) -> Iterator[tuple[IntArray, int]]:
-    """Give the squares of tiles in a rectangle of a zone, row by row from the north: left edges,
-    and the top edge that they share, metres.
+    """Give the squares of tiles in a rectangle of a zone, row by row from the north.
+
+    Of each row the left edges, and the top edge that they share, metres.
     """
     west, south, east, north = bounds
     anchor = SOUTHERN_FALSE_NORTHING_M if epsg >= 32700 else 0
@@ -209,8 +220,9 @@ def squares(
 
 
 def zone_of(longitude: FloatArray, latitude: FloatArray) -> IntArray:
-    """Name the zone of each place by its EPSG code, as `minewatch.grid.utm_epsg` does; 0 for those
-    beyond the UTM system.
+    """Name the zone of each place by its EPSG code, as `minewatch.grid.utm_epsg` does.
+
+    It is 0 for places beyond the UTM system.
     """
     zone = (np.floor((longitude + 180.0) % 360.0 / 6.0) + 1).astype(np.int64)
     epsg: IntArray = zone + np.where(latitude >= 0, 32600, 32700)
@@ -235,12 +247,12 @@ def _transformer(source: int, target: int) -> Transformer:
     return Transformer.from_crs(f"EPSG:{source}", f"EPSG:{target}", always_xy=True)
 
 
-def own_ground(region: shapely.Geometry, epsg: int) -> shapely.Geometry:
+def own_ground(region: BaseGeometry, epsg: int) -> BaseGeometry:
     """Give the part of a region that lies in a zone itself, metres of the zone."""
     return _project(region.intersection(_strip(epsg)), epsg)
 
 
-def _strip(epsg: int, margin_degrees: float = 0.0, across_degrees: float = 0.0) -> shapely.Geometry:
+def _strip(epsg: int, margin_degrees: float = 0.0, across_degrees: float = 0.0) -> BaseGeometry:
     """Draw a zone in degrees; with a margin it may run beyond 180°."""
     west = (epsg % 100 - 1) * 6.0 - 180.0
     south, north = (MIN_LATITUDE, 0.0) if epsg >= 32700 else (0.0, MAX_LATITUDE)
@@ -252,7 +264,7 @@ def _strip(epsg: int, margin_degrees: float = 0.0, across_degrees: float = 0.0) 
     )
 
 
-def _around_zone(region: shapely.Geometry, epsg: int, lattice: Lattice) -> shapely.Geometry:
+def _around_zone(region: BaseGeometry, epsg: int, lattice: Lattice) -> BaseGeometry:
     """Cut out of a region what windows of a zone may meet, degrees; whole across 180°."""
     margin = 2.0 * lattice.size_m / METRES_PER_DEGREE
     _, low, _, high = region.bounds
@@ -264,7 +276,7 @@ def _around_zone(region: shapely.Geometry, epsg: int, lattice: Lattice) -> shape
     return shapely.union_all(parts) if parts else shapely.Polygon()
 
 
-def _project(ground: shapely.Geometry, epsg: int) -> shapely.Geometry:
+def _project(ground: BaseGeometry, epsg: int) -> BaseGeometry:
     """Turn polygons from degrees into metres of a zone; edges are straight in degrees."""
     fine = shapely.segmentize(ground, _STRAIGHT_DEGREES)
     projected = shapely.transform(fine, to_zone(4326, epsg))

@@ -48,8 +48,7 @@ class Job:
     @cached_property
     def opened(self) -> ImagerySource:
         """The source, opened once in each process."""
-        source = self.source
-        return source if hasattr(source, "load") else source()
+        return self.source() if callable(self.source) else self.source
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: own for name, own in self.__dict__.items() if name != "opened"}
@@ -73,7 +72,8 @@ def do_tile(job: Job, tile: str, windows: Windows) -> TileRows:
     """Read the pixels of a tile and score its windows."""
     began = time.monotonic()
     context = None if job.context is None else job.context.measure(windows)
-    parts, makers, n_bytes = [], set(), 0
+    parts, n_bytes = [], 0
+    makers: set[str] = set()
     for piece in read_pieces(job.opened, job.query, windows):
         parts.append(_judge_piece(job, piece, windows, context))
         makers.update(piece.makers if piece.n_scenes else ())
@@ -233,7 +233,8 @@ def _in_order(reflectance: xr.DataArray, bands: tuple[str, ...]) -> np.ndarray[A
 
 
 def single_threaded(detector: OnnxDetector) -> OnnxDetector:
-    """Give a detector that takes one core: tiles are scored side by side, on any number of cores
-    with the same numbers.
+    """Give a detector that takes one core: tiles are scored side by side.
+
+    So its numbers do not hang on how many cores there are.
     """
     return OnnxDetector(detector.card, detector.network, replace(detector.options, threads=1))
