@@ -154,6 +154,15 @@ def test_a_larger_draw_holds_the_smaller_one_whatever_the_order_of_the_rows(seed
     assert few["label"].isna().all()
 
 
+def test_what_is_reviewed_whole_is_known_without_error():
+    frame = population(5)
+    strata = sum_strata(frame)
+    counts = dict(zip(strata["stratum"], strata["windows"].tolist(), strict=True))
+    estimate = estimate_area(review(frame, draw_sample(frame, counts)), strata)
+    assert estimate.areas.loc["mining", "area_ha"] == pytest.approx(23.0 * frame["mined"].sum())
+    assert estimate.areas["se_ha"].max() == pytest.approx(0.0, abs=1e-9)
+
+
 def test_reviewed_shares_of_ground_give_hectares_of_ground():
     strata = pd.DataFrame(
         {"stratum": ["in", "out"], "class": ["mining", "no mining"], "area_ha": [100.0, 900.0]}

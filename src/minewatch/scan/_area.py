@@ -6,6 +6,8 @@ Olofsson, P., Foody, G. M., Herold, M., Stehman, S. V., Woodcock, C. E., Wulder,
 practices for estimating area and assessing accuracy of land change, Remote Sensing of Environment
 148, 42–57, https://doi.org/10.1016/j.rse.2014.02.015.
 
+Cochran, W. G. (1977), Sampling techniques, 3rd edition, Wiley.
+
 Stehman, S. V. (2014), Estimating area and map accuracy for stratified random sampling when the
 strata are different from the map classes, International Journal of Remote Sensing 35, 4923–4939,
 https://doi.org/10.1080/01431161.2014.930207.
@@ -82,8 +84,9 @@ def estimate_area(
     """Estimate areas, and the map's accuracy, from a stratified random sample that was reviewed.
 
     The estimators are those of Olofsson et al. (2014), and of Stehman (2014) where strata are finer
-    than the map's classes; they are the same where both apply. Finite populations are not corrected
-    for, which makes intervals a little wide. Intervals are normal: with few reviewed units of a
+    than the map's classes; they are the same where both apply. Where the strata say how many units
+    they have, errors allow for it (Cochran 1977, eq. 5.7), as the paper's do not: what is reviewed
+    whole has none. Intervals are normal: with few reviewed units of a
     class, or shares near 0, they are too short on one side; `AreaEstimate.strata` says what a
     stratum without any find may hide.
 
@@ -96,7 +99,7 @@ def estimate_area(
         if there are several.
     strata
         One row per stratum: ``stratum``, ``class`` (what the map calls it), ``area_ha``;
-        ``period``, if the sample has it.
+        ``windows``, how many units it has, if known; ``period``, if the sample has it.
     confidence
         Of the intervals, 0 to 1.
 
@@ -156,7 +159,7 @@ class _Stratified:
 
     classes: tuple[str, ...]
     strata: pd.DataFrame
-    """Index ``stratum``: ``class``, ``area_ha``."""
+    """Index ``stratum``: ``class``, ``area_ha``, ``windows`` (infinite where not known)."""
     row: IntArray
     """Position of each unit's stratum, dims (unit)."""
     member: FloatArray
@@ -165,7 +168,8 @@ class _Stratified:
     @classmethod
     def of(cls, sample: pd.DataFrame, strata: pd.DataFrame) -> "_Stratified":
         """Turn tables into numbers."""
-        table = strata.set_index(strata["stratum"].astype("str"))[["class", "area_ha"]]
+        own = strata.assign(windows=strata.get("windows", np.inf))
+        table = own.set_index(own["stratum"].astype("str"))[["class", "area_ha", "windows"]]
         row = table.index.get_indexer(pd.Index(sample["stratum"].astype("str")))
         _check_reviewed(table, row)
         if "mining_share" in sample.columns:
@@ -187,7 +191,9 @@ class _Stratified:
         """Give the mean over the whole area of a value of every unit, and its standard error."""
         weight = self.strata["area_ha"].to_numpy(np.float64) / self.total_ha
         groups = pd.Series(values).groupby(self.row)
-        spread = groups.var(ddof=1).to_numpy() / groups.size().to_numpy()
+        reviewed = groups.size().to_numpy()
+        left = 1.0 - reviewed / self.strata["windows"].to_numpy(np.float64)
+        spread = groups.var(ddof=1).to_numpy() / reviewed * np.maximum(left, 0.0)
         mean = float((weight * groups.mean().to_numpy()).sum())
         return mean, float(np.sqrt((weight**2 * spread).sum()))
 
@@ -238,14 +244,15 @@ class _Stratified:
         return table.sort_index(level="measure", sort_remaining=False, ascending=False)
 
     def _strata(self, confidence: float) -> pd.DataFrame:
-        table = self.strata.copy()
+        table = self.strata[["class", "area_ha"]].copy()
         table["reviewed"] = np.bincount(self.row, minlength=len(table))
         found = np.array(self.classes) == MINING
         mining = self.member @ found if found.any() else np.full(len(self.row), np.nan)
         share = pd.Series(mining).groupby(self.row).mean().to_numpy()
         table["mining_share"] = share
         most = 1.0 - (1.0 - confidence) ** (1.0 / table["reviewed"])
-        table["may_hide_ha"] = (most * table["area_ha"]).where(share == 0.0)
+        is_open = (share == 0.0) & (table["reviewed"] < self.strata["windows"])
+        table["may_hide_ha"] = (most * table["area_ha"]).where(is_open)
         return table
 
 

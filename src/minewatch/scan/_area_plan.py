@@ -126,13 +126,13 @@ def plan_sample(
     """Say how many windows of every stratum to review for a wanted standard error.
 
     With Neyman's allocation: a stratum gets reviews by its area times the spread that is expected
-    in it (Cochran 1977, eq. 5.25; Olofsson et al. 2014, eq. 13, where finite populations are not
-    corrected for). Olofsson et al. advise at least 50 to 100 in small strata.
+    in it (Cochran 1977, eq. 5.25; Olofsson et al. 2014, eq. 13, which leaves out how many units
+    there are). Olofsson et al. advise at least 50 to 100 in small strata.
 
     Parameters
     ----------
     strata
-        ``stratum`` and ``area_ha``; ``windows``, if there is a limit to how many there are.
+        ``stratum`` and ``area_ha``; ``windows``, how many there are; without it, any number.
     expected_share
         A guess, by stratum, of the share that is mining, 0 to 1. Never 0: guess high where mining
         may have been missed, or the plan takes it for certain that there is none.
@@ -178,14 +178,15 @@ def plan_sample(
         )
     area = strata["area_ha"].to_numpy(np.float64)
     spread = area * np.sqrt(shares * (1.0 - shares))
-    wanted = (spread.sum() / standard_error_ha) ** 2
-    reviews = np.maximum(np.ceil(wanted * spread / spread.sum() - 1e-9), at_least).astype(np.int64)
-    if "windows" in strata.columns:
-        reviews = np.minimum(reviews, strata["windows"].to_numpy(np.int64))
+    units = strata["windows"].to_numpy(np.float64) if "windows" in strata.columns else np.inf
+    wanted = spread.sum() ** 2 / (standard_error_ha**2 + (spread**2 / units).sum())
+    reviews = np.maximum(np.ceil(wanted * spread / spread.sum() - 1e-9), at_least)
+    reviews = np.minimum(reviews, units).astype(np.int64)
+    variance = spread**2 * (1.0 / reviews - 1.0 / units)
     table = strata.assign(expected_share=shares, reviews=reviews)
     table.attrs = {
         "reviews": int(np.ceil(wanted - 1e-9)),
-        "expected_standard_error_ha": float(np.sqrt((spread**2 / np.maximum(reviews, 1)).sum())),
+        "expected_standard_error_ha": float(np.sqrt(variance.sum())),
     }
     return table
 
