@@ -1,5 +1,7 @@
 """The windows of a scan have the pixels of patches, however their ground was read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -137,3 +139,13 @@ def test_what_is_left_out_for_a_tile_is_looked_for_again_for_its_windows(
     found = windows_of(source, query, windows)
     for (values, _), patch in zip(found, patches_at(source, query, windows), strict=True):
         np.testing.assert_array_equal(values, patch["reflectance"].to_numpy())
+
+
+def test_scenes_are_searched_for_once_a_tile(toy_archive, toy_area, monkeypatch):
+    source, query, asked = FolderSource(toy_archive), SceneQuery(**YEAR), []
+    search = source._search
+    loader = replace(source._loader, search=lambda *one: asked.append(one) or search(*one))
+    monkeypatch.setattr(source, "_loader", loader)
+    windows = windows_in(toy_area, 0.0, 1.0, 3, 3, 24)
+    assert len(list(read_pieces(source, query, windows))) > 1
+    assert len(asked) == 1

@@ -60,7 +60,7 @@ class ScanEstimate:
         """Give it as JSON values."""
         return {
             **vars(self),
-            "seconds": round(self.seconds, 1),
+            "seconds": round(self.seconds, 3),
             "read_bytes": self.read_bytes,
         }
 

@@ -74,6 +74,8 @@ def read_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> I
     ImageryError
         If one of them could not be loaded.
     """
+    if isinstance(source, SceneSource) and len(windows):
+        source = source.within(windows.box_around(np.arange(len(windows))), query)
     waiting = list(plan_pieces(source, query, windows))
     while waiting:
         boxes = {str(place): windows.box_around(own) for place, own in enumerate(waiting)}
