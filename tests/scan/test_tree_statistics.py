@@ -149,6 +149,21 @@ def test_context_is_joined_to_statistics_as_for_patches():
         score_tile(detector, as_tile(values), rows, columns, **WHERE)
 
 
+def test_textures_are_compared_with_each_place_once():
+    detector = trained(TextureDetector(n_textures=20))
+    assert way_of_scoring(detector) == "shared fields"
+    values = ground(101, 133, 6)
+    values[:, 50:54, 10:14] = np.nan
+    values[:, 60:, 100:] = np.nan
+    for stride in (12, 5):
+        rows, columns = grid(101, 133, stride)
+        table = score_tile(detector, as_tile(values), rows, columns, **WHERE)
+        truth = detector.score(patches_of(values, rows, columns))
+        np.testing.assert_allclose(table["score"], truth["score"], rtol=0, atol=1e-5)
+        assert table["reason"].tolist() == truth["reason"].tolist()
+        assert truth["score"].std() > 0.05
+
+
 def test_ensembles_of_trees_and_textures_share_too():
     detector = trained(EnsembleDetector([TreeDetector(n_trees=20), TextureDetector(n_textures=8)]))
     assert way_of_scoring(detector) == "shared statistics"

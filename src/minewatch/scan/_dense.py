@@ -105,6 +105,8 @@ def open_session(network: bytes, threads: int | None) -> Any:
     options.log_severity_level = 4
     # Blocks at the edges of tiles have many shapes, and memory is planned anew for each.
     options.enable_mem_pattern = False
+    # Threads that wait in a loop would take the processor from readers of imagery.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         network, sess_options=options, providers=["CPUExecutionProvider"]
     )

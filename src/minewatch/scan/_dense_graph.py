@@ -4,7 +4,7 @@ All that stands between the pixels and the first pooling is the block: convoluti
 what treats every pixel alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ class FirstBlock:
         turned
             Whether rows and columns change places, in what goes in and in what comes out.
         """
-        constants = self._constants()
+        constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
         nodes, turned_names = [], set()
         for node in self.order[: self.n_nodes]:
             copy = onnx.NodeProto()
@@ -64,47 +64,59 @@ class FirstBlock:
                 _set(copy, "pads", [reach * side for side in pads])
                 turned_names |= {node.input[1]} if turned else set()
             nodes.append(copy)
-        used = {name for node in nodes for name in node.input}
-        kept = [
-            _turn(tensor) if name in turned_names else tensor
+        kept = {
+            name: _turn(tensor) if name in turned_names else tensor
             for name, tensor in constants.items()
-            if name in used
-        ]
+        }
         source = next(entry for entry in self.model.graph.input if entry.name == PIXELS_INPUT)
         n_bands = source.type.tensor_type.shape.dim[1].dim_value
-        return self._write(nodes, {PIXELS_INPUT: n_bands}, self.ends, kept)
+        inputs = {PIXELS_INPUT: ["site", n_bands, "y", "x"]}
+        return write_part(self.model, nodes, inputs, self.ends, kept)
 
     def rest(self) -> bytes:
         """Give what comes after the block as a graph of its own; it takes the block's ends."""
-        nodes = list(self.order[self.n_nodes :])
-        used = {name for node in nodes for name in node.input}
-        kept = [tensor for name, tensor in self._constants().items() if name in used]
         outputs = [self.model.graph.output[0].name]
-        return self._write(nodes, dict.fromkeys(self.ends), outputs, kept)
+        shapes = dict.fromkeys(self.ends, ("site", None, "y", "x"))
+        return write_part(self.model, self.order[self.n_nodes :], shapes, outputs)
 
-    def _constants(self) -> dict[str, Any]:
-        return {tensor.name: tensor for tensor in self.model.graph.initializer}
 
-    def _write(
-        self,
-        nodes: Sequence[Any],
-        inputs: dict[str, int | None],
-        outputs: Iterable[str],
-        constants: Sequence[Any],
-    ) -> bytes:
-        make, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
-        graph = onnx.helper.make_graph(
-            nodes,
-            "part",
-            [make(name, kind, ["site", n, "y", "x"]) for name, n in inputs.items()],
-            [make(name, kind, None) for name in outputs],
-            constants,
-        )
-        model = onnx.helper.make_model(
-            graph, opset_imports=self.model.opset_import, ir_version=self.model.ir_version
-        )
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
+def write_part(
+    model: Any,
+    nodes: Sequence[Any],
+    inputs: Mapping[str, Any],
+    outputs: Iterable[str],
+    constants: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Write some nodes of a graph as a graph of its own.
+
+    Parameters
+    ----------
+    model
+        The graph, as onnx reads it.
+    nodes
+        The nodes, in the order in which they run.
+    inputs
+        What they take, with its shape; None if that is left open.
+    outputs
+        Names of what they give.
+    constants
+        Tensors by name, where others than the graph's own.
+    """
+    make, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+    known = {one.name: one for one in model.graph.initializer} if constants is None else constants
+    used = {name for node in nodes for name in node.input}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "part",
+        [make(name, kind, shape) for name, shape in inputs.items()],
+        [make(name, kind, None) for name in outputs],
+        [tensor for name, tensor in known.items() if name in used],
+    )
+    made = onnx.helper.make_model(
+        graph, opset_imports=model.opset_import, ir_version=model.ir_version
+    )
+    content: bytes = made.SerializeToString(deterministic=True)
+    return content
 
 
 def find_first_block(network: bytes, size_px: int) -> FirstBlock | None:
@@ -172,13 +184,14 @@ class _Walk:
         return all(np.prod(s) == 1 or (len(s) in (3, 4) and s[-2:] == (1, 1)) for s in shapes)
 
 
-def _attributes(node: Any) -> dict[str, Any]:
+def attributes(node: Any) -> dict[str, Any]:
+    """Give a node's attributes by name."""
     return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
 
 
 def _pads(node: Any) -> int:
     """Give by how much a convolution pads on every side if the size stays; else 0."""
-    said = _attributes(node)
+    said = attributes(node)
     kernel = list(said.get("kernel_shape", []))
     pads = list(said.get("pads", []))
     plain = all(step == 1 for key in ("strides", "dilations") for step in said.get(key, [1]))
@@ -191,7 +204,7 @@ def _pads(node: Any) -> int:
 
 def _squares(node: Any) -> int:
     """Give the side of the squares that a pooling pools, if they lie side by side; else 0."""
-    said = _attributes(node)
+    said = attributes(node)
     kernel, strides = list(said.get("kernel_shape", [])), list(said.get("strides", []))
     plain = not any(said.get("pads", [0])) and not said.get("ceil_mode", 0)
     plain &= all(step == 1 for step in said.get("dilations", [1]))

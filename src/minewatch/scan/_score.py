@@ -1,7 +1,7 @@
 """Score every window of a tile, sharing what overlapping windows share."""
 
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from minewatch.model._onnx import OnnxDetector
 from minewatch.model._prepare import prepare, why_not
 from minewatch.scan._dense import DenseNetwork
 from minewatch.scan._dense_padded import PaddedNetwork
+from minewatch.scan._dense_sums import SumsNetwork
 from minewatch.scan._tile import Tile, Values, Windows
 from minewatch.scan._tree_statistics_score import TreeNetwork
 from minewatch.types import FloatArray, IntArray, Level
@@ -127,6 +128,7 @@ def way_of_scoring(detector: OnnxDetector) -> str:
         ``dense``: a network that pads nothing and says how its windows lie in a tile
         (``minewatch.dense`` in its metadata) runs over the tile at once; ``shared first block``: of
         a network that pads patches with zeros, windows share the first block but its edges;
+        ``shared fields``: textures are compared with each place of the tile once;
         ``shared statistics``: statistics that trees ask about come from sums over the tile;
         ``window by window``: nothing is shared. Windows that lie too far apart, or not on a common
         grid, share nothing whatever the network.
@@ -135,12 +137,15 @@ def way_of_scoring(detector: OnnxDetector) -> str:
     return "window by window" if shared is None else shared.way
 
 
-class _Shared(Protocol):
+class _Way(Protocol):
     """Scores windows of a tile together."""
 
-    @property
-    def way(self) -> str:
-        """What is shared, in a few words."""
+    way: ClassVar[str]
+    """What is shared, in a few words."""
+
+    @classmethod
+    def of(cls, detector: OnnxDetector) -> "_Way | None":
+        """Take a detector apart; None if its windows share nothing in this way."""
         ...
 
     def score(self, prepared: Values, windows: Windows, context: pd.DataFrame | None) -> Values:
@@ -149,8 +154,9 @@ class _Shared(Protocol):
 
 
 @lru_cache(maxsize=4)
-def _shared(detector: OnnxDetector) -> _Shared | None:
-    return DenseNetwork.of(detector) or PaddedNetwork.of(detector) or TreeNetwork.of(detector)
+def _shared(detector: OnnxDetector) -> _Way | None:
+    kinds: tuple[type[_Way], ...] = (DenseNetwork, PaddedNetwork, SumsNetwork, TreeNetwork)
+    return next((found for kind in kinds if (found := kind.of(detector)) is not None), None)
 
 
 def _check_tile(

@@ -66,6 +66,8 @@ class Windows:
         block_px
             About how many pixels the windows of a group cover along a side.
         """
+        if not len(self):
+            return
         block = max(step_px, (block_px - self.size_px) // step_px * step_px)
         keys = []
         for starts in (self.rows, self.columns):

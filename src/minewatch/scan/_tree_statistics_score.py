@@ -19,6 +19,7 @@ from minewatch.model._context_table import ContextColumns
 from minewatch.model._features import MIN_SIZE_PX
 from minewatch.model._onnx import CONTEXT_INPUT, PIXELS_INPUT, STATISTICS_INPUT, OnnxDetector
 from minewatch.scan._dense import open_session
+from minewatch.scan._dense_sums import FieldSums
 from minewatch.scan._tile import Values, Windows, cut_windows
 from minewatch.scan._tree_statistics import ROUNDING, make_layers, measure_windows
 from minewatch.scan._tree_statistics_forest import Forest, find_forests
@@ -39,6 +40,8 @@ class TreeNetwork:
     """Runs its graph."""
     forests: Sequence[Forest]
     """Its trees."""
+    sums: FieldSums | None
+    """What it takes of pixels, if windows can share that."""
     asked: Mapping[str, int]
     """The statistics that trees ask about, and their columns."""
 
@@ -59,7 +62,8 @@ class TreeNetwork:
         columns = np.unique(np.concatenate([forest.column for forest in forests]))
         asked = {wanted[column]: int(column) for column in columns if column < len(wanted)}
         session = open_session(detector.network, detector.options.threads)
-        return cls(detector, session, forests, asked)
+        sums = FieldSums.of(detector) if card.preparation.takes_pixels else None
+        return cls(detector, session, forests, sums, asked)
 
     def score(self, prepared: Values, windows: Windows, context: pd.DataFrame | None) -> Values:
         """Score windows of a prepared tile (band, y, x): (window,), NaN where it is not certain."""
@@ -112,17 +116,24 @@ class TreeNetwork:
         return statistics, errors
 
     def _run(self, prepared: Values, windows: Windows, inputs: Mapping[str, Values]) -> Values:
-        numbers = []
+        scores = np.empty(len(windows), dtype=np.float32)
+        if self.sums is not None:
+            for chosen in windows.by_block(self.sums.stride_px, _BLOCK_PX):
+                batch = {name: values[chosen] for name, values in inputs.items()}
+                batch |= self.sums.add_up(prepared, windows[chosen])
+                scores[chosen] = self._probability(self.sums.rest.run(None, batch)[0])
+            return scores
         for start in range(0, len(windows), _WINDOWS_AT_ONCE):
             rows = slice(start, start + _WINDOWS_AT_ONCE)
             batch = {name: values[rows] for name, values in inputs.items()}
             if self.detector.card.preparation.takes_pixels:
                 batch[PIXELS_INPUT] = cut_windows(prepared, windows[rows])
-            numbers.append(self.session.run(None, batch)[0])
-        if not numbers:
-            return np.empty(0, dtype=np.float32)
-        together, output = np.concatenate(numbers), self.detector.card.output
-        scores = together.mean(axis=1) if output.kind == "members" else together[:, output.index]
+            scores[rows] = self._probability(self.session.run(None, batch)[0])
+        return scores
+
+    def _probability(self, numbers: Values) -> Values:
+        output = self.detector.card.output
+        scores = numbers.mean(axis=1) if output.kind == "members" else numbers[:, output.index]
         clipped: Values = np.clip(scores, 0.0, 1.0)
         return clipped
 
