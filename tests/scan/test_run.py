@@ -29,6 +29,7 @@ from minewatch.errors import (
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
 from minewatch.scan import ScanSettings, read_bbox, read_scores
+from minewatch.scan._not_seen import areas_of
 
 HERE = Path(__file__).parent
 FILES = ("scores.parquet", "not_seen.parquet")
@@ -370,3 +371,28 @@ def test_a_table_that_is_no_scan_is_refused(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(file)
     with pytest.raises(InputError, match="no table of scores"):
         read_scores(file)
+
+
+def test_grounds_that_only_touch_leave_no_trace_in_the_map(tmp_path, maker):
+    # Two squares on the grid of tiles, with a corner in common; half of each is under a cloud.
+    squares = [
+        shapely.box(600_000, 220_200, 600_600, 220_800),
+        shapely.box(600_600, 220_800, 601_200, 221_400),
+    ]
+    region = gpd.GeoSeries(squares, crs=32620)
+    cloud = gpd.GeoSeries([shapely.box(600_300, 220_000, 600_900, 222_000)], crs=32620)
+    source = maker.FormulaSource(clouded=cloud.to_crs(4326).iloc[0])
+    made = maker.scan(tmp_path / "scan", source, region=region)
+    missed = gpd.read_parquet(made.not_seen)
+    assert set(missed.geom_type) <= {"Polygon", "MultiPolygon"}
+    assert missed.is_valid.all()
+    assert 20 < made.not_seen_ha < 50
+    assert made.not_seen_ha == pytest.approx(missed["area_ha"].sum(), abs=0.01)
+
+
+def test_lines_and_points_are_no_ground():
+    mixed = shapely.GeometryCollection(
+        [shapely.Point(0, 0), shapely.LineString([(0, 0), (1, 1)]), shapely.box(0, 0, 1, 1)]
+    )
+    assert areas_of(mixed).equals(shapely.box(0, 0, 1, 1))
+    assert areas_of(shapely.Point(0, 0)).is_empty

@@ -34,7 +34,10 @@ from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 BETWEEN: Final = "no window"
 """The reason of ground that no window covers: slivers between the grids of two zones."""
-_SLIVER_M2: Final = 1.0
+_SLIVER_M: Final = 0.5
+"""Polygons that are nowhere twice as wide are left out: edges are straight in degrees, or not."""
+_PRECISION_M: Final = 1e-3
+"""Corners are put on a grid of this, so that no overlay hangs on the last digits."""
 _WHY: Final = (FAILED, NO_DATA, FEW)
 
 
@@ -105,20 +108,15 @@ class _Look:
     def _rows_of(self, tile: Tile, ground: BaseGeometry) -> Iterator[dict[str, Any]]:
         """Give what was not seen of a square's ground; of several reasons the first."""
         near = [*self._reaching(tile), *self._across(tile)]
-        left = shapely.difference(ground, self._ground_of(near, SCORED, tile.epsg))
+        left = _less(ground, self._ground_of(near, SCORED, tile.epsg))
         for why in (*_WHY, BETWEEN):
-            part = (
-                left if why == BETWEEN else left.intersection(self._ground_of(near, why, tile.epsg))
-            )
-            left = shapely.difference(left, part)
-            polygons = [
-                one
-                for one in shapely.get_parts(shapely.normalize(part))
-                if one.geom_type == "Polygon" and one.area > _SLIVER_M2
-            ]
-            if polygons:
+            rest = left if why == BETWEEN else _less(left, self._ground_of(near, why, tile.epsg))
+            part = left if why == BETWEEN else _less(left, rest)
+            left = rest
+            wide = [one for one in shapely.get_parts(part) if not one.buffer(-_SLIVER_M).is_empty]
+            if wide:
                 geometry = cut_at_date_line(
-                    shapely.transform(shapely.MultiPolygon(polygons), to_zone(tile.epsg, 4326))
+                    shapely.transform(shapely.MultiPolygon(wide), to_zone(tile.epsg, 4326))
                 )
                 yield {
                     "reason": why,
@@ -223,6 +221,19 @@ def in_runs(left_m: IntArray, top_m: IntArray, size_m: int) -> AnyArray:
     ends = np.append(starts[1:], len(left))[: len(starts)] - 1
     bottom = top[starts] - size_m
     return np.asarray(shapely.box(left[starts], bottom, left[ends] + size_m, top[starts]))
+
+
+def _less(ground: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
+    """Take one ground from another; only areas stay, in an order of their own."""
+    found = shapely.difference(areas_of(ground), areas_of(other), grid_size=_PRECISION_M)
+    return areas_of(shapely.normalize(found))
+
+
+def areas_of(geometry: BaseGeometry) -> BaseGeometry:
+    """Give the polygons of a geometry; lines and points, where grounds touch, are left out."""
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    polygons = [one for one in parts if one.geom_type == "Polygon" and not one.is_empty]
+    return shapely.MultiPolygon(polygons)
 
 
 def _gathered(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
