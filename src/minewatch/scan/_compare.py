@@ -6,10 +6,16 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 
 from minewatch.errors import InputError
-from minewatch.scan._compare_ground import Places, cut_ground, gather_places, hectares, is_there
+from minewatch.scan._compare_ground import (
+    Places,
+    cut_ground,
+    gather_places,
+    hectares,
+    is_there,
+    join_grounds,
+)
 from minewatch.scan._merge_polygons import area_ha
 from minewatch.scan._merge_windows import HEADER
 from minewatch.types import BoolArray
@@ -94,6 +100,7 @@ def compare_detections(
 
     Examples
     --------
+    >>> import shapely
     >>> def mines(**boxes):
     ...     index = pd.Index(list(boxes), name="detection_id")
     ...     shapes = [shapely.box(*box) for box in boxes.values()]
@@ -191,7 +198,7 @@ def _describe(
     first = [names.str.split("; ").str[0] for names in ids.values()]
     names = first[1].fillna(first[0]).astype("str")
     table.index = pd.Index(_told_apart(names.tolist()), name=PLACE_ID, dtype="str")
-    return gpd.GeoDataFrame(table, geometry=shapely.union(own, later), crs="EPSG:4326")
+    return gpd.GeoDataFrame(table, geometry=join_grounds(own, later), crs="EPSG:4326")
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:

@@ -113,6 +113,14 @@ def _unite(shapes: AnyArray, group: IntArray, count: int) -> AnyArray:
     return united
 
 
+def join_grounds(one: AnyArray, two: AnyArray) -> AnyArray:
+    """Unite the ground of two periods, place by place; what only one has stays as it is."""
+    joined = np.where(is_there(one), one, two)
+    both = np.flatnonzero(is_there(one) & is_there(two))
+    joined[both] = shapely.union(one[both], two[both])
+    return np.asarray(joined)
+
+
 def cut_ground(
     before: AnyArray,
     after: AnyArray,
@@ -138,13 +146,13 @@ def cut_ground(
         One row per piece of ground: ``place`` (int64, its position), ``ground`` (one of
         `GROUNDS`), ``area_ha``, polygon in EPSG:4326.
     """
-    gained, lost = shapely.difference(after, before), shapely.difference(before, after)
+    common, gained, lost = _cut(before, after)
     unseen_before = _within(gained, before_not_seen)
     unseen_after = _within(lost, after_not_seen)
     pieces = [
-        _pieces(shapely.intersection(before, after), "common"),
-        _pieces(shapely.difference(gained, unseen_before), "gained"),
-        _pieces(shapely.difference(lost, unseen_after), "lost"),
+        _pieces(common, "common"),
+        _pieces(_without(gained, unseen_before), "gained"),
+        _pieces(_without(lost, unseen_after), "lost"),
         _pieces(unseen_before, "not seen before"),
         _pieces(unseen_after, "not seen after"),
     ]
@@ -155,6 +163,28 @@ def cut_ground(
     table.loc[small & ~came, "ground"] = "sliver lost"
     sorted_ = table.sort_values(["place", "ground"], kind="stable", ignore_index=True)
     return gpd.GeoDataFrame(sorted_, geometry="geometry", crs="EPSG:4326")
+
+
+def _cut(before: AnyArray, after: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Give what is common, gained and lost; only what both have is worth an overlay."""
+    same = np.asarray(shapely.equals_exact(before, after, tolerance=0.0))
+    both = np.flatnonzero(is_there(before) & is_there(after) & ~same)
+    common, gained, lost = after.copy(), after.copy(), before.copy()
+    common[~same] = _NOTHING
+    gained[same] = lost[same] = _NOTHING
+    own, later = before[both], after[both]
+    common[both] = shapely.intersection(own, later)
+    gained[both] = shapely.difference(later, own)
+    lost[both] = shapely.difference(own, later)
+    return common, gained, lost
+
+
+def _without(ground: AnyArray, taken: AnyArray) -> AnyArray:
+    """Take ground away where there is any to take."""
+    left = ground.copy()
+    rows = np.flatnonzero(is_there(taken))
+    left[rows] = shapely.difference(ground[rows], taken[rows])
+    return left
 
 
 def _pieces(ground: AnyArray, name: Ground) -> pd.DataFrame:

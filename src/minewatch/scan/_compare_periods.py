@@ -10,7 +10,13 @@ import shapely
 
 from minewatch.errors import InputError
 from minewatch.scan._compare import PLACE_ID
-from minewatch.scan._compare_ground import Places, gather_places, is_there, not_seen_ha
+from minewatch.scan._compare_ground import (
+    Places,
+    gather_places,
+    is_there,
+    join_grounds,
+    not_seen_ha,
+)
 from minewatch.scan._merge_ids import keep_ids, place_ids
 from minewatch.scan._merge_polygons import area_ha
 from minewatch.types import AnyArray
@@ -53,7 +59,7 @@ def unite_periods(
             united[name] = period.assign(area_ha=area_ha(period.geometry.to_numpy()))
             continue
         places = gather_places([*before, period], gap_m=gap_m)
-        ground = shapely.union(places.ground[0], places.ground[1])
+        ground = join_grounds(places.ground[0], places.ground[1])
         table = gpd.GeoDataFrame({"area_ha": area_ha(ground)}, geometry=ground, crs="EPSG:4326")
         united[name] = keep_ids(table, before).drop(columns=["joined", "split_from"])
     return united
@@ -108,12 +114,12 @@ def accumulate_detections(
     names = list(periods)
     places = gather_places(list(periods.values()), gap_m=gap_m)
     there = np.column_stack([is_there(ground) for ground in places.ground])
-    unseen = np.column_stack(_not_seen(places, names, not_seen or {}, min_area_ha))
     known = places.ground[0]
     columns: dict[str, Any] = {}
     for name, ground in zip(names, places.ground, strict=True):
-        known = shapely.union(known, ground)
+        known = join_grounds(known, ground)
         columns |= {f"{name}_ha": area_ha(ground), f"until_{name}_ha": area_ha(known)}
+    unseen = np.column_stack(_not_seen(places, names, known, not_seen or {}, min_area_ha))
     labels = np.array(names, dtype=object)
     table = pd.DataFrame(
         {
@@ -132,16 +138,18 @@ def accumulate_detections(
 def _not_seen(
     places: Places,
     names: Sequence[str],
+    every: AnyArray,
     not_seen: Mapping[str, gpd.GeoDataFrame],
     min_area_ha: float,
 ) -> list[AnyArray]:
-    every = places.ground[0]
-    for ground in places.ground[1:]:
-        every = shapely.union(every, ground)
-    return [
-        not_seen_ha(shapely.difference(every, own), not_seen.get(name)) > max(min_area_ha, 0.0)
-        for name, own in zip(names, places.ground, strict=True)
-    ]
+    marked = []
+    for name, own in zip(names, places.ground, strict=True):
+        if name in not_seen:
+            astray = not_seen_ha(shapely.difference(every, own), not_seen[name])
+            marked.append(astray > max(min_area_ha, 0.0))
+        else:
+            marked.append(np.zeros(places.count, dtype=np.bool_))
+    return marked
 
 
 def _listed(labels: AnyArray, marked: AnyArray) -> Any:
