@@ -14,12 +14,13 @@ from minewatch.imagery import ImagerySource, SceneQuery
 from minewatch.model._applicability import Applicability
 from minewatch.model._onnx import OnnxDetector
 from minewatch.scan._context import WindowContext
+from minewatch.scan._likeness import measure_likeness
 from minewatch.scan._pixels import Piece, read_pieces
 from minewatch.scan._score import score_tile
 from minewatch.scan._tile import Tile as PixelTile
 from minewatch.scan._tile import Windows as PixelWindows
 from minewatch.scan._windows import Windows
-from minewatch.types import FloatArray, IntArray
+from minewatch.types import BoolArray, FloatArray, IntArray
 
 Status: TypeAlias = Literal["scored", "few clear views", "no data", "failed"]
 
@@ -192,39 +193,17 @@ def _clear_views(piece: Piece, size_px: int) -> FloatArray:
     )
 
 
-def _applicability(job: Job, piece: Piece, wanted: np.ndarray[Any, Any]) -> pd.DataFrame:
-    """Measure how unlike what the detector learned from each scored window is."""
+def _applicability(job: Job, piece: Piece, wanted: BoolArray) -> pd.DataFrame:
+    """Say how unlike what the detector learned from each scored window is."""
     n = len(piece.positions)
     unlike = np.full(n, np.nan, np.float32)
     inside = pd.array([pd.NA] * n, dtype="boolean")
     if job.applicability is not None and wanted.any():
-        places = np.flatnonzero(wanted)
-        features = _summarise(job, piece, places)
-        distance = job.applicability.dissimilarity(features).to_numpy(np.float64)
-        unlike[places] = distance
-        inside[places] = distance <= job.applicability.threshold
+        bands, size = job.detector.card.bands, job.detector.card.size_px
+        shown = PixelWindows(piece.rows_px[wanted], piece.columns_px[wanted], size)
+        pixels = _in_order(piece.reflectance, bands)
+        unlike[wanted], inside[wanted] = measure_likeness(job.applicability, pixels, bands, shown)
     return pd.DataFrame({"dissimilarity": unlike, "is_applicable": inside})
-
-
-def _summarise(job: Job, piece: Piece, places: np.ndarray[Any, Any]) -> pd.DataFrame:
-    """Measure the statistics of windows that the area of applicability is told by."""
-    from minewatch.model._features import statistics_by_name
-
-    bands, size = job.detector.card.bands, job.detector.card.size_px
-    values = _in_order(piece.reflectance, bands)
-    names = () if job.applicability is None else job.applicability.names
-    parts = []
-    for start in range(0, len(places), 64):
-        own = [
-            values[:, row : row + size, column : column + size]
-            for row, column in zip(
-                piece.rows_px[places[start : start + 64]],
-                piece.columns_px[places[start : start + 64]],
-                strict=True,
-            )
-        ]
-        parts.append(statistics_by_name(np.stack(own), bands, names))
-    return pd.DataFrame(np.concatenate(parts), columns=list(names))
 
 
 def _in_order(reflectance: xr.DataArray, bands: tuple[str, ...]) -> np.ndarray[Any, Any]:
