@@ -40,12 +40,14 @@ class Measured:
         )
 
 
-def measure(script: str, part: str, *arguments: str, name: str | None = None) -> Measured:
-    """Run ``script --part part arguments…`` with this Python; it must end with `report`.
+def measure(
+    script: str, part: str, *arguments: str, name: str | None = None, python: str = sys.executable
+) -> Measured:
+    """Run ``script --part part arguments…`` with this or another Python; it must end with `report`.
 
     The caller's own memory must be small: a child's peak begins with what it is forked from.
     """
-    command = [sys.executable, script, "--part", part, *arguments]
+    command = [python, script, "--part", part, *arguments]
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, context, explore, imagery, model, patches, sites, study
+from minewatch.cli import _common, context, explore, imagery, model, patches, scan, sites, study
 
 app = typer.Typer(
     name="minewatch",
@@ -25,6 +25,7 @@ app.add_typer(patches.app, name="patches")
 app.add_typer(context.app, name="context")
 app.add_typer(explore.app, name="explore")
 app.add_typer(model.app, name="model")
+app.add_typer(scan.app, name="scan")
 
 
 def _print_version(wanted: bool) -> None:

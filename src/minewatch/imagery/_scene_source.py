@@ -1,6 +1,7 @@
 """What sources of scenes have in common, wherever their scenes are found and files are read."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import xarray as xr
 from odc.geo.geobox import GeoBox
@@ -45,6 +46,19 @@ class SceneSource:
             If a folder holds no STAC items.
         """
         return self._loader.find(geobox, query)
+
+    def within(self, geobox: GeoBox, query: SceneQuery) -> "SceneSource":
+        """Give a source for places inside a larger one, whose scenes are searched for once, now.
+
+        Each place has the composite that it has from this source: scenes are chosen for it.
+
+        Raises
+        ------
+        ImageryError, LevelError, NotThereError
+            As `search`.
+        """
+        found = self._loader.find(geobox, query)
+        return _FoundSource(replace(self._loader, search=lambda _bounds, _query: found))
 
     def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
         """Load the composite of a place.
@@ -99,3 +113,10 @@ class SceneSource:
             What `load` gives, or a `Failure` with the reason.
         """
         return self._loader.load_many(geoboxes, query, progress=progress)
+
+
+class _FoundSource(SceneSource):
+    """A source whose scenes were searched for before."""
+
+    def __init__(self, loader: BatchLoader) -> None:
+        self._loader = loader

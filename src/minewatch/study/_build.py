@@ -81,7 +81,7 @@ def build_dataset(
     return patches.build_patches(
         table,
         imagery.open_source(
-            _where(base, section),
+            place_of_source(base, section),
             collection=section.collection,
             level=section.level,
             project=section.project,
@@ -110,7 +110,7 @@ def source_items(folder: Path, section: ImagerySection) -> list[Path]:
     return sorted(_documents(place)) if "://" not in section.source and place.is_dir() else []
 
 
-def _where(folder: Path, section: ImagerySection) -> str:
+def place_of_source(folder: Path, section: ImagerySection) -> str:
     """Give a source's name or address as it is, and a folder as it lies from here."""
     place = folder / section.source
     return str(place) if "://" not in section.source and place.is_dir() else section.source

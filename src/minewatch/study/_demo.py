@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
+import shapely
 from odc.geo.geobox import GeoBox
 
 from minewatch import _store, sites, toy
 from minewatch._progress import Progress, silent
 from minewatch.errors import AlreadyThereError
+from minewatch.imagery._footprints import place_polygon
 from minewatch.study._read import FILE_NAME
 from minewatch.types import StrPath
 
@@ -18,8 +20,10 @@ N_AREAS, N_ACQUISITIONS = 24, 20
 SIDE_M = 1_560.0
 YEAR = 2024
 ARCHIVE = "archive"
+REGION = "stretches.geojson"
 _OWN = {
     *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
+    *(REGION, "scan", ".scan.lock"),
     *(
         "valley.osm.pbf",
         "context",
@@ -87,12 +91,23 @@ def make_demo(
             progress=progress,
         )
         sites.write_sites(table, aside / "places.geojson")
+        _write_region(areas, aside / REGION)
         toy.write_osm(valley, aside / "valley.osm.pbf")
         (aside / FILE_NAME).write_text(template, encoding="utf-8")
     if tell is not None:
         made = _describe(final, len(table), areas)
         tell(f"demo: {made} ({time.monotonic() - began:.1f} s)")
     return final / FILE_NAME
+
+
+def _write_region(areas: Sequence[GeoBox], file: Path) -> None:
+    """Write the stretches that the archive shows as polygons."""
+    polygons = [shapely.geometry.mapping(place_polygon(area)) for area in areas]
+    features = [
+        {"type": "Feature", "properties": {"stretch": number}, "geometry": polygon}
+        for number, polygon in enumerate(polygons, start=1)
+    ]
+    _store.write_json(file, {"type": "FeatureCollection", "features": features})
 
 
 def _describe(folder: Path, n_places: int, areas: Sequence[GeoBox]) -> str:

@@ -11,6 +11,7 @@ from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
 from minewatch.patches import ImportSettings
 from minewatch.study._model_section import ModelSection
+from minewatch.study._scan_section import ScanSection
 from minewatch.types import Level, Settings
 
 
@@ -228,6 +229,8 @@ class BuildSettings(Settings):
     """Not looked at here."""
     model: ModelSection | None = None
     """Not looked at here."""
+    scan: ScanSection | None = None
+    """Not looked at here."""
 
 
 class StudySettings(Settings):
@@ -247,9 +250,13 @@ class StudySettings(Settings):
     """How they are explored."""
     model: ModelSection | None = None
     """How a detector is trained and evaluated. None: none is."""
+    scan: ScanSection | None = None
+    """Which ground is scanned with which detector. None: none is."""
 
     @model_validator(mode="after")
     def _imagery_to_build_from(self) -> Self:
         if isinstance(self.patches, BuildSection) and self.imagery is None:
             raise ValueError("patches.kind is 'build', and there is no [imagery] to build from")
+        if self.scan is not None and self.imagery is None:
+            raise ValueError("there is a [scan], and no [imagery] to scan")
         return self

@@ -19,6 +19,7 @@ from minewatch.study._build import (
 from minewatch.study._context import CONTEXT_STAGE, context_results, open_results
 from minewatch.study._model import MODEL_STAGE
 from minewatch.study._model import REPORT as MODEL_REPORT
+from minewatch.study._scan import SCAN_STAGE
 from minewatch.study._settings import BuildSection, ImportSection, StudySettings
 from minewatch.study._stage import DATASET, SITES, Stage, required
 from minewatch.types import Settings
@@ -254,5 +255,6 @@ STAGES: Final[tuple[Stage, ...]] = (
         run=_make_explore,
     ),
     MODEL_STAGE,
+    SCAN_STAGE,
 )
 """Every stage, in the order in which the data moves."""

@@ -1,0 +1,151 @@
+"""What the commands of detections say, in words and as JSON."""
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from minewatch.scan._area import AreaEstimate
+    from minewatch.scan._area_run import Drawn
+    from minewatch.scan._compare_run import Compared
+    from minewatch.scan._merge_run import Merged
+
+
+def records(table: "pd.DataFrame") -> dict[str, Any]:
+    """Give the rows of a table as JSON values; what is not known is null."""
+    records: dict[str, Any] = json.loads(table.to_json(orient="index", double_precision=6))
+    return records
+
+
+def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
+    """Say what a merge came to."""
+    read, rule = result["windows_read"], result["rule"]
+    alone = rule["isolated_threshold"]
+    far = f"beyond {rule['isolation_m']:,.0f} m"
+    more = "" if alone is None else f"; {alone:.3g} if neighbour {rule['neighbours']} is {far}"
+    lines = [
+        f"{read['all']:,} windows, {read['not_seen']:,} of them not seen",
+        f"{read['detected']:,} detected, {read['dropped_as_isolated']:,} dropped as isolated",
+        f"Threshold {rule['threshold']:.3g}{more} ({result['threshold_from']})",
+        f"{result['detections']:,} detections, the largest of {result['largest_ha']:,.1f} ha",
+        f"{result['area_ha']:,.1f} ha of whole windows: that is not mined ground",
+    ]
+    if "joined" in merged.detections:
+        table = merged.detections
+        lines.append(
+            f"{table['joined'].notna().sum():,} joined several earlier ones, "
+            f"{table['split_from'].notna().sum():,} split from one"
+        )
+    return "\n".join(
+        [*lines, result["attribution"] or "No attribution is known; say --credit WORDS"]
+        + [f"Saved: {file}" for file in result["files"]]
+    )
+
+
+def describe_compared(compared: "Compared") -> str:
+    """Say what a comparison came to."""
+    lines: list[str] = []
+    for (before, after), table in compared.changes.items():
+        shown = table[["places", "before_ha", "after_ha", "gained_ha", "lost_ha"]]
+        there = shown[shown["places"] > 0].astype({"places": "object"})
+        lines += [f"{before} to {after}", _table(there, "change"), ""]
+    lines += [_table(compared.periods.astype({"detections": "object"}), "period"), ""]
+    lines += [*compared.notes, f"Saved: {compared.folder}"]
+    return "\n".join(lines)
+
+
+def describe_drawn(drawn: "Drawn") -> str:
+    """Say which windows are to be reviewed."""
+    plan = drawn.plan.set_index("stratum")[["area_ha", "windows", "expected_share", "reviews"]]
+    error = drawn.plan.attrs["expected_standard_error_ha"]
+    shown = plan.astype({"windows": "object", "reviews": "object"})
+    shown["expected_share"] = [f"{share:.3g}" for share in plan["expected_share"]]
+    return "\n".join(
+        [
+            _table(shown, "stratum"),
+            "",
+            f"{len(drawn.sample):,} windows to review",
+            f"Expected standard error: {error:,.1f} ha, if the guesses are right",
+            f"Not in it: {drawn.not_seen_ha:,.1f} ha that were not seen",
+            "Fill in label: 1 mining, 0 none; or mining_share, 0 to 1, for hectares of ground",
+            "Who reviews should not see the columns stratum and score",
+            *[f"Saved: {file}" for file in drawn.files],
+        ]
+    )
+
+
+def describe_estimate(estimate: "AreaEstimate") -> str:
+    """Say what a reviewed sample says of areas."""
+    areas = estimate.areas[["mapped_ha", "area_ha", "se_ha", "low_ha", "high_ha"]]
+    accuracy = estimate.accuracy[["value", "se", "low", "high"]].map(lambda value: f"{value:.3f}")
+    hidden = estimate.strata["may_hide_ha"].dropna()
+    notes = [
+        f"No mining was found in {name}: with {estimate.confidence:.0%} confidence it may hold up "
+        f"to {most:,.0f} ha, which the standard error does not know of"
+        for name, most in hidden.items()
+    ]
+    shown = estimate.strata.astype({"reviewed": "object"})
+    shown["mining_share"] = [f"{share:.3f}" for share in estimate.strata["mining_share"]]
+    return "\n".join(
+        [
+            f"Intervals: {estimate.confidence:.0%}",
+            _table(areas, "class"),
+            "",
+            _table(accuracy, "accuracy"),
+            "",
+            _table(shown.drop(columns="may_hide_ha"), "stratum"),
+            *["", *notes][: 0 if not notes else None],
+        ]
+    )
+
+
+def estimate_json(estimate: "AreaEstimate") -> dict[str, Any]:
+    """Give an estimate as JSON values."""
+    return {
+        "confidence": estimate.confidence,
+        **{
+            name: json.loads(getattr(estimate, name).reset_index().to_json(orient="records"))
+            for name in ("areas", "accuracy", "strata")
+        },
+    }
+
+
+def describe_outlines(result: dict[str, Any]) -> str:
+    """Say how much ground the outlines have."""
+    share = result["ground_ha"] / result["area_ha"] if result["area_ha"] else 0.0
+    return "\n".join(
+        [
+            f"{result['detections']:,} detections of {result['area_ha']:,.1f} ha of windows",
+            f"{result['ground_ha']:,.1f} ha of bare ground and ponds in them, {share:.1%}",
+            f"  bare {result['bare_ha']:,.1f}, ponds {result['pond_ha']:,.1f} ha",
+            f"{result['not_seen_ha']:,.1f} ha without data",
+            "The rule sees colour alone: pasture, roads and sandbanks count, overgrown pits do not",
+            *[f"Saved: {file}" for file in result["files"]],
+        ]
+    )
+
+
+def _table(table: "pd.DataFrame", corner: str) -> str:
+    """Write a table of numbers for a person, hectares with one decimal."""
+    names = [str(name).removesuffix("_ha") for name in table.columns]
+    units = [" ha" if str(name).endswith("_ha") else "" for name in table.columns]
+    rows = [[corner, *(name + unit for name, unit in zip(names, units, strict=True))]]
+    for key, row in table.iterrows():
+        label = ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+        rows.append([label, *map(_cell, row)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

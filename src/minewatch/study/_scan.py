@@ -1,0 +1,256 @@
+"""The stage `scan`: a detector on every window of a study's region."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import geopandas as gpd
+import shapely
+
+from minewatch import scan, sites
+from minewatch._progress import Progress, silent
+from minewatch.errors import InputError, SettingsError
+from minewatch.imagery import SceneQuery, open_source
+from minewatch.imagery._footprints import cut_at_date_line
+from minewatch.scan._estimate import ScanEstimate, estimate_scan
+from minewatch.scan._region import read_bbox
+from minewatch.scan._settings import ScanSettings
+from minewatch.scan._summary import ScanSummary
+from minewatch.scan._work import Opener
+from minewatch.sites._regions import Region
+from minewatch.sites._space import from_equal_area, to_equal_area
+from minewatch.study._build import place_of_source, source_items
+from minewatch.study._read import FILE_NAME, read_study
+from minewatch.study._scan_section import ScanSection
+from minewatch.study._settings import ImagerySection, StudySettings
+from minewatch.study._stage import SITES, Stage, required
+from minewatch.types import StrPath
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from minewatch.context import Features
+    from minewatch.model._applicability import Applicability
+    from minewatch.model._onnx import OnnxDetector
+
+FOLDER: Final = "scan"
+
+
+@dataclass(frozen=True)
+class StudyScan:
+    """A scan as a study, or the command line, asks for it."""
+
+    region: Region
+    detector: "OnnxDetector"
+    applicability: "Applicability | None"
+    features: "Features | None"
+    source: Opener
+    query: SceneQuery
+    settings: ScanSettings
+
+    def scan(
+        self,
+        out: StrPath,
+        *,
+        client: "Client | str | None" = None,
+        retry_failed: bool = False,
+        overwrite: bool = False,
+        progress: Progress = silent,
+    ) -> ScanSummary:
+        """Scan it, as `minewatch.scan.scan_region` does."""
+        return scan.scan_region(
+            self.region,
+            self.detector,
+            self.source,
+            self.query,
+            out,
+            settings=self.settings,
+            context=self.features,
+            applicability=self.applicability,
+            client=client,
+            retry_failed=retry_failed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+    def estimate(self) -> ScanEstimate:
+        """Say what it would take, as `minewatch.scan.estimate_scan` does."""
+        return estimate_scan(
+            self.region,
+            self.detector,
+            self.source,
+            self.query,
+            settings=self.settings,
+            context=self.features,
+            applicability=self.applicability,
+        )
+
+
+def plan_study_scan(
+    folder: StrPath,
+    *,
+    region: Path | None = None,
+    bbox: str | None = None,
+    detector: Path | None = None,
+    features: Path | None = None,
+    imagery: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> StudyScan:
+    """Put together what is scanned: what was said, and for the rest what the study says.
+
+    Parameters
+    ----------
+    folder
+        The study's folder; without a `study.toml` in it all that is needed has to be said.
+    region, bbox
+        A file of polygons, or a rectangle in degrees; one of the two.
+    detector, features
+        A saved detector, and what is mapped.
+    imagery, settings
+        Values that go before those of the sections [imagery] and [scan].
+
+    Raises
+    ------
+    InputError
+        If region and bbox are both given, or something is neither said nor in the study.
+    MinewatchError
+        If a file cannot be read.
+    """
+    study = Path(folder)
+    section, told = ScanSection(), None
+    if (study / FILE_NAME).is_file():
+        whole = read_study(study)
+        section, told = whole.scan or section, whole.imagery
+    if region is not None and bbox is not None:
+        raise InputError("a region and --bbox were given; expected one of them")
+    where = region if bbox is None else read_bbox(bbox)
+    images = _imagery(told, dict(imagery or {}))
+    chosen = ScanSettings(**{**section.settings.model_dump(), **(settings or {})})
+    return _put_together(
+        study,
+        where if where is not None else _region(study, section),
+        detector or study / section.detector,
+        features or study / section.features,
+        images,
+        chosen,
+    )
+
+
+def _put_together(
+    study: Path,
+    region: Region,
+    detector: Path,
+    features: Path,
+    images: ImagerySection,
+    settings: ScanSettings,
+) -> StudyScan:
+    from minewatch.context import read_features
+    from minewatch.model._applicability import FILE_NAME as APPLICABILITY
+    from minewatch.model._applicability import load_applicability
+    from minewatch.model._onnx import load_detector
+
+    loaded = load_detector(detector)
+    area = detector / APPLICABILITY
+    takes_context = bool(loaded.card.context_columns)
+    return StudyScan(
+        region=region,
+        detector=loaded,
+        applicability=load_applicability(area) if area.is_file() else None,
+        features=read_features(features) if takes_context else None,
+        source=partial(
+            open_source,
+            place_of_source(study, images),
+            collection=images.collection,
+            level=images.level,
+            project=images.project,
+        ),
+        query=images.query,
+        settings=settings,
+    )
+
+
+def _imagery(told: ImagerySection | None, said: dict[str, Any]) -> ImagerySection:
+    """Let what was said go before the study's; a period that was said replaces all of its own."""
+    values = {} if told is None else told.model_dump(exclude_unset=True)
+    if {"year", "start", "end"} & said.keys():
+        values = {key: one for key, one in values.items() if key not in ("start", "end")}
+    merged = {**values, **said}
+    if "source" not in merged:
+        raise InputError(
+            "nothing says where imagery comes from; give --source (earth-search, …), or scan in a "
+            "study with a section [imagery] (--study)"
+        )
+    if not {"year", "start", "end"} & merged.keys():
+        raise InputError("nothing says of which days; give --year, or --start and --end")
+    return ImagerySection(**merged)
+
+
+def _region(study: Path, section: ScanSection) -> Region:
+    """Give the region that a study names, or else the ground around its sites."""
+    if section.region is not None:
+        return required(study, (section.region,), "scan.region")[0]
+    if not (study / SITES).is_file():
+        raise InputError(
+            "nothing says which region; give a file of polygons or --bbox, or scan in a study "
+            "(--study) whose sites are read"
+        )
+    return around_sites(sites.read_sites(study / SITES), section.around_m)
+
+
+def around_sites(table: gpd.GeoDataFrame, around_m: float) -> shapely.Geometry:
+    """Give the ground around sites: squares in an equal-area plane, put together; EPSG:4326."""
+    points = table.geometry[~(table.geometry.isna() | table.geometry.is_empty)]
+    centres = shapely.transform(points.to_numpy(), to_equal_area)
+    squares = shapely.buffer(centres, around_m, cap_style="square")
+    placed = shapely.transform(squares, from_equal_area)
+    ground: shapely.Geometry = shapely.union_all([cut_at_date_line(one) for one in placed])
+    return ground
+
+
+def _section(settings: StudySettings) -> ScanSection:
+    if settings.scan is None:
+        raise SettingsError("study.toml has no section [scan]")
+    return settings.scan
+
+
+def _settings(settings: StudySettings) -> Mapping[str, Any]:
+    section = _section(settings)
+    values = section.model_dump(mode="json", exclude={"workers", "attempts", "allow_failed"})
+    if settings.imagery is not None:
+        images = settings.imagery.model_dump(mode="json")
+        values |= {f"imagery.{key}": one for key, one in images.items()}
+    return values
+
+
+def _inputs(study: Path, settings: StudySettings) -> list[Path]:
+    section = _section(settings)
+    files = [study / section.detector / name for name in ("card.json", "model.onnx")]
+    items = [] if settings.imagery is None else source_items(study, settings.imagery)
+    where = section.region
+    files += [study / SITES] if where is None else required(study, (where,), "scan.region")
+    features = study / section.features
+    return [*files, *items, *([features] if features.is_file() else [])]
+
+
+def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
+    section = _section(settings)
+    summary = plan_study_scan(study).scan(
+        study / FOLDER, retry_failed=True, overwrite=True, progress=progress
+    )
+    if not section.allow_failed:
+        summary.raise_failures()
+    return "; ".join(summary.describe().splitlines())
+
+
+SCAN_STAGE: Final = Stage(
+    name="scan",
+    after=("sites", "patches", "context", "model"),
+    outputs=(f"{FOLDER}/scores.parquet", f"{FOLDER}/not_seen.parquet"),
+    settings=_settings,
+    inputs=_inputs,
+    run=_make,
+    wanted=lambda settings: settings.scan is not None,
+)
+"""After the detector."""

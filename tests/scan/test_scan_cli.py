@@ -1,0 +1,139 @@
+"""The command ``scan run``, and the stage of a study."""
+
+import json
+
+import geopandas as gpd
+import pytest
+import shapely
+
+from minewatch.cli._app import run
+from minewatch.model import save_detector
+from minewatch.scan import read_scores
+from minewatch.sites import read_sites, write_sites
+from minewatch.study import run_study
+from minewatch.study._scan import around_sites
+
+STUDY = """
+[sites]
+files = ["places.geojson"]
+
+[imagery]
+source = "{archive}"
+year = 2023
+
+[patches]
+kind = "build"
+
+[scan]
+around_m = 300
+detector = "mean"
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, toy_archive, toy_sites, maker):
+    folder = tmp_path_factory.mktemp("study")
+    write_sites(toy_sites.iloc[:3], folder / "places.geojson")
+    save_detector(maker.make_detector(48), folder / "mean")
+    (folder / "study.toml").write_text(STUDY.format(archive=toy_archive))
+    run_study(folder, only=["sites", "scan"])
+    return folder
+
+
+@pytest.fixture
+def asked(toy_archive, study, toy_area):
+    box = gpd.GeoSeries([shapely.box(*toy_area.boundingbox)], crs=toy_area.crs.epsg).to_crs(4326)
+    west, south, east, north = box.total_bounds
+    bounds = f"{west + 0.006},{south + 0.006},{east - 0.006},{north - 0.006}"
+    return [
+        *("scan", "run", f"--bbox={bounds}", "--detector", str(study / "mean")),
+        *("--source", str(toy_archive), "--year", "2023"),
+    ]
+
+
+def test_a_region_is_scanned_without_a_study_and_a_finished_scan_says_the_same(
+    tmp_path, asked, capsys
+):
+    out = tmp_path / "scan"
+    assert run([*asked, "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    scores = read_scores(out)
+    assert told["windows"] == scores["status"].value_counts().to_dict()
+    assert run([*asked, "--out", str(out)]) == 0
+    words = capsys.readouterr().out
+    assert f"{len(scores):,} windows in {told['tiles']:,} tiles" in words
+    assert f"Saved: {out / 'scores.parquet'}" in words
+
+
+def test_a_dry_run_measures_a_tile_and_writes_nothing(tmp_path, asked, capsys):
+    out = tmp_path / "scan"
+    assert run([*asked, "--out", str(out), "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["n_windows"] >= told["tile_windows"] > 0
+    assert told["read_bytes"] > 0
+    assert told["seconds"] >= told["tile_seconds"] > 0
+    assert list(tmp_path.iterdir()) == []
+    assert run([*asked, "--dry-run"]) == 0
+    assert "less as they are packed" in capsys.readouterr().out
+
+
+def test_a_scan_with_other_settings_ends_with_the_code_of_what_is_there(tmp_path, asked, capsys):
+    out = ["--out", str(tmp_path / "scan")]
+    assert run([*asked, *out]) == 0
+    assert run([*asked, *out, "--stride-px", "48"]) == 6
+    assert "stride_px 24, asked 48" in capsys.readouterr().err
+
+
+def test_failed_tiles_end_with_a_code_of_their_own_and_are_scanned_again_on_request(
+    tmp_path, asked, toy_archive, capsys
+):
+    import shutil
+
+    archive = tmp_path / "archive"
+    shutil.copytree(toy_archive, archive)
+    away = {file: file.rename(file.with_suffix(".away")) for file in archive.rglob("B04.tif")}
+    asked[asked.index("--source") + 1] = str(archive)
+    whole = [*asked, "--out", str(tmp_path / "scan"), "--tile-px", "48"]
+    assert run([*whole, "--attempts", "1"]) == 9
+    assert "B04.tif" in capsys.readouterr().err
+    for file, moved in away.items():
+        moved.rename(file)
+    assert run([*whole, "--retry-failed"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"),
+    [("--source", "--source"), ("--year", "of which days"), ("--bbox", "which region")],
+)
+def test_what_is_not_said_is_asked_for(tmp_path, asked, left_out, words, capsys):
+    place = next(n for n, one in enumerate(asked) if one.startswith(left_out))
+    kept = asked[:place] + asked[place + (1 if left_out == "--bbox" else 2) :]
+    assert run([*kept, "--study", str(tmp_path)]) == 3
+    assert words in capsys.readouterr().err
+
+
+def test_a_study_scans_the_ground_around_its_sites_once(study):
+    scores = read_scores(study / "scan")
+    ground = around_sites(read_sites(study / "sites.parquet"), 300.0)
+    points = shapely.points(scores["longitude"], scores["latitude"])
+    assert shapely.intersects(ground.buffer(0.0035), points).all()
+    assert scores.attrs["minewatch"]["region"]["area_ha"] == pytest.approx(108, rel=0.35)
+    again = run_study(study, only=["scan"])
+    assert {result.stage: result.action for result in again}["scan"] == "skipped"
+
+
+def test_a_change_of_the_detector_scans_again(study, maker):
+    save_detector(maker.make_detector(48, name="other"), study / "mean", overwrite=True)
+    results = {one.stage: one for one in run_study(study, only=["scan"])}
+    assert results["scan"].action == "ran"
+    assert "card.json changed" in results["scan"].reason
+    assert read_scores(study / "scan").attrs["minewatch"]["detector"] == "other"
+
+
+def test_what_the_command_line_says_goes_before_the_study(study, tmp_path, capsys):
+    out = tmp_path / "scan"
+    said = ["--study", str(study), "--stride-px", "48", "--out", str(out), "--json"]
+    assert run(["scan", "run", *said]) == 0
+    header = read_scores(out).attrs["minewatch"]
+    assert header["stride_px"] == 48
+    assert header["query"]["start"] == "2023-01-01"
