@@ -252,28 +252,23 @@ def area(
         return
     if scores is None or standard_error_ha is None:
         raise typer.BadParameter("a sample needs --scores PATH and --standard-error-ha")
-    guesses = {"detected": "0.7", "doubtful": "0.1", "clear": "0.01"}
-    drawn = draw_files(
-        scores,
-        detections,
-        sample,
-        SampleSettings(
-            standard_error_ha=standard_error_ha,
-            expected_share=_shares(guesses | _pairs(expect or [], "--expect STRATUM=SHARE")),
-            doubtful_score=doubtful_score,
-            at_least=at_least,
-            random_state=seed,
-        ),
-        period=period,
-        overwrite=overwrite,
+    settings = SampleSettings(
+        standard_error_ha=standard_error_ha,
+        expected_share=_shares(_GUESSES | _pairs(expect or [], "--expect STRATUM=SHARE")),
+        doubtful_score=doubtful_score,
+        at_least=at_least,
+        random_state=seed,
     )
-    result = {
-        "plan": _scan_words.records(drawn.plan.set_index("stratum")),
-        "expected_standard_error_ha": drawn.plan.attrs["expected_standard_error_ha"],
-        "not_seen_ha": drawn.not_seen_ha,
-        "files": [str(file) for file in drawn.files],
-    }
-    _common.print_result(result, as_json=json_, describe=lambda: _scan_words.describe_drawn(drawn))
+    drawn = draw_files(scores, detections, sample, settings, period=period, overwrite=overwrite)
+    _common.print_result(
+        _scan_words.drawn_json(drawn),
+        as_json=json_,
+        describe=lambda: _scan_words.describe_drawn(drawn),
+    )
+
+
+_GUESSES = {"detected": "0.7", "doubtful": "0.1", "clear": "0.01"}
+"""Shares that are mining, where nobody says what to expect."""
 
 
 def outline(
