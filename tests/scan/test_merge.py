@@ -251,6 +251,9 @@ def _detect_plainly(scores, places):
 
     geod, found = Geod(ellps="WGS84"), []
     for place, score in zip(places, scores, strict=True):
+        if score >= 0.75:
+            found.append(True)
+            continue
         start = np.broadcast_to(place, places.shape)
         near = np.sort(geod.inv(*start.T, *places.T)[2])[5]  # the first is the window itself
         found.append(score >= (0.5 if near <= 3_000 else 0.75))

@@ -286,17 +286,20 @@ def test_another_scan_takes_the_folder_only_if_it_may_and_nothing_of_others_goes
     out = tmp_path / "scan"
     small = {"region": read_bbox("-60.01,2.00,-60.007,2.003")}
     maker.scan(out, **small)
-    (out / "notes.txt").write_text("mine")
+    (out / "detections.parquet").write_text("of others")
     other = small | {"settings": ScanSettings(stride_px=12, tile_px=60)}
-    with pytest.raises(AlreadyThereError, match=r"notes\.txt"):
-        maker.scan(out, overwrite=True, **other)
-    (out / "notes.txt").unlink()
-    assert maker.scan(out, overwrite=True, **other).n_windows > 0
+    with pytest.raises(AlreadyThereError, match="stride_px 6, asked 12"):
+        maker.scan(out, **other)
+    again = maker.scan(out, overwrite=True, **other)
+    assert read_scores(out).attrs["minewatch"]["stride_px"] == 12
+    assert again.n_done == again.n_tiles
+    assert (out / "detections.parquet").read_text() == "of others"
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "notes.txt").write_text("mine")
     with pytest.raises(AlreadyThereError):
         maker.scan(foreign, overwrite=True, **small)
+    assert (foreign / "notes.txt").read_text() == "mine"
 
 
 def test_two_scans_do_not_write_to_one_folder(tmp_path, maker):

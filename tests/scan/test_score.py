@@ -20,6 +20,7 @@ from minewatch.model._cnn_layers import (
     reference_network,
 )
 from minewatch.model._cnn_onnx import write_network
+from minewatch.model._prepare import prepare
 from minewatch.scan._dense_padded import PaddedNetwork
 from minewatch.scan._score import score_tile, way_of_scoring
 from minewatch.scan._tile import Windows
@@ -69,7 +70,10 @@ def random_tile(height, width, seed=0, *, n_missing=0, bands=BANDS):
     for _ in range(n_missing):
         top, left = rng.integers(0, height), rng.integers(0, width)
         values[:, top : top + rng.integers(1, 30), left : left + rng.integers(1, 30)] = np.nan
-    values = np.round(values, 4).astype("float32")
+    return as_tile(np.round(values, 4).astype("float32"), bands)
+
+
+def as_tile(values, bands=BANDS):
     return xr.DataArray(values, dims=("band", "y", "x"), coords={"band": list(bands)})
 
 
@@ -207,9 +211,10 @@ def test_what_is_shared_is_exact_for_every_window(padded):
     rows, columns = grid(120, 131, 36, 6)
     some = np.random.default_rng(0).permutation(len(rows))[:70]
     windows = Windows(rows[some], columns[some], 36)
-    together, apart = (run(tile, windows) for run in (network._together, network._apart))
-    np.testing.assert_allclose(together, apart, rtol=0, atol=1e-6)
-    assert apart.std() > 1e-3
+    prepared = prepare(tile, padded.card.preparation)
+    truth = by_patches(padded, as_tile(tile), windows.rows, windows.columns)["score"]
+    np.testing.assert_allclose(network.together(prepared, windows), truth, rtol=0, atol=1e-6)
+    assert truth.std() > 1e-3
 
 
 def test_networks_whose_patches_the_pooling_does_not_divide_are_scored_window_by_window():
@@ -282,4 +287,4 @@ def published_patches(shared_data, stem, card):
     size, n_bands = card.size_px, len(card.bands)
     tile = patches.reshape(4, 6, n_bands, size, size).transpose(2, 0, 3, 1, 4)
     whole = tile.reshape(n_bands, 4 * size, 6 * size).astype("float32")
-    return xr.DataArray(whole, dims=("band", "y", "x"), coords={"band": list(card.bands)})
+    return as_tile(whole, card.bands)

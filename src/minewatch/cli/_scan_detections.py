@@ -86,26 +86,22 @@ def merge(
     json_: _common.JsonOption = False,
 ) -> None:
     """Merge scored windows into detections: polygons with a name that a mine keeps."""
-    from minewatch.scan._merge_run import choose_rule, describe_detections, merge_files
-    from minewatch.scan._merge_windows import HEADER, read_windows
+    from minewatch.scan._merge_run import describe_detections, merge_files
 
     layers, names = overlay or [], name_column or []
     if len(layers) != len(names):
         raise typer.BadParameter("say --name-column once for each --overlay, in the same order")
     source = study / "scan" if scores is None else scores
-    header = read_windows(source, score_field=score_field).attrs.get(HEADER)
-    rule, words = choose_rule(
-        header,
-        preset=None if preset is None else preset.value,
-        threshold=threshold,
-        isolated_threshold=isolated_threshold,
-        neighbours=neighbours,
-        isolation_m=isolation_m,
-    )
     merged = merge_files(
         source,
         out or (source if source.is_dir() else source.parent) / "detections.parquet",
-        rule=rule,
+        preset=None if preset is None else preset.value,
+        rule={
+            "threshold": threshold,
+            "isolated_threshold": isolated_threshold,
+            "neighbours": neighbours,
+            "isolation_m": isolation_m,
+        },
         score_field=score_field,
         gap_m=gap_m,
         earlier=earlier or [],
@@ -118,7 +114,7 @@ def merge(
     result = {
         **describe_detections(merged.detections),
         "rule": merged.made["settings"]["rule"],
-        "threshold_from": words,
+        "threshold_from": merged.made["settings"]["threshold_from"],
         "windows_read": merged.made["settings"]["windows"],
         "attribution": merged.made["attribution"],
         "files": [str(file) for file in merged.files],
@@ -256,28 +252,23 @@ def area(
         return
     if scores is None or standard_error_ha is None:
         raise typer.BadParameter("a sample needs --scores PATH and --standard-error-ha")
-    guesses = {"detected": "0.7", "doubtful": "0.1", "clear": "0.01"}
-    drawn = draw_files(
-        scores,
-        detections,
-        sample,
-        SampleSettings(
-            standard_error_ha=standard_error_ha,
-            expected_share=_shares(guesses | _pairs(expect or [], "--expect STRATUM=SHARE")),
-            doubtful_score=doubtful_score,
-            at_least=at_least,
-            random_state=seed,
-        ),
-        period=period,
-        overwrite=overwrite,
+    settings = SampleSettings(
+        standard_error_ha=standard_error_ha,
+        expected_share=_shares(_GUESSES | _pairs(expect or [], "--expect STRATUM=SHARE")),
+        doubtful_score=doubtful_score,
+        at_least=at_least,
+        random_state=seed,
     )
-    result = {
-        "plan": _scan_words.records(drawn.plan.set_index("stratum")),
-        "expected_standard_error_ha": drawn.plan.attrs["expected_standard_error_ha"],
-        "not_seen_ha": drawn.not_seen_ha,
-        "files": [str(file) for file in drawn.files],
-    }
-    _common.print_result(result, as_json=json_, describe=lambda: _scan_words.describe_drawn(drawn))
+    drawn = draw_files(scores, detections, sample, settings, period=period, overwrite=overwrite)
+    _common.print_result(
+        _scan_words.drawn_json(drawn),
+        as_json=json_,
+        describe=lambda: _scan_words.describe_drawn(drawn),
+    )
+
+
+_GUESSES = {"detected": "0.7", "doubtful": "0.1", "clear": "0.01"}
+"""Shares that are mining, where nobody says what to expect."""
 
 
 def outline(

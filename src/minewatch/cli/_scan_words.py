@@ -56,6 +56,16 @@ def describe_compared(compared: "Compared") -> str:
     return "\n".join(lines)
 
 
+def drawn_json(drawn: "Drawn") -> dict[str, Any]:
+    """Give a plan as JSON values."""
+    return {
+        "plan": records(drawn.plan.set_index("stratum")),
+        "expected_standard_error_ha": drawn.plan.attrs["expected_standard_error_ha"],
+        "not_seen_ha": drawn.not_seen_ha,
+        "files": [str(file) for file in drawn.files],
+    }
+
+
 def describe_drawn(drawn: "Drawn") -> str:
     """Say which windows are to be reviewed."""
     plan = drawn.plan.set_index("stratum")[["area_ha", "windows", "expected_share", "reviews"]]

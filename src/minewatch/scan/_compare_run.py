@@ -109,24 +109,11 @@ def compare_files(  # noqa: PLR0913 - keyword-only: they are what a comparison i
         },
         [*(attribution_in(one.attrs.get(HEADER)) for one in own.values()), *credit],
     )
-    changes: dict[tuple[str, str], pd.DataFrame] = {}
     with _store.writing_folder(Path(out), overwrite=overwrite, ours=OURS) as aside:
-        for before, after in itertools.pairwise(periods):
-            places, ground = compare_ground(
-                periods[before],
-                periods[after],
-                min_area_ha=min_area_ha,
-                gap_m=gap_m,
-                before_not_seen=unseen.get(before),
-                after_not_seen=unseen.get(after),
-            )
-            changes[before, after] = count_changes(places)
-            stem = _store.file_name(f"{before}_{after}")
-            said = {**made, "settings": {**made["settings"], **places.attrs[HEADER]}}
-            for name, table in (("places", places), ("ground", ground)):
-                write_detections(
-                    table, aside / f"{stem}_{name}.parquet", made=said, geojson=geojson
-                )
+        changes = {
+            pair: _compare_pair(aside, pair, periods, unseen, made, geojson=geojson)
+            for pair in itertools.pairwise(periods)
+        }
         known = accumulate_detections(
             periods, not_seen=unseen, min_area_ha=min_area_ha, gap_m=gap_m
         )
@@ -135,6 +122,32 @@ def compare_files(  # noqa: PLR0913 - keyword-only: they are what a comparison i
         notes = tuple(_notes(changes, files, unseen, increments=increments))
         _write_summary(aside, made, changes, table, notes)
     return Compared(changes, table, Path(out), notes)
+
+
+def _compare_pair(
+    folder: Path,
+    pair: tuple[str, str],
+    periods: Mapping[str, gpd.GeoDataFrame],
+    unseen: Mapping[str, gpd.GeoDataFrame],
+    made: Mapping[str, Any],
+    *,
+    geojson: bool,
+) -> pd.DataFrame:
+    """Compare two periods, write their places and their ground, and count the changes."""
+    before, after = pair
+    places, ground = compare_ground(
+        periods[before],
+        periods[after],
+        min_area_ha=made["settings"]["min_area_ha"],
+        gap_m=made["settings"]["gap_m"],
+        before_not_seen=unseen.get(before),
+        after_not_seen=unseen.get(after),
+    )
+    stem = _store.file_name(f"{before}_{after}")
+    said = {**made, "settings": {**made["settings"], **places.attrs[HEADER]}}
+    for name, table in (("places", places), ("ground", ground)):
+        write_detections(table, folder / f"{stem}_{name}.parquet", made=said, geojson=geojson)
+    return count_changes(places)
 
 
 def _periods(

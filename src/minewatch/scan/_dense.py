@@ -9,10 +9,8 @@ import numpy as np
 from minewatch.errors import DetectorError
 from minewatch.model._cnn_onnx import DENSE_KEY
 from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
-from minewatch.scan._tile import Values, Windows, cut_windows
+from minewatch.scan._tile import Values, Windows
 
-_WINDOWS_APART: Final = 64
-"""Windows run at once, where each is run by itself."""
 _BLOCK_PX: Final = 288
 """Pixels along a side of a tile's blocks, each run at once: feature maps need little memory."""
 
@@ -57,12 +55,11 @@ class DenseNetwork:
         return made if is_one and fits and made.scores in named else None
 
     def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
-        """Score windows of a prepared tile (band, y, x): (window,)."""
-        scores = np.empty(len(windows), dtype=np.float32)
+        """Score windows of a prepared tile (band, y, x): (window,), NaN where that costs more."""
+        scores = np.full(len(windows), np.nan, dtype=np.float32)
         for chosen in windows.by_block(self.stride_px, _BLOCK_PX):
-            group = windows[chosen]
-            run = self._together if _pays(group) else self._apart
-            scores[chosen] = run(prepared, group)
+            if _pays(windows[chosen]):
+                scores[chosen] = self._together(prepared, windows[chosen])
         return np.clip(scores, 0.0, 1.0, out=scores)
 
     def _together(self, prepared: Values, windows: Windows) -> Values:
@@ -72,13 +69,6 @@ class DenseNetwork:
         row, column = windows.rows - rows.start, windows.columns - columns.start
         there: Values = scores[row // self.stride_px, column // self.stride_px]
         return there
-
-    def _apart(self, prepared: Values, windows: Windows) -> Values:
-        parts = [
-            self.session.run([self.scores], {PIXELS_INPUT: cut_windows(prepared, part)})[0]
-            for part in windows.parts(_WINDOWS_APART)
-        ]
-        return np.concatenate(parts).ravel()
 
 
 def _pays(windows: Windows) -> bool:
@@ -105,6 +95,8 @@ def open_session(network: bytes, threads: int | None) -> Any:
     options.log_severity_level = 4
     # Blocks at the edges of tiles have many shapes, and memory is planned anew for each.
     options.enable_mem_pattern = False
+    # Each graph would keep as much as it ever needed, and there are ten of them.
+    options.enable_cpu_mem_arena = False
     # Threads that wait in a loop would take the processor from readers of imagery.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(

@@ -53,8 +53,6 @@ class PaddedNetwork:
     """Runs the block for each part of a window, by the names of `_SIDES`."""
     rest: Any
     """Runs what comes after it."""
-    whole: Any
-    """Runs the whole graph."""
     output: Output
     """What its numbers mean."""
 
@@ -74,8 +72,7 @@ class PaddedNetwork:
             name: open_session(block.part(pads, turned=turned), threads)
             for name, (pads, turned) in _SIDES.items()
         }
-        rest, whole = (open_session(one, threads) for one in (block.rest(), detector.network))
-        return cls(block, parts, rest, whole, detector.card.output)
+        return cls(block, parts, open_session(block.rest(), threads), detector.card.output)
 
     @property
     def ring(self) -> int:
@@ -83,12 +80,11 @@ class PaddedNetwork:
         return -(-self.block.margin_px // self.block.pool_px)
 
     def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
-        """Score windows of a prepared tile (band, y, x): (window,)."""
-        scores = np.empty(len(windows), dtype=np.float32)
+        """Score windows of a prepared tile (band, y, x): (window,), NaN where that costs more."""
+        scores = np.full(len(windows), np.nan, dtype=np.float32)
         for chosen in windows.by_block(self.block.pool_px, _BLOCK_PX):
-            group = windows[chosen]
-            run = self._together if self._pays(group) else self._apart
-            scores[chosen] = run(prepared, group)
+            if self._pays(windows[chosen]):
+                scores[chosen] = self.together(prepared, windows[chosen])
         return scores
 
     def _pays(self, windows: Windows) -> bool:
@@ -101,14 +97,8 @@ class PaddedNetwork:
         corners = len(windows) * (2 * edge) ** 2
         return bool(shared + corners < _PAYS * len(windows) * windows.size_px**2)
 
-    def _apart(self, prepared: Values, windows: Windows) -> Values:
-        numbers = [
-            self.whole.run(None, {PIXELS_INPUT: cut_windows(prepared, part)})[0]
-            for part in windows.parts(_WINDOWS_AT_ONCE)
-        ]
-        return self._probability(np.concatenate(numbers))
-
-    def _together(self, prepared: Values, windows: Windows) -> Values:
+    def together(self, prepared: Values, windows: Windows) -> Values:
+        """Score windows that share their first block, whether that pays or not."""
         rows, columns = windows.extent
         tile = prepared[:, rows, columns]
         moved = Windows(windows.rows - rows.start, windows.columns - columns.start, windows.size_px)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from minewatch import __version__, _store
-from minewatch.errors import AlreadyThereError, DatasetError
+from minewatch.errors import DatasetError
 from minewatch.patches._build_request import refuse_other
 from minewatch.scan._scores import part_facts, write_part
 from minewatch.scan._windows import Tile
@@ -22,10 +22,7 @@ NOT_SEEN: Final = "not_seen.parquet"
 FAILURES: Final = "failures.csv"
 PARTS: Final = "parts"
 _FORMAT: Final = 1
-OURS: Final = _store.Ours(
-    STATE,
-    frozenset({SCORES, NOT_SEEN, FAILURES, PARTS, "detections.parquet", "detections.geojson"}),
-)
+OURS: Final = _store.Ours(STATE, frozenset({SCORES, NOT_SEEN, FAILURES, PARTS}))
 
 
 class ScanFolder:
@@ -66,7 +63,7 @@ class ScanFolder:
         elif not overwrite:
             refuse_other(f"the scan in {self.path}", state["request"], request)
         elif state["request"] != request:
-            self._start_over()
+            self._start_over(state["request"])
             state = None
         self.path.mkdir(parents=True, exist_ok=True)
         _store.drop_parts(self.path)
@@ -135,15 +132,9 @@ class ScanFolder:
         """Remove the rows by tile: the whole table holds them."""
         shutil.rmtree(self.parts, ignore_errors=True)
 
-    def _start_over(self) -> None:
-        foreign = OURS.foreign(self.path)
-        if foreign:
-            raise AlreadyThereError(
-                f"{self.path} is not replaced, because it holds what no scan wrote: "
-                f"{', '.join(foreign[:5])}; move that away, or choose another folder"
-            )
-        # The state goes first: a kill from here on leaves a folder that only --overwrite takes up.
+    def _start_over(self, given_up: Mapping[str, Any]) -> None:
+        """Remove what a scan wrote, and nothing else; a kill leaves that scan unfinished."""
+        self.write_state(given_up, None)
         for name in (SCORES, NOT_SEEN, FAILURES):
             (self.path / name).unlink(missing_ok=True)
         self.drop_parts()
-        (self.path / STATE).unlink()

@@ -91,7 +91,8 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     scores: StrPath,
     out: StrPath,
     *,
-    rule: MergeRule | None = None,
+    preset: str | None = None,
+    rule: Mapping[str, float | None] | None = None,
     score_field: str | None = None,
     gap_m: float = 30.0,
     earlier: Sequence[StrPath] = (),
@@ -109,9 +110,11 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
         See `read_windows`.
     out
         A name that ends in ``.parquet``.
-    rule, gap_m
-        See `merge_detections`. None: the threshold ``f1`` of the detector's card, and no other for
-        windows that stand alone.
+    preset, rule
+        Fields of `MergeRule`, by name, and a preset for those that are missing or None: see
+        `choose_rule`. Without either, the threshold ``f1`` of the detector's card.
+    gap_m
+        See `merge_detections`.
     earlier
         Files of detections of earlier periods, the oldest first: a mine keeps its name.
     features
@@ -138,11 +141,9 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     _store.refuse_existing(Path(out), overwrite=overwrite)
     windows = read_windows(scores, score_field=score_field)
     header = windows.attrs.get(HEADER)
-    source = "as said"
-    if rule is None:
-        rule, source = choose_rule(header)
+    chosen, source = choose_rule(header, preset=preset, **(rule or {}))
     known = [read_detections(path) for path in earlier]
-    table = merge_detections(windows, **asdict(rule), gap_m=gap_m, earlier=known)
+    table = merge_detections(windows, **asdict(chosen), gap_m=gap_m, earlier=known)
     told = None if features is None else read_features(features)
     settings = {**table.attrs[HEADER], "threshold_from": source, "scores": header}
     table = _add(table, told, layers)

@@ -252,13 +252,19 @@ class _Layer:
         yield "gradient", Measured(total, error)
 
     def _grains(self) -> Found:
-        wrong = 2 * _OF_ALL * self.variance + np.square(self.mean_error) + self.own_error
-        least = max(float(np.sqrt(wrong.min())) / 2, 1e-7)
-        for size, (spread, steepness) in _local_spreads(self.values, least).items():
+        """Give the mean local spread; where ground is flat, that of float32 is its rounding alone.
+
+        A variance wrong by e makes a spread s wrong by less than e / 2s, and by less than √e.
+        """
+        for size, share in zip(GRAIN_PX, (12 * ROUNDING, 20 * ROUNDING), strict=True):
+            wrong = share * self.variance + np.square(self.mean_error) * ROUNDING + self.own_error
+            least = float(np.sqrt(np.median(wrong))) / 2
+            spread, steepness, flat = _local_spread(self.values, size, least)
             box = (0, self.boxes.windows.size_px - size + 1)
             mean = self.boxes.mean(spread, box, box)
-            steep = self.boxes.mean(steepness, box, box) / 2
-            yield f"grain {size} px", Measured(mean, wrong * steep + 20 * ROUNDING * mean)
+            error = np.sqrt(self.boxes.mean(flat, box, box) * wrong)
+            error += wrong * self.boxes.mean(steepness, box, box)
+            yield f"grain {size} px", Measured(mean, error + 20 * ROUNDING * mean)
 
     def _quantiles(self) -> Found:
         windows = self.boxes.windows
@@ -304,28 +310,29 @@ def _shifted(values: FloatArray, lag: int, axis: int) -> tuple[FloatArray, Float
     return values[lag:], values[:-lag]
 
 
-def _local_spreads(values: FloatArray, least: float) -> dict[int, tuple[FloatArray, FloatArray]]:
-    """Give the standard deviation of all windows of 3 and of 9 px, and one by it.
+def _local_spread(
+    values: FloatArray, size: int, least: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Give the standard deviation of all windows of 3 or 9 px, one by it, and where it is little.
 
-    Each is (y, x), beginning with the window at the upper left; `least` is the least that one is
-    divided by. Rows are worked through a few at a time, so that they stay near the processor.
+    Each is (y, x), beginning with the window at the upper left. Where the deviation is less than
+    `least`, it is counted as little (1), and one by it as nought. Rows are worked through a few at
+    a time, so that they stay near the processor.
     """
-    height, width = values.shape
-    shapes = {size: (height - size + 1, width - size + 1) for size in GRAIN_PX}
-    made = {size: (np.empty(shape), np.empty(shape)) for size, shape in shapes.items()}
-    for start in range(0, height, _ROWS_AT_ONCE):
-        total = values[start : start + _ROWS_AT_ONCE + GRAIN_PX[-1] - 1]
+    shape = values.shape[0] - size + 1, values.shape[1] - size + 1
+    spread, steepness, flat = (np.empty(shape) for _ in range(3))
+    for start in range(0, shape[0], _ROWS_AT_ONCE):
+        rows = slice(start, min(start + _ROWS_AT_ONCE, shape[0]))
+        total = values[rows.start : rows.stop + size - 1]
         square, step = np.square(total), 1
-        for size, (spread, steepness) in made.items():
-            if height - start < size:
-                break
+        while step < size:
             total, square = (_sum_square(part, step) for part in (total, square))
-            n_rows = min(_ROWS_AT_ONCE, len(total))
-            rows = slice(start, start + n_rows)
-            _spread(total[:n_rows], square[:n_rows], size * size, out=spread[rows])
-            np.reciprocal(np.maximum(spread[rows], least), out=steepness[rows])
             step *= 3
-    return made
+        _spread(total, square, size * size, out=spread[rows])
+        np.less(spread[rows], least, out=flat[rows])
+        np.maximum(spread[rows], least, out=steepness[rows])
+        np.divide(1 - flat[rows], steepness[rows], out=steepness[rows])
+    return spread, steepness, flat
 
 
 def _sum_square(values: FloatArray, step: int) -> FloatArray:
