@@ -158,7 +158,7 @@ def _nearest(shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: flo
         chosen = ground.near(longitude, latitude, margin_m)
         if len(chosen) == 0:
             continue
-        there = ground.project(chosen, crs, longitude, latitude, margin_m)
+        there = project(ground.nearby(chosen, longitude, latitude, margin_m), crs)
         scale = to_plane(crs, *points[rows].T)[2]
         found[rows] = _distance(project(shapes[rows], crs), there, margin_m) / scale
     found[found > radius_m] = np.nan
