@@ -2,11 +2,12 @@
 
 The tile has 600 × 600 px (36 km²) and 12 bands; windows of 48 px begin every 24. For our detectors
 it shows a toy valley; for the published ones, patches that come with them, side by side. The peer
-cuts the windows out and lets TensorFlow predict them, as the published code does. The dense
-networks have random weights; trees and textures learn from places of another toy valley. Each part
-runs in a process of its own, after one round to warm up, and the scores of all ways are compared.
-Beside them stands what the arithmetic alone would take at the rate at which this machine multiplies
-matrices.
+cuts the windows out and lets TensorFlow predict them, as the published code does, on all cores; a
+scan scores a tile on one core and other tiles on the others, so processor time is what compares.
+The dense networks have random weights; trees and textures learn from places of another toy valley.
+Each part runs in a process of its own, after one round to warm up, and the scores of all ways are
+compared. Beside them stands what the arithmetic alone would take at the rate at which this machine
+multiplies matrices.
 
     python benchmarks/scan.py DETECTORS      # the folder of the published .h5 files
     python benchmarks/scan.py DETECTORS --tensorflow /other/venv/bin/python   # with tf_keras in it
@@ -148,12 +149,6 @@ def _trained() -> tuple[Any, Any]:
     return TreeDetector().fit(pixels, labels), TextureDetector().fit(pixels, labels)
 
 
-def _detector(folder: Path) -> Any:
-    from minewatch.model import load_detector
-
-    return load_detector(folder)
-
-
 def _report(score: Callable[[], Values], out: Path) -> None:
     score()
 
@@ -188,8 +183,10 @@ def by_window(folder: Path, name: str, out: Path, stride_px: int, published: Pat
     """Cut the windows out and score them as patches, in onnxruntime."""
     import xarray as xr
 
+    from minewatch.model import load_detector
+
     del published
-    detector, tile = _detector(folder / name), np.load(folder / f"{name}.npy")
+    detector, tile = load_detector(folder / name), np.load(folder / f"{name}.npy")
     rows, columns = starts(stride_px)
 
     def score() -> Values:
@@ -210,13 +207,14 @@ def by_window(folder: Path, name: str, out: Path, stride_px: int, published: Pat
 
 
 def by_tile(folder: Path, name: str, out: Path, stride_px: int, published: Path) -> None:
-    """Score the tile as a scan does."""
+    """Score the tile as a scan does: on one core, for others work on other tiles."""
     import xarray as xr
 
+    from minewatch.model import RunOptions, load_detector
     from minewatch.scan._score import score_tile
 
     del published
-    detector = _detector(folder / name)
+    detector = load_detector(folder / name, options=RunOptions(threads=1))
     tile = xr.DataArray(
         np.load(folder / f"{name}.npy"),
         dims=("band", "y", "x"),

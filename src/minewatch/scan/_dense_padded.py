@@ -215,10 +215,15 @@ def _inner(network: PaddedNetwork, tile: Values) -> list[Values]:
     start, width = ring_px - margin, tile.shape[2]
     n_rows = (tile.shape[1] - 2 * ring_px) // pool
     step = max(1, _BAND_PX // pool)
-    bands = []
+    maps: list[Values] = []
     for row in range(0, n_rows, step):
         end = min(row + step, n_rows)
         rows = slice(start + row * pool, start + end * pool + 2 * margin)
         part = np.ascontiguousarray(tile[None, :, rows, start : width - start])
-        bands.append(network.run("inner", part))
-    return [np.concatenate(parts, axis=2)[0] for parts in zip(*bands, strict=True)]
+        found = network.run("inner", part)
+        if not maps:
+            shapes = [(one.shape[1], n_rows, one.shape[3]) for one in found]
+            maps = [np.empty(shape, dtype=np.float32) for shape in shapes]
+        for whole, one in zip(maps, found, strict=True):
+            whole[:, row:end] = one[0]
+    return maps
