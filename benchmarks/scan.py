@@ -99,28 +99,9 @@ def _random_dense(tile: Values, n_members: int) -> tuple[Any, bytes]:
     from minewatch.model._cnn_layers import Conv, dense_network, learn_normalisation
     from minewatch.model._cnn_onnx import write_network
 
-    rng, members = np.random.default_rng(0), []
-    network = dense_network(SIZE_PX, 16)
-    for _ in range(n_members):
-        weights: dict[str, Values] = {}
-        position, n_in = 0, len(tile)
-        for layer in network.layers:
-            if isinstance(layer, Conv):
-                kernel = rng.normal(0, math.sqrt(2 / 9 / n_in), (layer.width, n_in, 3, 3))
-                weights[f"features.{position}.weight"] = kernel.astype(np.float32)
-                for part, value in {
-                    "weight": 1,
-                    "bias": 0,
-                    "running_mean": 0,
-                    "running_var": 1,
-                }.items():
-                    name = f"features.{position + 1}.{part}"
-                    weights[name] = np.full(layer.width, value, dtype=np.float32)
-                n_in = layer.width
-            position += 3 if isinstance(layer, Conv) else 1
-        weights["head.1.weight"] = rng.normal(0, 0.1, (1, 3 * n_in)).astype(np.float32)
-        weights["head.1.bias"] = np.zeros(1, dtype=np.float32)
-        members.append(weights)
+    rng, network = np.random.default_rng(0), dense_network(SIZE_PX, 16)
+    widths = [layer.width if isinstance(layer, Conv) else 0 for layer in network.layers]
+    members = [_random_weights(widths, len(tile), rng) for _ in range(n_members)]
     content = write_network(network, learn_normalisation(tile[None]), members)
     card = Card(
         name="dense",
@@ -133,6 +114,24 @@ def _random_dense(tile: Values, n_members: int) -> tuple[Any, bytes]:
         digest=_store.digest_bytes(content),
     )
     return card, content
+
+
+def _random_weights(widths: list[int], n_in: int, rng: np.random.Generator) -> dict[str, Values]:
+    """Give weights as torch names them; a width of 0 stands for a pooling."""
+    weights: dict[str, Values] = {}
+    position = 0
+    for width in widths:
+        if width:
+            kernel = rng.normal(0, math.sqrt(2 / 9 / n_in), (width, n_in, 3, 3))
+            weights[f"features.{position}.weight"] = kernel.astype(np.float32)
+            norm, ones = f"features.{position + 1}", np.ones(width, dtype=np.float32)
+            weights |= {f"{norm}.weight": ones, f"{norm}.running_var": ones}
+            weights |= {f"{norm}.bias": 0 * ones, f"{norm}.running_mean": 0 * ones}
+            n_in = width
+        position += 3 if width else 1
+    weights["head.1.weight"] = rng.normal(0, 0.1, (1, 3 * n_in)).astype(np.float32)
+    weights["head.1.bias"] = np.zeros(1, dtype=np.float32)
+    return weights
 
 
 def _trained() -> tuple[Any, Any]:
