@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minewatch.grid import PatchGrid
-from minewatch.imagery import FolderSource, SceneQuery
+from minewatch.imagery import EarthEngineSource, FolderSource, SceneQuery
 from minewatch.scan._pixels import plan_pieces, read_pieces
 from minewatch.scan._windows import Windows
 from minewatch.types import Failure
@@ -149,3 +149,10 @@ def test_scenes_are_searched_for_once_a_tile(toy_archive, toy_area, monkeypatch)
     windows = windows_in(toy_area, 0.0, 1.0, 3, 3, 24)
     assert len(list(read_pieces(source, query, windows))) > 1
     assert len(asked) == 1
+
+
+def test_earth_engine_is_read_in_large_pieces_where_every_image_counts():
+    plain = EarthEngineSource("a-project")
+    assert plain.is_seamless(SceneQuery(**YEAR))
+    assert not plain.is_seamless(SceneQuery(**YEAR, method="least_cloudy"))
+    assert not EarthEngineSource("a-project", views="passes").is_seamless(SceneQuery(**YEAR))

@@ -399,3 +399,12 @@ def test_lines_and_points_are_no_ground():
     )
     assert areas_of(mixed).equals(shapely.box(0, 0, 1, 1))
     assert areas_of(shapely.Point(0, 0)).is_empty
+
+
+def test_a_scan_that_saw_nothing_asks_back(tmp_path, maker):
+    everywhere = shapely.box(-61, 1, -59, 3)
+    region = read_bbox("-60.01,2.00,-60.007,2.003")
+    made = maker.scan(tmp_path / "scan", maker.FormulaSource(clouded=everywhere), region=region)
+    assert made.windows == {"no data": made.n_windows}
+    assert "those that you meant?" in made.describe()
+    assert made.not_seen_ha == pytest.approx(made.region_ha, rel=1e-3)

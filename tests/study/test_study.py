@@ -39,6 +39,7 @@ from minewatch.study import (
 from minewatch.study._build import read_section_sites
 from minewatch.study._model_section import ModelSection
 from minewatch.study._records import Record, decide
+from minewatch.study._scan_section import ScanSection
 from minewatch.study._settings import ContextSection, ImportSection, StudySettings
 
 SETTINGS = """
@@ -334,6 +335,7 @@ def test_the_template_can_be_run_as_it_is_and_names_every_setting(tmp_path: Path
     sections = {name: type(getattr(settings, name)) for name in StudySettings.model_fields}
     sections["context"] = ContextSection
     sections["model"] = ModelSection
+    sections["scan"] = ScanSection
     for section, model in [*sections.items(), ("patches", ImportSection)]:
         for name in model.model_fields:
             assert f"{name} = " in text, f"[{section}] {name}"

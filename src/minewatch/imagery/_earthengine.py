@@ -148,6 +148,14 @@ class EarthEngineSource:
         """Earth Engine's name of the collection that is read."""
         return graph.COLLECTIONS[self._level]
 
+    def is_seamless(self, query: SceneQuery) -> bool:
+        """Tell whether a window cut from a larger place has the pixels of the window alone.
+
+        It has where every image counts, pixel by pixel; what is clearest, or knows most, hangs on
+        the place.
+        """
+        return not self._counts_pixels(query)
+
     def load(self, geobox: GeoBox, query: SceneQuery) -> xr.Dataset:
         """Load the composite of a place.
 

@@ -104,8 +104,12 @@ class PaddedNetwork:
         moved = Windows(windows.rows - rows.start, windows.columns - columns.start, windows.size_px)
         shared = _Shared.of(self, tile, moved)
         numbers = []
+        side = windows.size_px // self.block.pool_px
+        shapes = [(_WINDOWS_AT_ONCE, len(one), side, side) for one in shared.inner]
+        room = [np.empty(shape, dtype=np.float32) for shape in shapes]  # new pages take time
         for part in moved.parts(_WINDOWS_AT_ONCE):
-            maps = shared.put_together(self._corners(tile, part), part)
+            maps = [one[: len(part)] for one in room]
+            shared.put_together(self._corners(tile, part), part, maps)
             numbers.append(self.rest.run(None, dict(zip(self.block.ends, maps, strict=True)))[0])
         return self._probability(np.concatenate(numbers))
 
@@ -163,14 +167,17 @@ class _Shared:
         inner = _inner(network, tile)
         return cls(network.ring, network.block.pool_px, inner, across, down, rows, columns)
 
-    def put_together(self, corners: Mapping[str, list[Values]], windows: Windows) -> list[Values]:
+    def put_together(
+        self, corners: Mapping[str, list[Values]], windows: Windows, maps: list[Values]
+    ) -> None:
         """Put the pooled maps of windows together: for each member (window, channel, y, x)."""
-        return [
-            self._one({name: corner[member] for name, corner in corners.items()}, member, windows)
-            for member in range(len(self.inner))
-        ]
+        for member, into in enumerate(maps):
+            own = {name: corner[member] for name, corner in corners.items()}
+            self._one(own, member, windows, into)
 
-    def _one(self, corners: Mapping[str, Values], member: int, windows: Windows) -> Values:
+    def _one(
+        self, corners: Mapping[str, Values], member: int, windows: Windows, maps: Values
+    ) -> None:
         ring, side = self.ring, windows.size_px // self.pool_px
         inside = side - 2 * ring
         before, middle, after = slice(ring), slice(ring, side - ring), slice(side - ring, side)
@@ -178,9 +185,7 @@ class _Shared:
         row = np.searchsorted(self.rows, windows.rows)
         column = np.searchsorted(self.columns, windows.columns)
         inner = self.inner[member]
-        maps = np.empty((len(windows), len(inner), side, side), dtype=np.float32)
-        along = range(len(windows))
-        for i in along:
+        for i in range(len(windows)):
             maps[i, :, middle, middle] = inner[:, top[i] :, left[i] :][:, :inside, :inside]
             across = slice(left[i], left[i] + inside)
             maps[i, :, before, middle] = self.across["top"][member][row[i], :, :, across]
@@ -193,7 +198,6 @@ class _Shared:
             y = after if "bottom" in name else before
             x = after if "right" in name else before
             maps[:, :, y, x] = corner
-        return maps
 
 
 def _strips(
@@ -215,10 +219,15 @@ def _inner(network: PaddedNetwork, tile: Values) -> list[Values]:
     start, width = ring_px - margin, tile.shape[2]
     n_rows = (tile.shape[1] - 2 * ring_px) // pool
     step = max(1, _BAND_PX // pool)
-    bands = []
+    maps: list[Values] = []
     for row in range(0, n_rows, step):
         end = min(row + step, n_rows)
         rows = slice(start + row * pool, start + end * pool + 2 * margin)
         part = np.ascontiguousarray(tile[None, :, rows, start : width - start])
-        bands.append(network.run("inner", part))
-    return [np.concatenate(parts, axis=2)[0] for parts in zip(*bands, strict=True)]
+        found = network.run("inner", part)
+        if not maps:
+            shapes = [(one.shape[1], n_rows, one.shape[3]) for one in found]
+            maps = [np.empty(shape, dtype=np.float32) for shape in shapes]
+        for whole, one in zip(maps, found, strict=True):
+            whole[:, row:end] = one[0]
+    return maps

@@ -69,8 +69,14 @@ class ScanSummary:
         return (
             f"{self.n_windows:,} windows in {self.n_tiles:,} tiles: {counts}{before}\n"
             f"{self.region_ha / 100:,.1f} km², of which {self.not_seen_ha / 100:,.1f} km² "
-            f"({share:.1f} %) were not seen: that is not the same as no mining"
+            f"({share:.1f} %) were not seen: that is not the same as no mining{self._doubt()}"
         )
+
+    def _doubt(self) -> str:
+        """Ask back where nothing at all was seen."""
+        if self.windows.get("scored"):
+            return ""
+        return "\nNo window has a score: are region, period and source those that you meant?"
 
     def raise_failures(self) -> None:
         """Raise an error if any tile failed; what was scored stays as it is.

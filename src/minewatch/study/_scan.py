@@ -29,8 +29,6 @@ from minewatch.study._stage import SITES, Stage, required
 from minewatch.types import StrPath
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from minewatch.context import Features
     from minewatch.model._applicability import Applicability
     from minewatch.model._onnx import OnnxDetector
@@ -54,7 +52,7 @@ class StudyScan:
         self,
         out: StrPath,
         *,
-        client: "Client | str | None" = None,
+        client: str | None = None,
         retry_failed: bool = False,
         overwrite: bool = False,
         progress: Progress = silent,
