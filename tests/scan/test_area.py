@@ -288,3 +288,48 @@ def test_a_plan_takes_nothing_for_certain(share):
 def test_more_windows_than_there_are_cannot_be_drawn():
     with pytest.raises(InputError, match="there are 400"):
         draw_sample(population(1), {"detected": 401})
+
+
+@pytest.mark.parametrize(
+    ("size_m", "stride_m", "unit_m"),
+    [
+        (480, 240, 480),
+        (440, 180, 360),
+        (480, 300, 300),
+        (480, 180, 360),
+        (480, 600, 480),
+    ],
+)
+def test_the_units_of_a_frame_tile_the_ground_whatever_the_stride(size_m, stride_m, unit_m):
+    columns, rows = (steps.ravel() for steps in np.meshgrid(np.arange(60), np.arange(60) + 9_000))
+    windows = maker.make_windows(32620, columns, rows, 0.1, size_m=size_m, stride_m=stride_m)
+    windows.attrs["minewatch"] = {
+        "stride_px": stride_m // 10,
+        "resolution_m": 10.0,
+        "region": {"area_ha": 5.0},
+    }
+    found = maker.detections(a=(0, 0, 480, 480)).iloc[:0]
+    frame = frame_windows(windows, found, doubtful_score=0.3)
+    assert (frame.attrs["unit_m"], frame.attrs["region_ha"]) == (unit_m, 5.0)
+    assert frame["area_ha"].to_numpy() == pytest.approx(unit_m**2 / 1e4, rel=0.01)
+    if stride_m <= size_m:
+        whole_ha = (60 * stride_m) ** 2 / 1e4
+        assert frame["area_ha"].sum() == pytest.approx(whole_ha, rel=0.1)
+
+
+def test_a_stratum_that_was_reviewed_to_its_last_unit_is_sure():
+    strata = pd.DataFrame(
+        {
+            "stratum": ["detected", "clear"],
+            "class": ["mining", "no mining"],
+            "area_ha": [23.0, 2_300.0],
+            "windows": [1, 100],
+        }
+    )
+    sample = pd.DataFrame(
+        {"stratum": ["detected", *["clear"] * 50], "reference": ["mining", *["no mining"] * 50]}
+    )
+    areas = estimate_area(sample, strata).areas
+    assert areas.loc["mining", ["area_ha", "se_ha"]].tolist() == [23.0, 0.0]
+    with pytest.raises(InputError, match="fewer than 2 units"):
+        estimate_area(sample, strata.assign(windows=[2, 100]))

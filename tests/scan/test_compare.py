@@ -4,6 +4,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -14,8 +15,11 @@ from minewatch.scan._compare import compare_detections, compare_ground, count_ch
 from minewatch.scan._compare_ground import near_pairs
 from minewatch.scan._compare_periods import accumulate_detections, unite_periods
 from minewatch.scan._compare_run import compare_files
+from minewatch.scan._compare_unseen import find_not_seen
 from minewatch.scan._merge_file import read_detections, write_detections
 from minewatch.scan._merge_polygons import area_ha
+from minewatch.scan._merge_run import merge_files
+from minewatch.scan._not_seen import REGION, _schema
 
 _spec = importlib.util.spec_from_file_location(
     "minewatch_test_windows_maker", Path(__file__).with_name("windows_maker.py")
@@ -293,3 +297,73 @@ def test_published_years_compare_as_a_plain_overlay_does(shared_data):
     assert sums["gained"] == pytest.approx(area_ha(plain.geometry.to_numpy()).sum(), rel=1e-6)
     assert sums["common"] == pytest.approx(hectares(own), rel=1e-6)
     assert "lost" not in sums
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_period_that_found_nothing_is_compared_like_any_other(which):
+    periods = [maker.detections(a=(0, 0, 480, 480)), maker.detections(a=(0, 0, 480, 480))]
+    periods[which] = periods[which].iloc[:0]
+    expected = "new" if which == 0 else "gone"
+    assert compare_detections(*periods)["change"].tolist() == [expected]
+    named = dict(zip(("2021", "2022"), periods, strict=True))
+    known = accumulate_detections(named)
+    assert known["periods"].tolist() == ["2022" if which == 0 else "2021"]
+    assert len(unite_periods(named)["2022"]) == 1
+
+
+def test_as_much_gained_as_lost_is_grown_whatever_the_last_digits():
+    before = maker.detections(a=(0, 0, 480, 480))
+    after = maker.detections(a=(480, 0, 960, 480))
+    assert compare_detections(before, after)["change"].tolist() == ["grown"]
+
+
+def test_periods_whose_columns_would_be_others_are_refused():
+    mine = maker.detections(a=(0, 0, 480, 480))
+    with pytest.raises(InputError, match="write over others"):
+        accumulate_detections({"area": mine})
+
+
+def test_what_lies_outside_of_a_scans_region_is_neither_new_nor_gone(tmp_path):
+    mines = maker.detections(a=(0, 0, 480, 480), b=(2_000, 0, 2_480, 480))
+    region = shapely.buffer(mines.geometry.iloc[0], 0.0005)
+    for name, table in (("before", mines.iloc[:1]), ("after", mines)):
+        scores = {"region": {"digest": name}, "detector_digest": "d"}
+        (tmp_path / name).mkdir()
+        made = {"settings": {"scores": scores}, "attribution": ""}
+        write_detections(table, tmp_path / name / "detections.parquet", made=made)
+    header = {"region": {"digest": "before"}, "detector_digest": "d", REGION: region.wkb_hex}
+    beside = tmp_path / "before" / "not_seen.parquet"
+    write_unseen(beside, header)
+    files = {name: tmp_path / name / "detections.parquet" for name in ("before", "after")}
+    compared = compare_files(files, tmp_path / "out")
+    changes = compared.changes["before", "after"]["places"]
+    assert changes[changes > 0].to_dict() == {"unchanged": 1, "not seen before": 1}
+    assert compared.periods.loc["before", "not_seen_ha"] == 0.0
+    assert any("not seen in after:" in note for note in compared.notes)
+
+
+def test_the_map_of_another_scan_beside_detections_is_not_taken(tmp_path):
+    mine = maker.detections(a=(0, 0, 480, 480))
+    scores = {"region": {"digest": "mine"}, "detector_digest": "d"}
+    made = {"settings": {"scores": scores}, "attribution": ""}
+    write_detections(mine, tmp_path / "detections.parquet", made=made)
+    write_unseen(tmp_path / "not_seen.parquet", {"region": {"digest": "other"}})
+    table = read_detections(tmp_path / "detections.parquet")
+    assert find_not_seen({"2021": tmp_path / "detections.parquet"}, {"2021": table}) == {}
+
+
+def test_no_input_is_written_over(tmp_path):
+    mine = maker.detections(a=(0, 0, 480, 480))
+    made = {"settings": {}, "attribution": ""}
+    for name in ("one", "two"):
+        write_detections(mine, tmp_path / f"{name}.parquet", made=made)
+    files = {name: tmp_path / f"{name}.parquet" for name in ("one", "two")}
+    with pytest.raises(InputError, match="would write over"):
+        compare_files(files, tmp_path, overwrite=True)
+    with pytest.raises(InputError, match="would write over one"):
+        merge_files(files["one"], files["one"], overwrite=True)
+
+
+def write_unseen(path, header):
+    """Write the map of a scan that saw everything."""
+    pq.write_table(_schema(header).empty_table(), path)

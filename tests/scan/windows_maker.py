@@ -16,7 +16,8 @@ def make_windows(epsg, columns, rows, scores, *, size_m=SIZE_M, stride_m=STRIDE_
     """Make the table of a scan: windows of one zone by their steps from 500 km east, 0 north."""
     columns, rows = np.asarray(columns), np.asarray(rows)
     anchor = 10_000_000 if epsg >= 32700 else 0
-    left, top = 480_000 + columns * stride_m, anchor + rows * stride_m
+    east = 480_000 // stride_m * stride_m
+    left, top = east + columns * stride_m, anchor + rows * stride_m
     to_degrees = Transformer.from_crs(f"EPSG:{epsg}", "EPSG:4326", always_xy=True)
     longitude, latitude = to_degrees.transform(left + size_m / 2, top - size_m / 2)
     ids = [f"{epsg}_{x}_{y}_{size_m}" for x, y in zip(left, top, strict=True)]

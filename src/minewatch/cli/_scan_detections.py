@@ -311,8 +311,9 @@ def outline(
             overwrite=overwrite,
             progress=progress,
         )
-    sums = {name: float(outlines[name].sum()) for name in _AREAS}
     failed = outlines["reason"].dropna()
+    outlined = outlines[outlines["reason"].isna()]
+    sums = {name: float(outlined[name].sum()) for name in _AREAS}
     result = {
         "detections": len(outlines),
         **sums,
@@ -327,7 +328,8 @@ def outline(
 
         raise IncompleteError(
             f"{len(failed)} of {len(outlines)} detections have no outline, such as "
-            f"{failed.index[0]}: {failed.iloc[0]}; run it again when the imagery answers"
+            f"{failed.index[0]}: {failed.iloc[0]}; run it again with --overwrite "
+            "when the imagery answers: all are outlined anew"
         )
 
 

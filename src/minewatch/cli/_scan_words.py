@@ -62,6 +62,9 @@ def drawn_json(drawn: "Drawn") -> dict[str, Any]:
         "plan": records(drawn.plan.set_index("stratum")),
         "expected_standard_error_ha": drawn.plan.attrs["expected_standard_error_ha"],
         "not_seen_ha": drawn.not_seen_ha,
+        "framed_ha": drawn.framed_ha,
+        "region_ha": None if math.isnan(drawn.region_ha) else drawn.region_ha,
+        "unit_m": drawn.unit_m,
         "files": [str(file) for file in drawn.files],
     }
 
@@ -71,6 +74,8 @@ def describe_drawn(drawn: "Drawn") -> str:
     plan = drawn.plan.set_index("stratum")[["area_ha", "windows", "expected_share", "reviews"]]
     error = drawn.plan.attrs["expected_standard_error_ha"]
     shown = plan.astype({"windows": "object", "reviews": "object"})
+    region = drawn.region_ha
+    of_region = "" if math.isnan(region) else f"; the scan's region has {region:,.1f} ha"
     shown["expected_share"] = [f"{share:.3g}" for share in plan["expected_share"]]
     return "\n".join(
         [
@@ -78,6 +83,8 @@ def describe_drawn(drawn: "Drawn") -> str:
             "",
             f"{len(drawn.sample):,} windows to review",
             f"Expected standard error: {error:,.1f} ha, if the guesses are right",
+            f"To review: the square of {drawn.unit_m:,} m around each site",
+            f"The estimate will be of {drawn.framed_ha:,.1f} ha{of_region}",
             f"Not in it: {drawn.not_seen_ha:,.1f} ha that were not seen",
             "Fill in label: 1 mining, 0 none; or mining_share, 0 to 1, for hectares of ground",
             "Who reviews should not see the columns stratum and score",

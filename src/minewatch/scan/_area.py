@@ -193,7 +193,7 @@ class _Stratified:
         groups = pd.Series(values).groupby(self.row)
         reviewed = groups.size().to_numpy()
         left = 1.0 - reviewed / self.strata["windows"].to_numpy(np.float64)
-        spread = groups.var(ddof=1).to_numpy() / reviewed * np.maximum(left, 0.0)
+        spread = groups.var(ddof=1).fillna(0.0).to_numpy() / reviewed * np.maximum(left, 0.0)
         mean = float((weight * groups.mean().to_numpy()).sum())
         return mean, float(np.sqrt((weight**2 * spread).sum()))
 
@@ -288,7 +288,8 @@ def _check_reviewed(table: pd.DataFrame, row: Any) -> None:
             f"{', '.join(table.index)}"
         )
     counts = np.bincount(row, minlength=len(table))
-    few = table.index[counts < _FEWEST]
+    is_known = counts == table["windows"].to_numpy()  # nothing is left that could differ
+    few = table.index[(counts < _FEWEST) & ~is_known]
     if len(few):
         raise InputError(
             f"fewer than {_FEWEST} units were reviewed of {', '.join(few)}: nothing can be said of "

@@ -12,7 +12,7 @@ from minewatch.errors import InputError
 from minewatch.grid import SOUTHERN_FALSE_NORTHING_M
 from minewatch.scan._area import MINING, NO_MINING
 from minewatch.scan._merge_polygons import area_ha
-from minewatch.scan._merge_windows import SCORED, lay_windows, to_degrees
+from minewatch.scan._merge_windows import HEADER, SCORED, lay_windows, to_degrees
 from minewatch.types import AnyArray, FloatArray, IntArray
 
 DETECTED: Final = "detected"
@@ -27,11 +27,13 @@ STRATA: Final[Mapping[str, str]] = {DETECTED: MINING, DOUBTFUL: NO_MINING, CLEAR
 def frame_windows(
     scores: pd.DataFrame, detections: gpd.GeoDataFrame, *, doubtful_score: float
 ) -> pd.DataFrame:
-    """Choose the windows of a scan that tile the ground without overlap, and sort them in strata.
+    """Choose windows of a scan whose middles tile the ground, and sort them in strata.
 
-    Windows of a scan overlap, so that their areas add up to more than there is. Those whose corner
-    lies on multiples of their own side do not, and cover all that was scanned but a margin less
-    than a window wide. (Where two UTM zones meet, a strip of ground is in windows of both.)
+    Windows of a scan overlap, so that their areas add up to more than there is. A unit of the
+    sample is the middle of a window: a square whose side is the greatest multiple of the stride
+    that fits into the window, the whole window where the stride divides it. Every so many windows
+    such squares lie edge to edge, and cover all that was scanned but a margin less than a window
+    wide. (Where two UTM zones meet, a strip of ground is in units of both.)
 
     Parameters
     ----------
@@ -50,6 +52,8 @@ def frame_windows(
         Index ``window_id``: ``stratum`` (detected: the window's centre lies in a detection;
         doubtful; clear), ``area_ha``, ``longitude``, ``latitude``, ``score``. What was not seen is
         not in it: ``.attrs["not_seen_ha"]`` says how much, and an estimate says nothing of it.
+        ``.attrs["unit_m"]`` is the side of a unit, around the window's centre, metres;
+        ``.attrs["region_ha"]`` the area of the scan's region, NaN where its header does not say.
 
     Raises
     ------
@@ -61,26 +65,53 @@ def frame_windows(
             "a sample needs all windows that were scanned; detected polygons alone do not say what "
             "was looked at: give a scan's scores.parquet"
         )
+    unit_m = _unit_m(scores)
     anchor = np.where(scores["epsg"] >= 32700, SOUTHERN_FALSE_NORTHING_M, 0)
-    size = scores["size_m"].to_numpy(np.int64)
-    on_corner = (scores["left_m"] % size == 0) & ((scores["top_m"] - anchor) % size == 0)
-    own = scores[on_corner.to_numpy()]
+    on_grid = (scores["left_m"] % unit_m == 0) & ((scores["top_m"] - anchor) % unit_m == 0)
+    own = scores[on_grid.to_numpy()]
     if own.empty:
         raise InputError(
-            "no window lies on multiples of its own side; scan with a stride that divides it"
+            f"no window lies on multiples of {unit_m} m; give all windows of a scan, not some"
         )
     laid = lay_windows(own)
+    margin_m = (own["size_m"].to_numpy(np.int64) - unit_m) / 2.0
+    bounds = shapely.bounds(laid.square) + np.column_stack([margin_m] * 2 + [-margin_m] * 2)
+    middles = np.asarray(shapely.box(*bounds.T), dtype=object)
     squares = np.empty(len(own), dtype=object)
     for zone in np.unique(laid.zone):
         rows = laid.zone == zone
-        squares[rows] = to_degrees(laid.square[rows], int(zone))
+        squares[rows] = to_degrees(middles[rows], int(zone))
     seen = (own["status"] == SCORED).to_numpy()
     frame = own.loc[seen, ["longitude", "latitude", "score"]].copy()
     frame.insert(0, "area_ha", area_ha(squares[seen]))
     stratum = _stratum(frame, squares[seen], detections, doubtful_score)
     frame.insert(0, "stratum", pd.Series(stratum, index=frame.index, dtype="str"))
-    frame.attrs = {"not_seen_ha": float(area_ha(squares[~seen]).sum())}
+    frame.attrs = {
+        "not_seen_ha": float(area_ha(squares[~seen]).sum()),
+        "unit_m": unit_m,
+        "region_ha": float(
+            (scores.attrs.get(HEADER) or {}).get("region", {}).get("area_ha", "nan")
+        ),
+    }
     return frame
+
+
+def _unit_m(scores: pd.DataFrame) -> int:
+    """Give the side of a unit: as many strides as fit into a window; of one lone window, all."""
+    sizes = scores["size_m"].unique()
+    if len(sizes) != 1:
+        raise InputError(f"the windows are of {len(sizes)} sizes; expected those of one scan")
+    size_m = int(sizes[0])
+    header = scores.attrs.get(HEADER) or {}
+    if "stride_px" in header and "resolution_m" in header:
+        stride_m = round(header["stride_px"] * header["resolution_m"])
+    else:
+        lines = np.concatenate(
+            [np.diff(np.unique(own[name])) for _, own in scores.groupby("epsg")
+             for name in ("left_m", "top_m")]
+        )  # fmt: skip
+        stride_m = int(np.gcd.reduce(lines.astype(np.int64))) if len(lines) else size_m
+    return size_m // stride_m * stride_m if stride_m <= size_m else size_m
 
 
 def _stratum(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -14,7 +15,12 @@ from minewatch import _store
 from minewatch.errors import InputError, NotThereError
 from minewatch.scan._area import AreaEstimate, estimate_area
 from minewatch.scan._area_plan import draw_sample, frame_windows, plan_sample, sum_strata
-from minewatch.scan._merge_file import attribution_in, describe_making, read_detections
+from minewatch.scan._merge_file import (
+    attribution_in,
+    describe_making,
+    read_detections,
+    refuse_inputs,
+)
 from minewatch.scan._merge_windows import HEADER, read_windows
 from minewatch.sites import CLASS_NAMES, read_sites, write_sites
 from minewatch.types import Settings, StrPath
@@ -49,6 +55,12 @@ class Drawn:
     """The sites to review, and beside them the strata."""
     not_seen_ha: float
     """Ground of windows that were not seen: the estimate will say nothing of it."""
+    unit_m: int
+    """Side of the square around each site that is to be reviewed, metres."""
+    framed_ha: float
+    """Ground that the estimate will be of, hectares."""
+    region_ha: float
+    """The scan's region, hectares; NaN if the scan does not say."""
 
 
 def draw_files(
@@ -87,6 +99,7 @@ def draw_files(
         If an input cannot be used, or a file is there.
     """
     beside = strata_file(out)
+    refuse_inputs((out, beside), (scores, detections))
     for file in (Path(out), beside):
         _store.refuse_existing(file, overwrite=overwrite)
     windows = read_windows(scores)
@@ -109,14 +122,24 @@ def draw_files(
     said = {
         **settings.model_dump(mode="json"),
         "expected_standard_error_ha": plan.attrs["expected_standard_error_ha"],
-        "not_seen_ha": frame.attrs["not_seen_ha"],
+        **{name: frame.attrs[name] for name in ("not_seen_ha", "unit_m")},
+        "framed_ha": float(frame["area_ha"].sum()),
+        "region_ha": None if np.isnan(frame.attrs["region_ha"]) else frame.attrs["region_ha"],
     }
     inputs = [path / "scores.parquet" if path.is_dir() else path, detections]
     made = describe_making("sample", inputs, said, [attribution_in(windows.attrs.get(HEADER))])
     write_sites(sample, out, overwrite=overwrite)
     rows = json.loads(strata.to_json(orient="records"))
     _store.write_json(beside, {**made, "strata": rows})
-    return Drawn(sample, plan, (Path(out), beside), float(frame.attrs["not_seen_ha"]))
+    return Drawn(
+        sample,
+        plan,
+        (Path(out), beside),
+        float(frame.attrs["not_seen_ha"]),
+        unit_m=int(frame.attrs["unit_m"]),
+        framed_ha=said["framed_ha"],
+        region_ha=float(frame.attrs["region_ha"]),
+    )
 
 
 def strata_file(sample: StrPath) -> Path:

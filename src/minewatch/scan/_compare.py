@@ -195,7 +195,7 @@ def _describe(
         table.insert(at, name, values)
     table.insert(3, "before_ha", area_ha(own))
     table.insert(4, "after_ha", area_ha(later))
-    first = [names.str.split("; ").str[0] for names in ids.values()]
+    first = [names.str.replace("; .*", "", regex=True) for names in ids.values()]
     names = first[1].fillna(first[0]).astype("str")
     table.index = pd.Index(_told_apart(names.tolist()), name=PLACE_ID, dtype="str")
     return gpd.GeoDataFrame(table, geometry=join_grounds(own, later), crs="EPSG:4326")
@@ -221,7 +221,7 @@ def _change(ground: pd.DataFrame, was: BoolArray, is_now: BoolArray) -> Any:
         "new": ~was & (gained > 0),
         "not seen after": ~is_now & unseen_after,
         "gone": ~is_now & (lost > 0),
-        "grown": both & (gained > 0) & (gained >= lost),
+        "grown": both & (gained > 0) & ((gained >= lost) | np.isclose(gained, lost, rtol=1e-6)),
         "shrunk": both & (lost > 0),
         "unchanged": both,
     }

@@ -104,6 +104,8 @@ def check_detections(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 def _unite(shapes: AnyArray, group: IntArray, count: int) -> AnyArray:
     """Unite the polygons of every group; what is alone stays as it is."""
     united = np.full(count, _NOTHING, dtype=object)
+    if len(group) == 0:
+        return united
     order = np.argsort(group, kind="stable")
     numbers, starts = np.unique(group[order], return_index=True)
     for number, members in zip(numbers, np.split(order, starts[1:]), strict=True):

@@ -112,6 +112,7 @@ def accumulate_detections(
     if not periods:
         raise InputError("there is no period; give at least one table of detections")
     names = list(periods)
+    _check_names(names)
     places = gather_places(list(periods.values()), gap_m=gap_m)
     there = np.column_stack([is_there(ground) for ground in places.ground])
     known = places.ground[0]
@@ -133,6 +134,16 @@ def accumulate_detections(
         index=pd.Index(place_ids(known), name=PLACE_ID, dtype="str"),
     )
     return gpd.GeoDataFrame(table, geometry=known, crs="EPSG:4326").sort_index()
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse names of periods whose columns would be those of another, or of all together."""
+    columns = [column for name in names for column in (f"{name}_ha", f"until_{name}_ha")]
+    if "area_ha" in columns or len(set(columns)) < len(columns):
+        raise InputError(
+            f"the periods are called {', '.join(names)}: their columns would write over others; "
+            "call them by their years"
+        )
 
 
 def _not_seen(

@@ -13,10 +13,12 @@ from minewatch import _store
 from minewatch.errors import InputError
 from minewatch.scan._compare import compare_ground, count_changes
 from minewatch.scan._compare_periods import accumulate_detections, unite_periods
+from minewatch.scan._compare_unseen import find_not_seen, with_outside
 from minewatch.scan._merge_file import (
     attribution_in,
     describe_making,
     read_detections,
+    refuse_inputs,
     write_detections,
 )
 from minewatch.scan._merge_polygons import area_ha
@@ -67,7 +69,9 @@ def compare_files(  # noqa: PLR0913 - keyword-only: they are what a comparison i
         `compare_ground`), ``cumulative.parquet`` (see `accumulate_detections`), and
         ``comparison.json``.
     not_seen
-        Files of polygons that were not seen, by the name of the period.
+        Files of polygons that were not seen, by the name of the period. Where none is named, the
+        ``not_seen.parquet`` that lies beside detections of that very scan is taken. Ground outside
+        of a scan's region counts as not seen.
     min_area_ha, gap_m
         See `compare_detections`.
     increments
@@ -94,9 +98,12 @@ def compare_files(  # noqa: PLR0913 - keyword-only: they are what a comparison i
             f"the periods are {', '.join(files)}, and not seen is told of "
             f"{', '.join(strangers) or 'none else'}; expected two periods or more, and of them only"
         )
+    refuse_inputs([out], [*files.values(), *unseen_files.values()])
     _store.refuse_existing(Path(out), overwrite=overwrite, ours=OURS)
     own = {name: read_detections(path) for name, path in files.items()}
+    unseen_files = {**find_not_seen(files, own), **unseen_files}
     unseen = {name: read_polygons(path) for name, path in unseen_files.items()}
+    hidden = {name: with_outside(unseen[name], path) for name, path in unseen_files.items()}
     periods = unite_periods(own, gap_m=gap_m) if increments else own
     made = describe_making(
         "compare",
@@ -111,11 +118,11 @@ def compare_files(  # noqa: PLR0913 - keyword-only: they are what a comparison i
     )
     with _store.writing_folder(Path(out), overwrite=overwrite, ours=OURS) as aside:
         changes = {
-            pair: _compare_pair(aside, pair, periods, unseen, made, geojson=geojson)
+            pair: _compare_pair(aside, pair, periods, hidden, made, geojson=geojson)
             for pair in itertools.pairwise(periods)
         }
         known = accumulate_detections(
-            periods, not_seen=unseen, min_area_ha=min_area_ha, gap_m=gap_m
+            periods, not_seen=hidden, min_area_ha=min_area_ha, gap_m=gap_m
         )
         write_detections(known, aside / "cumulative.parquet", made=made, geojson=geojson)
         table = _periods(own, known, unseen)

@@ -10,7 +10,7 @@ from minewatch import __version__
 from minewatch.imagery import SceneQuery, attribution
 from minewatch.model._card import Card
 from minewatch.scan._folder import ScanFolder
-from minewatch.scan._not_seen import write_not_seen
+from minewatch.scan._not_seen import REGION, write_not_seen
 from minewatch.scan._plan import Plan
 from minewatch.scan._scores import FORMAT, failed_table, read_part, sort_rows, write_table
 from minewatch.scan._windows import Tile
@@ -32,7 +32,8 @@ def assemble(
     counts: Counter[str] = Counter()
     write_table(folder.scores, _rows(folder, plan, failures, counts), whole)
     parts = {tile: folder.part(tile) for tile in kept if tile not in failures}
-    not_seen_ha = write_not_seen(plan, parts, folder.not_seen, whole)
+    of_region = {**whole, REGION: plan.region.wkb_hex}
+    not_seen_ha = write_not_seen(plan, parts, folder.not_seen, of_region)
     return {
         "windows": dict(sorted(counts.items())),
         "not_seen_ha": not_seen_ha,

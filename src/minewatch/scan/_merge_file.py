@@ -51,6 +51,23 @@ def describe_making(
     }
 
 
+def refuse_inputs(outputs: Iterable[StrPath], inputs: Iterable[StrPath]) -> None:
+    """Refuse to write over what is read, whatever may be overwritten.
+
+    Raises
+    ------
+    InputError
+        If a file, or the folder that it lies in, is both.
+    """
+    read = {Path(one).resolve() for one in inputs}
+    for out in outputs:
+        final = Path(out).resolve()
+        if lost := [one for one in read if final == one or final in one.parents]:
+            raise InputError(
+                f"{out} would write over {lost[0].name}, which it is made from; give another name"
+            )
+
+
 def attribution_in(header: Mapping[str, Any] | None) -> str:
     """Give the attribution that the header of a table holds, whoever wrote it; "" if none."""
     if not header:

@@ -15,6 +15,7 @@ from minewatch.scan._merge_file import (
     attribution_in,
     describe_making,
     read_detections,
+    refuse_inputs,
     write_detections,
 )
 from minewatch.scan._merge_ids import DETECTION_ID
@@ -138,6 +139,8 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
         If an input cannot be used, or `out` is there.
     """
     layers = {Path(path): name for path, name in (overlays or {}).items()}
+    inputs = [_file_of(scores), *earlier, *layers, *([] if features is None else [features])]
+    refuse_inputs([out, Path(out).with_suffix(".geojson")] if geojson else [out], inputs)
     _store.refuse_existing(Path(out), overwrite=overwrite)
     windows = read_windows(scores, score_field=score_field)
     header = windows.attrs.get(HEADER)
@@ -148,7 +151,6 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     settings = {**table.attrs[HEADER], "threshold_from": source, "scores": header}
     table = _add(table, told, layers)
     words = [attribution_in(header), "" if told is None else str(told.info.get("attribution"))]
-    inputs = [_file_of(scores), *earlier, *layers, *([] if features is None else [features])]
     made = describe_making("merge", inputs, settings, [*words, *credit])
     files = write_detections(table, out, made=made, geojson=geojson, overwrite=overwrite)
     return Merged(table, tuple(files), made)

@@ -28,17 +28,20 @@ from minewatch.scan._windows import (
     to_zone,
     zones_of,
 )
-from minewatch.scan._work import FAILED, FEW, NO_DATA, SCORED, Status
+from minewatch.scan._work import FAILED, FEW, NO_DATA, NO_NUMBER, SCORED, Status
 from minewatch.sites._regions import equal_area_m2
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 BETWEEN: Final = "no window"
 """The reason of ground that no window covers: slivers between the grids of two zones."""
+REGION: Final = "region_geometry"
+"""Key in the file's header: the region itself, WKB in hexadecimal, EPSG:4326. What lies outside of
+it was not seen either."""
 _SLIVER_M: Final = 0.5
 """Polygons that are nowhere twice as wide are left out: edges are straight in degrees, or not."""
 _PRECISION_M: Final = 1e-3
 """Corners are put on a grid of this, so that no overlay hangs on the last digits."""
-_WHY: Final = (FAILED, NO_DATA, FEW)
+_WHY: Final = (FAILED, NO_DATA, FEW, NO_NUMBER)
 
 
 def write_not_seen(
@@ -61,7 +64,7 @@ def write_not_seen(
         clear views``, or ``no window`` where the grids of two zones leave a sliver), ``tile``,
         ``area_ha``.
     header
-        What the scan was made from.
+        What the scan was made from, and its region (`REGION`).
 
     Returns
     -------

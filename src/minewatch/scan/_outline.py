@@ -26,6 +26,7 @@ from minewatch.scan._merge_file import (
     attribution_in,
     describe_making,
     read_detections,
+    refuse_inputs,
     write_detections,
 )
 from minewatch.scan._merge_polygons import M2_PER_HA, area_ha, points_within
@@ -332,6 +333,8 @@ def outline_files(
     InputError, NotThereError, AlreadyThereError
         If an input cannot be used, or `out` is there.
     """
+    written = [out, Path(out).with_suffix(".geojson")] if geojson else [out]
+    refuse_inputs(written, [detections])
     refuse_existing(Path(out), overwrite=overwrite)
     table = read_detections(detections)
     outlines = outline_detections(table, source, query, rule=rule, progress=progress)
