@@ -26,9 +26,15 @@ SETTINGS = ScanSettings(stride_px=6, tile_px=60, workers=2)
 
 def make_detector(size_px: int = 12, **card) -> OnnxDetector:
     """Make a detector whose score is the mean of B04 and half the mean of B08."""
+    return make_detector_of((1.0, 0.5), size_px, **card)
+
+
+def make_detector_of(weights: tuple[float, float], size_px: int = 12, **card) -> OnnxDetector:
+    """Make a detector whose score is the weighted sum of the means of B04 and B08."""
     text = f"""<ir_version: 8, opset_import: ["" : 17]>
     weigh (float[site,2,{size_px},{size_px}] pixels) => (float[site,1] score)
-    <float[2,1] weights = {{1.0, 0.5}}> {{
+    {{
+      weights = Constant<value = float[2,1] {{{weights[0]}, {weights[1]}}}>()
       means = ReduceMean<axes=[2,3], keepdims=0>(pixels)
       score = MatMul(means, weights)
     }}"""

@@ -31,6 +31,7 @@ class ScanFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts = path / PARTS
+        self._asked = ""
 
     @property
     def scores(self) -> Path:
@@ -56,14 +57,17 @@ class ScanFolder:
             If it holds a scan with other settings, or what no scan wrote.
         LevelError
             If it holds a scan of another level.
+        OSError
+            If the rows by tile of the scan that is given up cannot be removed.
         """
+        self._asked = _store.digest_value(request)
         state = self.read_state()
         if state is None:
             _store.refuse_existing(self.path, overwrite=overwrite, ours=OURS)
         elif not overwrite:
             refuse_other(f"the scan in {self.path}", state["request"], request)
         elif state["request"] != request:
-            self._start_over(state["request"])
+            self.drop_parts()  # the rest stays until there is something to take its place
             state = None
         self.path.mkdir(parents=True, exist_ok=True)
         _store.drop_parts(self.path)
@@ -86,6 +90,14 @@ class ScanFolder:
             "into another folder"
         )
 
+    def read_finished(self) -> dict[str, Any] | None:
+        """Read what came of the scan; None if it is not finished, or its files are gone."""
+        state = self.read_state()
+        if state is None or not (self.scores.is_file() and self.not_seen.is_file()):
+            return None
+        finished: dict[str, Any] | None = state["finished"]
+        return finished
+
     def write_state(self, request: Mapping[str, Any], finished: Mapping[str, Any] | None) -> None:
         """Say what the scan is asked, and, when it is finished, what came of it."""
         values = {
@@ -101,17 +113,22 @@ class ScanFolder:
         return self.parts / str(tile.epsg) / f"{tile.key}.parquet"
 
     def keep(self, tile: Tile, rows: TileRows) -> None:
-        """Keep the rows of a tile."""
-        facts = {"tile": tile.key, "makers": rows.makers}
+        """Keep the rows of a tile, and say for which request they were made."""
+        facts = {"tile": tile.key, "request": self._asked, "makers": rows.makers}
         write_part(self.part(tile), rows.table, facts)
 
     def kept(self, tiles: Iterable[Tile]) -> dict[Tile, dict[str, Any]]:
-        """Tell which tiles are kept, with what is told of each; damaged ones are not."""
+        """Tell which tiles are kept, with what is told of each.
+
+        Damaged ones are not, and none that another request left.
+        """
         found = {}
         for tile in tiles:
             file = self.part(tile)
             facts = part_facts(file) if file.is_file() else None
-            if facts is not None and facts.get("tile") == tile.key:
+            if facts is None:
+                continue
+            if (facts.get("tile"), facts.get("request")) == (tile.key, self._asked):
                 found[tile] = facts
         return found
 
@@ -129,12 +146,16 @@ class ScanFolder:
         return self.failures_file
 
     def drop_parts(self) -> None:
-        """Remove the rows by tile: the whole table holds them."""
-        shutil.rmtree(self.parts, ignore_errors=True)
+        """Remove the rows by tile: the whole table holds them.
 
-    def _start_over(self, given_up: Mapping[str, Any]) -> None:
-        """Remove what a scan wrote, and nothing else; a kill leaves that scan unfinished."""
-        self.write_state(given_up, None)
-        for name in (SCORES, NOT_SEEN, FAILURES):
-            (self.path / name).unlink(missing_ok=True)
-        self.drop_parts()
+        Of a link the link alone goes: what it leads to may be someone else's.
+
+        Raises
+        ------
+        OSError
+            If they cannot be removed.
+        """
+        if self.parts.is_symlink():
+            self.parts.unlink()
+        elif self.parts.exists():
+            shutil.rmtree(self.parts)

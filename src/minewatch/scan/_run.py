@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from minewatch.sites._regions import Region
 
 GIVE_UP_AFTER: Final = 50
-"""Tiles that may fail for good one after another before the rest is not tried any more."""
+"""Tiles that may fail, at any attempt and with none done between, before no more is tried."""
 
 
 @dataclass
@@ -110,7 +110,8 @@ def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for thos
     retry_failed
         If the scan is finished, do the tiles that failed again, and nothing else.
     overwrite
-        Give up a scan with other settings that is there.
+        Give up a scan with other settings that is there. Its table and its map stay until those
+        of this one take their place.
     progress
         Told the tiles done.
 
@@ -128,7 +129,8 @@ def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for thos
     AlreadyThereError
         If `out` holds a scan with other settings; the message says which.
     IncompleteError
-        If not one tile could be read; then nothing but the list of failures is written.
+        If not one tile could be read; then nothing but the list of failures is written. Or if
+        the cluster's scheduler is lost; what was scored is kept.
     MissingExtraError
         If a cluster is asked for and Dask is not installed.
     LockedError
@@ -169,8 +171,7 @@ def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for thos
     folder = ScanFolder(Path(out))
     with _store.locked(folder.path):
         folder.begin(scan.request, overwrite=overwrite)
-        state = folder.read_state() or {}
-        finished = state.get("finished")
+        finished = folder.read_finished()
         if finished is not None and not (retry_failed and finished["failures"]):
             if not finished["failures"]:
                 folder.drop_parts()  # a kill may have come between
@@ -227,11 +228,14 @@ def _outcomes(
 ) -> Iterator[tuple[Tile, TileRows | Failure]]:
     """Work on tiles until each is done or has failed as often as it may.
 
-    At most as many as the pool takes are under way, so memory does not grow with the region.
+    At most as many as the pool takes are under way, so memory does not grow with the region. If
+    too many tiles fail and none is done between, the source is taken for dead: those that were
+    tried keep their own reasons.
     """
     waiting = deque((tile, 1) for tile, _ in missing)
     tried: dict[Tile, int] = {}
-    failed_in_a_row = 0
+    reasons: dict[Tile, Failure] = {}
+    in_a_row: set[Tile] = set()
     while waiting or tried:
         while waiting and len(tried) < pool.most:
             tile, attempt = waiting.popleft()
@@ -239,14 +243,21 @@ def _outcomes(
             pool.submit(tile, plan.windows(tile))
         tile, outcome = pool.next_done()
         attempt = tried.pop(tile)
-        if isinstance(outcome, Failure) and attempt < attempts:
+        if isinstance(outcome, TileRows):
+            in_a_row.clear()
+            yield tile, outcome
+            continue
+        reasons[tile] = outcome
+        in_a_row.add(tile)
+        gives_up = len(in_a_row) >= GIVE_UP_AFTER
+        if attempt < attempts and not gives_up:
             waiting.append((tile, attempt + 1))
             continue
-        failed_in_a_row = failed_in_a_row + 1 if isinstance(outcome, Failure) else 0
         yield tile, outcome
-        if failed_in_a_row >= GIVE_UP_AFTER:
-            reason = f"not tried again: {failed_in_a_row} tiles before it failed in a row"
-            yield from ((one, Failure(one.key, STAGE, reason)) for one, _ in waiting)
+        if gives_up:
+            untried = f"not tried: {len(in_a_row)} tiles failed in a row, then: {outcome.reason}"
+            for one, _ in waiting:
+                yield one, reasons.get(one) or Failure(one.key, STAGE, untried)
             waiting.clear()
 
 

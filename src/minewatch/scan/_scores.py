@@ -59,8 +59,9 @@ def read_scores(path: StrPath) -> pd.DataFrame:
         - ``epsg``, ``left_m``, ``top_m``, ``size_m`` (int32): its UTM zone, upper left corner and
           side, metres; ``longitude``, ``latitude`` (float64): its centre, degrees, EPSG:4326;
         - ``score`` (float32): P(mining), NaN where there is none;
-        - ``status`` (str): ``scored``, ``few clear views``, ``no data`` or ``failed``: all but
-          ``scored`` are *not seen*, which is not *no mining*; ``reason`` (str): why, else empty;
+        - ``status`` (str): ``scored``, ``few clear views``, ``no data``, ``no
+          number`` or ``failed``: all but ``scored`` are *not seen*, which is not *no mining*;
+          ``reason`` (str): why, else empty;
         - ``clear_views`` (float32): median over its pixels, NaN if it failed; ``missing_share``
           (float32): share of its pixels about which something is not known;
         - ``start``, ``end`` (str): days of the first and the last scene that the ground around it

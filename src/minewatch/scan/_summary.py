@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minewatch.errors import IncompleteError
+from minewatch.errors import DetectorError, IncompleteError
 from minewatch.scan._folder import ScanFolder
 from minewatch.scan._plan import Plan
 from minewatch.types import Failure
@@ -26,7 +26,8 @@ class ScanSummary:
     n_done: int
     """Tiles that were scored in this run, not in one before it."""
     windows: Mapping[str, int]
-    """Windows by status: ``scored``, ``few clear views``, ``no data``, ``failed``."""
+    """Windows by status: ``scored``, ``few clear views``, ``no data``, ``no number``,
+    ``failed``."""
     region_ha: float
     """Area of the region, hectares."""
     not_seen_ha: float
@@ -85,7 +86,15 @@ class ScanSummary:
         ------
         IncompleteError
             Which says how many, why, and where the list is.
+        DetectorError
+            If no window has a score because the detector's network gave none.
         """
+        numberless = self.windows.get("no number", 0)
+        if numberless and not self.windows.get("scored"):
+            raise DetectorError(
+                f"the detector's network gave no number for any of the {numberless:,} windows that "
+                "show enough; expected probabilities: score patches with it first, or take another"
+            )
         if not self.failures:
             return
         first = self.failures[0]

@@ -16,17 +16,20 @@ from minewatch.model._onnx import OnnxDetector
 from minewatch.scan._context import WindowContext
 from minewatch.scan._likeness import measure_likeness
 from minewatch.scan._pixels import Piece, read_pieces
+from minewatch.scan._score import NO_NUMBER as GAVE_NONE
 from minewatch.scan._score import score_tile
 from minewatch.scan._tile import Tile as PixelTile
 from minewatch.scan._tile import Windows as PixelWindows
 from minewatch.scan._windows import Windows
 from minewatch.types import BoolArray, FloatArray, IntArray
 
-Status: TypeAlias = Literal["scored", "few clear views", "no data", "failed"]
+Status: TypeAlias = Literal["scored", "few clear views", "no data", "no number", "failed"]
 
 SCORED: Final[Status] = "scored"
 FEW: Final[Status] = "few clear views"
 NO_DATA: Final[Status] = "no data"
+NO_NUMBER: Final[Status] = "no number"
+"""The window shows enough, and the detector's network gave no number for it."""
 FAILED: Final[Status] = "failed"
 _BYTES_PER_NUMBER: Final = 2
 
@@ -133,7 +136,7 @@ def _judge_piece(
         scores[shown] = found["score"].to_numpy(np.float32)
         for place, reason in zip(shown, found["reason"], strict=True):
             if reason:
-                judged[place] = (FEW if missing[place] > 0 else FAILED), str(reason)
+                judged[place] = (NO_NUMBER if reason == GAVE_NONE else FEW), str(reason)
     table = pd.DataFrame(
         {
             "score": scores,
