@@ -10,6 +10,7 @@ import shapely
 
 from minewatch.cli._app import run
 from minewatch.scan._merge_file import read_detections
+from minewatch.scan._merge_windows import read_windows
 from minewatch.sites import read_sites, write_sites
 
 _spec = importlib.util.spec_from_file_location(
@@ -56,6 +57,23 @@ def test_merge_says_that_hectares_are_of_windows_and_what_was_not_seen(scan, cap
     assert "preset single" in text
     assert "whole windows: that is not mined ground" in text
     assert text.splitlines()[-1] == f"Saved: {scan / 'detections.parquet'}"
+
+
+def test_a_scan_that_saw_nothing_is_not_merged_into_no_mining(tmp_path, capsys):
+    windows = maker.make_windows(32620, [0, 1], [9_000, 9_000], np.nan)
+    windows["status"] = "failed"
+    (tmp_path / "scan").mkdir()
+    maker.write_scores(windows, tmp_path / "scan" / "scores.parquet")
+    assert run(["scan", "merge", str(tmp_path / "scan")]) == 3
+    assert "not one of the 2 windows" in capsys.readouterr().err
+    assert not (tmp_path / "scan" / "detections.parquet").exists()
+
+
+def test_merge_says_how_many_windows_failed(scan, capsys):
+    windows = read_windows(scan / "scores.parquet")
+    windows.loc[windows.index[450], ["status", "score"]] = ["failed", np.nan]
+    maker.write_scores(windows, scan / "scores.parquet")
+    assert "(1 failed: scan run --retry-failed)" in ask(capsys, "merge", scan)
 
 
 def test_merge_keeps_names_and_tells_what_is_near_and_touched(scan, tmp_path, capsys):

@@ -25,8 +25,9 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
     alone = rule["isolated_threshold"]
     far = f"beyond {rule['isolation_m']:,.0f} m"
     more = "" if alone is None else f"; {alone:.3g} if neighbour {rule['neighbours']} is {far}"
+    failed = f" ({read['failed']:,} failed: scan run --retry-failed)" if read["failed"] else ""
     lines = [
-        f"{read['all']:,} windows, {read['not_seen']:,} of them not seen",
+        f"{read['all']:,} windows, {read['not_seen']:,} of them not seen{failed}",
         f"{read['detected']:,} detected, {read['dropped_as_isolated']:,} dropped as isolated",
         f"Threshold {rule['threshold']:.3g}{more} ({result['threshold_from']})",
         f"{result['detections']:,} detections, the largest of {result['largest_ha']:,.1f} ha",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
+import pandas as pd
 
 from minewatch import _store
 from minewatch.context import Features, read_features
@@ -21,6 +22,7 @@ from minewatch.scan._merge_file import (
 from minewatch.scan._merge_ids import DETECTION_ID
 from minewatch.scan._merge_windows import HEADER, read_windows
 from minewatch.scan._overlays import context_distances, touched_names
+from minewatch.scan._work import FAILED
 from minewatch.types import StrPath
 
 DEFAULT_THRESHOLD: Final = "f1"
@@ -143,17 +145,33 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     refuse_inputs([out, Path(out).with_suffix(".geojson")] if geojson else [out], inputs)
     _store.refuse_existing(Path(out), overwrite=overwrite)
     windows = read_windows(scores, score_field=score_field)
+    _check_seen(windows, scores)
     header = windows.attrs.get(HEADER)
     chosen, source = choose_rule(header, preset=preset, **(rule or {}))
     known = [read_detections(path) for path in earlier]
     table = merge_detections(windows, **asdict(chosen), gap_m=gap_m, earlier=known)
     told = None if features is None else read_features(features)
     settings = {**table.attrs[HEADER], "threshold_from": source, "scores": header}
+    settings["windows"] |= {"failed": _failed(windows)}
     table = _add(table, told, layers)
     words = [attribution_in(header), "" if told is None else str(told.info.get("attribution"))]
     made = describe_making("merge", inputs, settings, [*words, *credit])
     files = write_detections(table, out, made=made, geojson=geojson, overwrite=overwrite)
     return Merged(table, tuple(files), made)
+
+
+def _failed(windows: pd.DataFrame) -> int:
+    return int((windows["status"] == FAILED).sum()) if "status" in windows else 0
+
+
+def _check_seen(windows: pd.DataFrame, scores: StrPath) -> None:
+    """Refuse a scan that saw nothing: no detection there would be taken for no mining."""
+    if len(windows) and not windows["score"].notna().any():
+        raise InputError(
+            f"not one of the {len(windows):,} windows of {scores} has a score "
+            f"({_failed(windows):,} failed), so nothing can be said of mining there; scan again "
+            "(--retry-failed), or another period"
+        )
 
 
 def _file_of(scores: StrPath) -> Path:
