@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 from functools import partial
 
 import pytest
 
-from minewatch.errors import InputError, MissingExtraError
+from minewatch.errors import IncompleteError, InputError, MissingExtraError
 from minewatch.imagery import SceneQuery, open_source
 from minewatch.scan import ScanSettings, _pools, scan_region
 
@@ -95,3 +97,44 @@ def test_without_dask_the_extra_is_named(tmp_path, scan_toy, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"minewatch\[dask\]"):
         scan_toy(tmp_path / "scan", client="tcp://127.0.0.1:8786")
+
+
+LOST = """
+import sys
+import distributed
+cluster = distributed.LocalCluster(
+    n_workers=1, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=":0"
+)
+print(cluster.scheduler_address, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_scan_whose_scheduler_is_killed_ends_with_a_word_and_goes_on(tmp_path, scan_toy):
+    pytest.importorskip("distributed")
+    out, raised = tmp_path / "scan", []
+    cluster = subprocess.Popen(
+        [sys.executable, "-c", LOST], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+    def kill(step, done, total):
+        if done == 2:
+            cluster.kill()
+
+    def scan():
+        try:
+            scan_toy(out, client=address, progress=kill)
+        except IncompleteError as error:
+            raised.append(str(error))
+
+    with cluster:
+        address = cluster.stdout.readline().strip()
+        scanning = threading.Thread(target=scan, daemon=True)
+        scanning.start()
+        scanning.join(timeout=60)
+        cluster.kill()
+    assert not scanning.is_alive(), "it waits for a scheduler that is gone"
+    assert "the Dask scheduler was lost" in raised[0]
+    ended = scan_toy(out)
+    assert ended.failures == ()
+    assert ended.n_done <= ended.n_tiles - 2

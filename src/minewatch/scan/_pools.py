@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from minewatch.errors import (
     BandError,
     CredentialsError,
+    IncompleteError,
     InputError,
     LevelError,
     MissingExtraError,
@@ -26,6 +27,8 @@ FOR_ALL = (CredentialsError, MissingExtraError, LevelError, BandError)
 
 CONNECT_S = 20.0
 """How long a scheduler may take to answer, seconds."""
+ASK_S = 1.0
+"""How often it is asked after while no tile is done, seconds."""
 
 Outcome: TypeAlias = TileRows | Failure
 
@@ -86,19 +89,40 @@ class DaskPool:
 
     def submit(self, tile: Tile, windows: Windows) -> None:
         """Begin with a tile."""
+        self._check_alive()
         future = self._client.submit(do_tile, self._job, tile.key, windows, pure=False)
         self._running[future.key] = tile
         self._done.add(future)
 
     def next_done(self) -> tuple[Tile, Outcome]:
-        """Wait for any tile that was begun."""
+        """Wait for any tile that was begun.
+
+        Raises
+        ------
+        IncompleteError
+            If the scheduler is lost meanwhile.
+        """
+        with self._done.thread_condition:
+            while not self._done.has_ready():
+                self._check_alive()
+                self._done.thread_condition.wait(ASK_S)
         future = next(self._done)
+        self._check_alive()  # what was under way is given back as cancelled
         return take_result(self._running.pop(future.key), future)
 
     def close(self) -> None:
         """Let go of what is under way."""
         self._done.clear()
         self._running.clear()
+
+    def _check_alive(self) -> None:
+        """Raise an error if the scheduler is gone, and with it all that it was given."""
+        lost = self._job.status in ("cancelled", "lost")
+        if lost or self._client.status not in ("running", "connecting"):
+            raise IncompleteError(
+                "the Dask scheduler was lost in the middle of the scan; what was scored is kept: "
+                "start the cluster anew, and run the same again to go on"
+            )
 
 
 def _hand_over(job: Job) -> Job:
