@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import onnx.parser
 import shapely
 import xarray as xr
@@ -42,6 +45,22 @@ def make_detector_of(weights: tuple[float, float], size_px: int = 12, **card) ->
     facts = {"name": "mean", "kind": "linear", "bands": ("B04", "B08"), "level": "L2A"}
     facts |= {"size_px": size_px, "licence": "MIT", "digest": _store.digest_bytes(network)}
     return OnnxDetector(Card(**(facts | card)), network)
+
+
+def without_bound(detector):
+    """Give the detector with 2 added to all that its network gives, as if its sigmoid were lost."""
+    model = onnx.load_from_string(detector.network)
+    two = onnx.numpy_helper.from_array(np.array(2.0, dtype=np.float32), "two")
+    model.graph.initializer.append(two)
+    for output in model.graph.output:
+        for node in model.graph.node:
+            for names in (node.input, node.output):
+                names[:] = [f"{n} bounded" if n == output.name else n for n in names]
+        given = [f"{output.name} bounded", "two"]
+        model.graph.node.append(onnx.helper.make_node("Add", given, [output.name]))
+    network = model.SerializeToString()
+    card = detector.card.model_copy(update={"digest": _store.digest_bytes(network)})
+    return OnnxDetector(card, network)
 
 
 class FormulaSource:

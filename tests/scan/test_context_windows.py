@@ -1,10 +1,13 @@
 """Windows have the context, and the likeness to training patches, that sites have."""
 
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import onnx.parser
 import pandas as pd
 import pytest
+import shapely
 
 from minewatch import _store
 from minewatch.context import extract_features, measure_context
@@ -15,6 +18,7 @@ from minewatch.imagery import FolderSource, SceneQuery
 from minewatch.model import Card, OnnxDetector, fit_applicability
 from minewatch.model._features import patch_statistics
 from minewatch.scan import ScanSettings, read_scores, scan_region
+from minewatch.scan._context import WindowContext
 from minewatch.toy import write_osm
 
 pytestmark = pytest.mark.filterwarnings("ignore::minewatch.errors.CoverageWarning")
@@ -147,3 +151,23 @@ def test_dissimilarity_is_that_of_the_patch_at_the_windows_centre(
     expected = area.dissimilarity(pd.DataFrame(values, columns=list(names)))
     np.testing.assert_allclose(some["dissimilarity"], expected, rtol=1e-5)
     assert some["is_applicable"].to_list() == list(expected <= area.threshold)
+
+
+def test_features_that_differ_in_shape_or_kind_alone_are_another_request(features):
+    plain = WindowContext(features, (500,), COLUMNS).describe()
+    table = features.table
+    lines = table.index[table.geometry.geom_type == "LineString"]
+    moved, renamed = table.copy(), table.copy()
+    bent = shapely.get_coordinates(table.geometry[lines[0]])
+    bent[1:-1] = bent[1:-1].mean(axis=0)  # within the bounds of old
+    bent = bent if len(bent) > 2 else bent[::-1]
+    moved.loc[lines[0], "geometry"] = shapely.LineString(bent)
+    named = table.index[table["highway"].notna()][0]
+    renamed.loc[named, "highway"] = "footway of old"
+    again = replace(features, table=table.copy())
+    assert WindowContext(again, (500,), COLUMNS).describe() == plain
+    for other in (moved, renamed):
+        assert list(other.index) == list(table.index)
+        assert np.array_equal(other.total_bounds, table.total_bounds)
+        changed = WindowContext(replace(features, table=other), (500,), COLUMNS)
+        assert changed.describe() != plain

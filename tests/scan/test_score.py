@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from minewatch import _store
 from minewatch.bands import band_names
-from minewatch.errors import BandError, InputError, LevelError
+from minewatch.errors import BandError, DetectorError, InputError, LevelError
 from minewatch.model import Card, OnnxDetector, convert_keras
 from minewatch.model._card import MissingPixels, Preparation
 from minewatch.model._cnn_layers import (
@@ -253,6 +253,18 @@ def test_what_does_not_fit_is_refused(dense):
         score_tile(dense, tile[:, :40], at, at, **WHERE)
     with pytest.raises(InputError, match="context of 2"):
         score_tile(dense, tile, at, at, context=pd.DataFrame(index=["a", "b"]), **WHERE)
+
+
+@pytest.mark.parametrize("way", ["dense", "shared first block"])
+def test_networks_that_give_no_probabilities_are_refused_as_for_patches(way, dense, padded, maker):
+    detector = maker.without_bound({"dense": dense, "shared first block": padded}[way])
+    assert way_of_scoring(detector) == way
+    tile = random_tile(100, 100, 9)
+    rows, columns = grid(100, 100, detector.card.size_px, 6)
+    with pytest.raises(DetectorError, match="expected probabilities"):
+        by_patches(detector, tile, rows, columns)
+    with pytest.raises(DetectorError, match="expected probabilities"):
+        score_tile(detector, tile, rows, columns, **WHERE)
 
 
 @pytest.mark.real

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from minewatch.bands import band_names
-from minewatch.errors import InputError
+from minewatch.errors import DetectorError, InputError
 from minewatch.model import EnsembleDetector, OnnxDetector, TextureDetector, TreeDetector
 from minewatch.model._features import patch_statistics, statistic_names
 from minewatch.scan._score import score_tile, way_of_scoring
@@ -22,6 +22,8 @@ SIZE_PX = 24
 def ground(height, width, seed, kind="patchy"):
     """Reflectance in whole digital numbers: fields with grain, or flat water beside bright sand."""
     rng = np.random.default_rng(seed)
+    if kind == "beside":
+        return beside(height, width, rng)
     cell = {"patchy": 5, "flat": 40}[kind]
     shape = (len(BANDS), height // cell + 1, width // cell + 1)
     fields = rng.uniform(0.02, 0.4, shape).repeat(cell, axis=1).repeat(cell, axis=2)
@@ -29,6 +31,15 @@ def ground(height, width, seed, kind="patchy"):
     if kind == "patchy":
         values = values * rng.normal(1, 0.1, values.shape)
     return (np.round(np.clip(values, 1e-4, 1) * 1e4) / 1e4).astype("float32")
+
+
+def beside(height, width, rng):
+    """Ground at 1e-4 beside 1.0, with grain in some bands; and a band of noughts."""
+    values = np.full((len(BANDS), height, width), 1e-4)
+    values[:, :, width // 2 :] = 1.0
+    values[::2] *= rng.choice([1.0, 0.5], values[::2].shape)
+    values[3] = 0.0
+    return values.astype("float32")
 
 
 def grid(height, width, stride):
@@ -64,7 +75,7 @@ def trees():
     return trained(TreeDetector(n_trees=60))
 
 
-@pytest.mark.parametrize("kind", ["patchy", "flat"])
+@pytest.mark.parametrize("kind", ["patchy", "flat", "beside"])
 @pytest.mark.parametrize("size", [(97, 110), (105, 73), (80, 128)])
 def test_statistics_lie_within_their_stated_error_of_those_of_patches(kind, size):
     values = ground(*size, 1, kind)
@@ -92,7 +103,7 @@ def test_errors_are_small_beside_how_much_windows_differ():
         assert np.median(one.error) < 0.005 * one.numbers.std(), name
 
 
-@pytest.mark.parametrize("kind", ["patchy", "flat"])
+@pytest.mark.parametrize("kind", ["patchy", "flat", "beside"])
 def test_trees_give_every_window_the_score_of_its_patch(trees, kind):
     assert way_of_scoring(trees) == "shared statistics"
     values = ground(130, 118, 3, kind)
@@ -126,6 +137,26 @@ def test_a_window_on_a_threshold_gets_no_score_from_sums(trees):
     assert forest.is_settled(numbers, errors).tolist()[1] is False
     assert forest.is_settled(numbers, np.zeros_like(numbers) - 1).all()
     assert not forest.is_settled(numbers, np.full_like(numbers, np.inf)).any()
+
+
+def test_a_bound_that_is_not_known_settles_nothing(trees):
+    (forest,) = find_forests(trees.network)
+    numbers = np.zeros((2, len(trees.card.preparation.statistics)), dtype=np.float32)
+    assert not forest.is_settled(numbers, np.full_like(numbers, np.nan)).any()
+    unknown = np.full_like(numbers, np.nan)
+    assert not forest.is_settled(unknown, np.full_like(numbers, np.nan)).any()
+    assert not forest.is_settled(unknown, np.full_like(numbers, 1e-9)).any()
+    assert forest.is_settled(unknown, np.zeros_like(numbers)).all()
+
+
+def test_the_error_of_a_layer_of_noughts_is_a_number():
+    values = np.zeros((len(BANDS), 60, 60), dtype=np.float32)
+    windows = Windows(*grid(60, 60, 12), SIZE_PX)
+    found = measure_windows(values, BANDS, len(BANDS), windows, frozenset(statistic_names(BANDS)))
+    assert {f"{band} grain 3 px" for band in BANDS} <= found.keys()
+    for name, one in found.items():
+        assert np.isfinite(one.error).all(), name
+        assert (np.abs(one.numbers) <= one.error).all(), name
 
 
 def some_context(sites):
@@ -173,3 +204,25 @@ def test_ensembles_of_trees_and_textures_share_too():
     table = score_tile(detector, as_tile(values), rows, columns, **WHERE)
     truth = detector.score(patches_of(values, rows, columns))
     np.testing.assert_allclose(table["score"], truth["score"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        (TreeDetector(n_trees=5), "shared statistics"),
+        (TextureDetector(n_textures=6), "shared fields"),
+        (
+            EnsembleDetector([TreeDetector(n_trees=5), TextureDetector(n_textures=6)]),
+            "shared statistics",
+        ),
+    ],
+)
+def test_networks_that_give_no_probabilities_are_refused_as_for_patches(kind, way, maker):
+    detector = maker.without_bound(trained(kind))
+    assert way_of_scoring(detector) == way
+    values = ground(60, 60, 3)
+    rows, columns = grid(60, 60, 6)
+    with pytest.raises(DetectorError, match="expected probabilities"):
+        detector.score(patches_of(values, rows, columns))
+    with pytest.raises(DetectorError, match="expected probabilities"):
+        score_tile(detector, as_tile(values), rows, columns, **WHERE)

@@ -21,6 +21,7 @@ from minewatch.model._channel_statistics import (
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import Exportable, centre, check_fit, check_pixels
 from minewatch.model._prepare import Values, missing_share, prepare, why_not
+from minewatch.model._probability import read_scores
 from minewatch.types import FloatArray, IntArray, StrPath
 
 OURS: Final = _store.Ours(CARD_NAME, frozenset({NETWORK_NAME, AREA_NAME}))
@@ -30,7 +31,6 @@ STATISTICS_INPUT: Final = "statistics"
 CONTEXT_INPUT: Final = "context"
 MAX_NETWORK_BYTES: Final = 1 << 30
 _QUIET: Final = 4
-_TOLERANCE: Final = 1e-5
 _NO_NUMBER: Final = "the network gave no number for it"
 # A tensor that lies in another file has an entry with the key "location" (onnx.proto). Lengths and
 # field numbers may be written longer than they need be.
@@ -217,22 +217,7 @@ class OnnxDetector:
         return self._run(inputs, len(values))
 
     def _run(self, inputs: dict[str, Values], n_sites: int) -> Values:
-        numbers = np.asarray(self._session.run(None, inputs)[0], dtype=np.float32)
-        output = self.card.output
-        if numbers.ndim != 2 or len(numbers) != n_sites or output.index >= numbers.shape[1]:
-            raise DetectorError(
-                f"detector {self.card.name} gave numbers of shape {numbers.shape} for {n_sites} "
-                f"patches; its card promises {output.kind}"
-            )
-        scores = numbers.mean(axis=1) if output.kind == "members" else numbers[:, output.index]
-        low, high = np.nanmin(scores, initial=0.0), np.nanmax(scores, initial=0.0)
-        if low < -_TOLERANCE or high > 1.0 + _TOLERANCE:
-            raise DetectorError(
-                f"detector {self.card.name} gave scores from {low:g} to {high:g}; expected "
-                "probabilities: its network ends without a sigmoid or softmax"
-            )
-        clipped: Values = np.clip(scores, 0.0, 1.0)
-        return clipped
+        return read_scores(self._session.run(None, inputs)[0], self.card, n_sites)
 
     def _context_values(self, sites: pd.Index, context: pd.DataFrame | None) -> Values | None:
         columns = ContextColumns(self.card.context_columns, self.card.context_classes)

@@ -9,8 +9,9 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from minewatch._store import digest_value
+from minewatch._store import digest_bytes
 from minewatch.context import Features, measure_context
+from minewatch.context._layers import TARGET
 from minewatch.context._measure import DEFAULT_RADII_M
 from minewatch.errors import InputError
 from minewatch.model._card import Card
@@ -31,11 +32,16 @@ class WindowContext:
     """Those that the detector takes."""
 
     def describe(self) -> dict[str, object]:
-        """Give what tells it from another, as JSON values."""
+        """Give what tells it from another, as JSON values: all that is measured decides."""
         table = self.features.table
-        ids = digest_value([str(one) for one in table.index])
-        ground = digest_value([float(edge) for edge in table.total_bounds])
-        return {"radii_m": list(self.radii_m), "features": ids, "bounds": ground}
+        shapes = shapely.to_wkb(table.geometry.to_numpy(), byte_order=1, output_dimension=2)
+        said = pd.DataFrame(table[[*self.features.layer_names, TARGET, "kind"]])
+        rows = said.to_json(orient="split", double_precision=15)
+        return {
+            "radii_m": list(self.radii_m),
+            "features": digest_bytes(rows.encode()),
+            "geometry": digest_bytes(b"".join(shapes)),
+        }
 
     def measure(self, windows: Windows) -> pd.DataFrame:
         """Measure around windows: index window_id, the columns that the detector takes."""

@@ -9,6 +9,7 @@ import numpy as np
 from minewatch.errors import DetectorError
 from minewatch.model._cnn_onnx import DENSE_KEY
 from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
+from minewatch.model._probability import clip_scores
 from minewatch.scan._tile import Values, Windows
 
 _BLOCK_PX: Final = 288
@@ -27,6 +28,8 @@ class DenseNetwork:
     """Pixels from one window to the next."""
     scores: str
     """Name of the output (site, row, column)."""
+    name: str
+    """Name of the detector."""
 
     way: ClassVar[str] = "dense"
     """How `way_of_scoring` calls it."""
@@ -43,7 +46,8 @@ class DenseNetwork:
             return None
         try:
             said = json.loads(facts)
-            made = cls(session, int(said["window_px"]), int(said["stride_px"]), str(said["scores"]))
+            numbers = int(said["window_px"]), int(said["stride_px"])
+            made = cls(session, *numbers, str(said["scores"]), detector.card.name)
         except (ValueError, KeyError, TypeError) as error:
             raise DetectorError(
                 f"detector {detector.card.name} says how its windows lie in a tile in a way that "
@@ -60,7 +64,7 @@ class DenseNetwork:
         for chosen in windows.by_block(self.stride_px, _BLOCK_PX):
             if _pays(windows[chosen]):
                 scores[chosen] = self._together(prepared, windows[chosen])
-        return np.clip(scores, 0.0, 1.0, out=scores)
+        return clip_scores(scores, self.name)
 
     def _together(self, prepared: Values, windows: Windows) -> Values:
         rows, columns = windows.extent

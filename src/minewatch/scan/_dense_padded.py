@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
-from minewatch.model._card import Output
+from minewatch.model._card import Card
 from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
+from minewatch.model._probability import read_scores
 from minewatch.scan._dense import open_session
 from minewatch.scan._dense_graph import FirstBlock, find_first_block
 from minewatch.scan._tile import Values, Windows, cut_windows
@@ -53,8 +54,8 @@ class PaddedNetwork:
     """Runs the block for each part of a window, by the names of `_SIDES`."""
     rest: Any
     """Runs what comes after it."""
-    output: Output
-    """What its numbers mean."""
+    card: Card
+    """Says what its numbers mean."""
 
     way: ClassVar[str] = "shared first block"
     """How `way_of_scoring` calls it."""
@@ -72,7 +73,7 @@ class PaddedNetwork:
             name: open_session(block.part(pads, turned=turned), threads)
             for name, (pads, turned) in _SIDES.items()
         }
-        return cls(block, parts, open_session(block.rest(), threads), detector.card.output)
+        return cls(block, parts, open_session(block.rest(), threads), detector.card)
 
     @property
     def ring(self) -> int:
@@ -111,13 +112,7 @@ class PaddedNetwork:
             maps = [one[: len(part)] for one in room]
             shared.put_together(self._corners(tile, part), part, maps)
             numbers.append(self.rest.run(None, dict(zip(self.block.ends, maps, strict=True)))[0])
-        return self._probability(np.concatenate(numbers))
-
-    def _probability(self, numbers: Values) -> Values:
-        kind, index = self.output.kind, self.output.index
-        scores = numbers.mean(axis=1) if kind == "members" else numbers[:, index]
-        clipped: Values = np.clip(scores, 0.0, 1.0)
-        return clipped
+        return read_scores(np.concatenate(numbers), self.card, len(windows))
 
     def _corners(self, tile: Values, windows: Windows) -> dict[str, list[Values]]:
         """Compute the corners of windows: by name, for each member (window, channel, y, x)."""

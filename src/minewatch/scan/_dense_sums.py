@@ -14,8 +14,9 @@ import onnx
 import onnx.helper
 import onnx.numpy_helper
 
-from minewatch.model._card import Output
+from minewatch.model._card import Card
 from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
+from minewatch.model._probability import read_scores
 from minewatch.scan._dense import open_session
 from minewatch.scan._dense_graph import PIXELWISE, attributes, write_part
 from minewatch.scan._tile import Values, Windows
@@ -117,8 +118,8 @@ class SumsNetwork:
 
     sums: FieldSums
     """The sums."""
-    output: Output
-    """What its numbers mean."""
+    card: Card
+    """Says what its numbers mean."""
     way: ClassVar[str] = "shared fields"
     """How `way_of_scoring` calls it."""
 
@@ -128,7 +129,7 @@ class SumsNetwork:
         if detector.card.context_columns or detector.card.preparation.statistics:
             return None
         sums = FieldSums.of(detector)
-        return None if sums is None else cls(sums, detector.card.output)
+        return None if sums is None else cls(sums, detector.card)
 
     def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
         """Score windows of a prepared tile (band, y, x): (window,)."""
@@ -136,9 +137,8 @@ class SumsNetwork:
         for chosen in windows.by_block(self.sums.stride_px, _BLOCK_PX):
             inputs = self.sums.add_up(prepared, windows[chosen])
             numbers = self.sums.rest.run(None, inputs)[0]
-            kind, index = self.output.kind, self.output.index
-            scores[chosen] = numbers.mean(axis=1) if kind == "members" else numbers[:, index]
-        return np.clip(scores, 0.0, 1.0, out=scores)
+            scores[chosen] = read_scores(numbers, self.card, len(chosen))
+        return scores
 
 
 class _Walk:

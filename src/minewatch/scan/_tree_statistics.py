@@ -27,13 +27,15 @@ from minewatch.model._features import (
     QUANTILES,
 )
 from minewatch.scan._tile import Values, Windows, cut_windows
+from minewatch.scan._tree_statistics_spread import local_spread
 from minewatch.types import FloatArray, IntArray
 
 ROUNDING: Final = 2.0**-24
 """Half of the step from 1 to the next float32."""
 _TINY: Final = 1e-9
+_LEAST: Final = 1e-12
+"""Spread that is none, whatever it is measured with; a layer of noughts has no other."""
 _SORTED_AT_ONCE: Final = 64
-_ROWS_AT_ONCE: Final = 32
 _OF_ALL: Final = 8 * ROUNDING * 10
 """Share of a sum of squares by which it may be wrong in float32: some ten times what is seen."""
 
@@ -199,9 +201,15 @@ class _Layer:
     @property
     def ratio_error(self) -> FloatArray:
         """(window,) by how much a mean product may be wrong, as a share of the variance."""
-        wrong = 2 * _OF_ALL * self.variance + 8 * np.square(self.mean_error)
-        wrong += self.mean_error * np.sqrt(self.variance) / 2 + self.own_error
+        wrong = self.variance_error + self.mean_error * np.sqrt(self.variance) / 2
         return np.asarray(wrong / (self.variance + _TINY))
+
+    @property
+    def variance_error(self) -> FloatArray:
+        """(window,) by how much a variance may be wrong."""
+        return np.asarray(
+            2 * _OF_ALL * self.variance + 8 * np.square(self.mean_error) + self.own_error
+        )
 
     def _middle(self, name: str, share: int, error: FloatArray) -> Found:
         box = _inner(self.boxes.windows.size_px, share)
@@ -258,8 +266,8 @@ class _Layer:
         """
         for size, share in zip(GRAIN_PX, (12 * ROUNDING, 20 * ROUNDING), strict=True):
             wrong = share * self.variance + np.square(self.mean_error) * ROUNDING + self.own_error
-            least = float(np.sqrt(np.median(wrong))) / 2
-            spread, steepness, flat = _local_spread(self.values, size, least)
+            least = max(float(np.sqrt(np.median(wrong))) / 2, _LEAST)
+            spread, steepness, flat = local_spread(self.values, size, least)
             box = (0, self.boxes.windows.size_px - size + 1)
             mean = self.boxes.mean(spread, box, box)
             error = np.sqrt(self.boxes.mean(flat, box, box) * wrong)
@@ -310,50 +318,6 @@ def _shifted(values: FloatArray, lag: int, axis: int) -> tuple[FloatArray, Float
     return values[lag:], values[:-lag]
 
 
-def _local_spread(
-    values: FloatArray, size: int, least: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Give the standard deviation of all windows of 3 or 9 px, one by it, and where it is little.
-
-    Each is (y, x), beginning with the window at the upper left. Where the deviation is less than
-    `least`, it is counted as little (1), and one by it as nought. Rows are worked through a few at
-    a time, so that they stay near the processor.
-    """
-    shape = values.shape[0] - size + 1, values.shape[1] - size + 1
-    spread, steepness, flat = (np.empty(shape) for _ in range(3))
-    for start in range(0, shape[0], _ROWS_AT_ONCE):
-        rows = slice(start, min(start + _ROWS_AT_ONCE, shape[0]))
-        total = values[rows.start : rows.stop + size - 1]
-        square, step = np.square(total), 1
-        while step < size:
-            total, square = (_sum_square(part, step) for part in (total, square))
-            step *= 3
-        _spread(total, square, size * size, out=spread[rows])
-        np.less(spread[rows], least, out=flat[rows])
-        np.maximum(spread[rows], least, out=steepness[rows])
-        np.divide(1 - flat[rows], steepness[rows], out=steepness[rows])
-    return spread, steepness, flat
-
-
-def _sum_square(values: FloatArray, step: int) -> FloatArray:
-    """Add 3 × 3 numbers that lie `step` apart."""
-    rows = values[: -2 * step] + values[step:-step]
-    rows += values[2 * step :]
-    summed = rows[:, : -2 * step] + rows[:, step:-step]
-    summed += rows[:, 2 * step :]
-    return summed
-
-
-def _spread(total: FloatArray, square: FloatArray, count: int, out: FloatArray) -> None:
-    """Give the standard deviation of `count` numbers from their sum and that of their squares."""
-    np.square(total, out=out)
-    out *= -1 / count
-    out += square
-    np.maximum(out, 0.0, out=out)
-    out *= 1 / count
-    np.sqrt(out, out=out)
-
-
 def _ordered(
     layer: Values, windows: Windows, percents: Sequence[int]
 ) -> Iterator[tuple[int, Measured]]:
@@ -386,13 +350,31 @@ def _correlations(
     used = sorted({band for pair in pairs for band in pair})
     layers = {band: _Layer.of(bands[band], boxes) for band in used}
     side = (0, boxes.windows.size_px)
-    n_pixels = boxes.windows.size_px**2
     for pair in pairs:
         a, b = (layers[band] for band in pair)
         product = boxes.mean(a.values * b.values, side, side) - a.mean * b.mean
-        scale = np.sqrt(a.variance * b.variance)
-        ratio = product / (scale + _TINY / n_pixels)
-        yield _pair(names, pair), Measured(ratio, 2 * (a.ratio_error + b.ratio_error))
+        yield _pair(names, pair), _correlation(a, b, product)
+
+
+def _correlation(a: _Layer, b: _Layer, product: FloatArray) -> Measured:
+    """Give the correlation of two layers from their mean product about the means.
+
+    It lies between the least and the largest product over the largest and the least scale: of a
+    layer that is flat, nothing but rounding may be left, and then the ratio may be any.
+    """
+    tiny = _TINY / a.boxes.windows.size_px**2
+    scale = np.sqrt(a.variance * b.variance)
+    least, most = (
+        np.sqrt(np.maximum(a.variance + sign * a.variance_error, 0.0))
+        * np.sqrt(np.maximum(b.variance + sign * b.variance_error, 0.0))
+        for sign in (-1, 1)
+    )
+    wrong = 2 * _OF_ALL * most + np.sqrt(a.own_error * b.own_error)
+    wrong += 4 * a.mean_error * b.mean_error
+    wrong += (a.mean_error * np.sqrt(b.variance) + b.mean_error * np.sqrt(a.variance)) / 2
+    farthest = (np.abs(product) + wrong) / (least + tiny)
+    nearest = (np.abs(product) - wrong) / (most + tiny)
+    return Measured(product / (scale + tiny), farthest - nearest)
 
 
 def _pair(names: Sequence[str], pair: tuple[int, int]) -> str:

@@ -59,7 +59,8 @@ class Forest:
         numbers
             (site, column), NaN where nothing is known.
         errors
-            (site, column) by how much a number may be wrong.
+            (site, column) by how much a number may be wrong. NaN: by any amount. A number that is
+            not known is so for sure where its error is nought.
         """
         sites, trees = len(numbers), len(self.roots)
         settled = np.ones(sites, dtype=np.bool_)
@@ -68,9 +69,10 @@ class Forest:
         while len(site):
             column, split = self.column[node], self.split[node]
             number = numbers[site, column].astype(np.float64)
-            is_close = np.abs(number - split) <= errors[site, column]
-            settled[site[is_close]] = False
-            answer = np.where(np.isnan(number), self.when_missing[node], number <= split)
+            unknown, error = np.isnan(number), errors[site, column]
+            is_sure = np.where(unknown, error == 0, np.abs(number - split) > error)
+            settled[site[~is_sure]] = False
+            answer = np.where(unknown, self.when_missing[node], number <= split)
             node = np.where(answer, self.after_yes[node], self.after_no[node])
             goes_on = (node >= 0) & settled[site]
             site, node = site[goes_on], node[goes_on]

@@ -18,6 +18,7 @@ from minewatch.bands import BANDS
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._features import MIN_SIZE_PX
 from minewatch.model._onnx import CONTEXT_INPUT, PIXELS_INPUT, STATISTICS_INPUT, OnnxDetector
+from minewatch.model._probability import read_scores
 from minewatch.scan._dense import open_session
 from minewatch.scan._dense_sums import FieldSums
 from minewatch.scan._tile import Values, Windows, cut_windows
@@ -121,21 +122,17 @@ class TreeNetwork:
             for chosen in windows.by_block(self.sums.stride_px, _BLOCK_PX):
                 batch = {name: values[chosen] for name, values in inputs.items()}
                 batch |= self.sums.add_up(prepared, windows[chosen])
-                scores[chosen] = self._probability(self.sums.rest.run(None, batch)[0])
+                numbers = self.sums.rest.run(None, batch)[0]
+                scores[chosen] = read_scores(numbers, self.detector.card, len(chosen))
             return scores
         for start in range(0, len(windows), _WINDOWS_AT_ONCE):
             rows = slice(start, start + _WINDOWS_AT_ONCE)
             batch = {name: values[rows] for name, values in inputs.items()}
             if self.detector.card.preparation.takes_pixels:
                 batch[PIXELS_INPUT] = cut_windows(prepared, windows[rows])
-            scores[rows] = self._probability(self.session.run(None, batch)[0])
+            numbers = self.session.run(None, batch)[0]
+            scores[rows] = read_scores(numbers, self.detector.card, len(windows[rows]))
         return scores
-
-    def _probability(self, numbers: Values) -> Values:
-        output = self.detector.card.output
-        scores = numbers.mean(axis=1) if output.kind == "members" else numbers[:, output.index]
-        clipped: Values = np.clip(scores, 0.0, 1.0)
-        return clipped
 
 
 def known_everywhere(layers: Values) -> BoolArray:
