@@ -320,7 +320,7 @@ def locked(path: StrPath, *, timeout_s: float = 0.0) -> Iterator[None]:
     LockedError
         If another process holds it for longer than `timeout_s` seconds.
     """
-    final = Path(path)
+    final = Path(os.path.abspath(path))  # noqa: PTH100 - "." has no name, and links stay links
     final.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(final.with_name(f".{final.name}.lock"))
     try:

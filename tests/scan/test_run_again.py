@@ -119,3 +119,16 @@ def test_a_network_that_gives_no_numbers_is_no_success(tmp_path, maker):
     assert made.windows == {"no number": made.n_windows}
     with pytest.raises(DetectorError, match=f"no number for any of the {made.n_windows} windows"):
         made.raise_failures()
+
+
+def test_a_scan_may_be_written_to_the_folder_one_is_in(tmp_path, maker, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    maker.scan(".", region=SMALL)
+    assert {file.name for file in here.iterdir()} == {
+        "scan.json",
+        "scores.parquet",
+        "not_seen.parquet",
+    }
+    assert maker.scan(".", region=SMALL).n_done == 0
