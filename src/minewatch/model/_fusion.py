@@ -19,8 +19,8 @@ from minewatch.model._cnn_folds import inner_folds
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_pixels
 from minewatch.model._estimator import DetectorBase, in_order_of_sites
-from minewatch.model._evaluate_folds import Summarising
 from minewatch.model._fusion_onnx import fuse_networks
+from minewatch.model._runner import Summarising
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
 from minewatch.types import FloatArray, IntArray
 

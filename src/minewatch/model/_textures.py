@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
@@ -19,8 +17,12 @@ from minewatch.model._channels import parse_channel
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._estimator import DetectorBase, in_order_of_sites, is_usable, what_it_takes
 from minewatch.model._prepare import missing_share, prepare
-from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
-from minewatch.types import BoolArray, FloatArray, IntArray
+from minewatch.model._textures_rule import apply_rule, fit_rule
+from minewatch.model._training import CLASSES, NO_LICENCE, both, join_labels
+from minewatch.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from minewatch.model._textures_view import TextureView
 
 STRIDE_PX: Final = 2
 WEAKEST: Final = 0.25
@@ -147,18 +149,8 @@ class TextureDetector(DetectorBase):
         InputError
             If labels are missing, a class is, or patches are not square or smaller than 4 windows.
         """
-        check_pixels(pixels)
-        height, width = pixels.shape[2:]
-        if height != width or height < 2 * self.window_px:
-            raise InputError(
-                f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
-                "more a side"
-            )
-        order = in_order_of_sites(pixels)
-        is_mining = join_labels(pd.Index(pixels["site"].to_numpy()[order]), labels)
-        names = tuple(str(name) for name in pixels["band"].to_numpy())
-        self._preparation = _preparation(names, self.most_missing)
-        values = prepare(pixels.to_numpy()[order], self._preparation)
+        values, sites = self._prepare(pixels)
+        is_mining = join_labels(sites, labels)
         usable = self._usable(values)
         values, is_mining = values[usable], is_mining[usable]
         if len(np.unique(is_mining)) < 2:
@@ -166,11 +158,38 @@ class TextureDetector(DetectorBase):
         self.classes_ = CLASSES.copy()
         self._takes = what_it_takes(pixels)
         self.n_sites_ = {name: int((is_mining == name).sum()) for name in (0, 1)}
-        self.dictionary_ = learn_dictionary(
-            values, self.n_textures, self.window_px, np.random.default_rng(self.random_state)
+        self.dictionary_ = self._learn_dictionary(values)
+        self.weights_, self.bias_ = fit_rule(
+            describe(values, self.dictionary_),
+            is_mining,
+            strength=self.strength,
+            balanced=self.balanced,
         )
-        self._fit_rule(describe(values, self.dictionary_), is_mining)
         return self
+
+    def learn_view(self, pixels: xr.DataArray) -> "TextureView":
+        """Learn textures alone, of which rules can then be learned from other labels.
+
+        Parameters
+        ----------
+        pixels
+            Reflectance (site, band, y, x), as `read_pixels` gives it.
+
+        Raises
+        ------
+        InputError
+            If patches are not square, smaller than 2 windows, or too many pixels are missing.
+        """
+        from minewatch.model._textures_view import TextureView
+
+        values, _ = self._prepare(pixels)
+        return TextureView(
+            self._learn_dictionary(values[self._usable(values)]),
+            self._preparation,
+            self.most_missing,
+            self.strength,
+            self.balanced,
+        )
 
     def predict_proba(
         self,
@@ -192,8 +211,8 @@ class TextureDetector(DetectorBase):
         usable = self._usable(values)
         mining = np.full(len(values), np.nan)
         if usable.any():
-            texts = describe(values[usable], self.dictionary_).astype(np.float64)
-            mining[usable] = expit(texts @ self.weights_ + self.bias_)
+            texts = describe(values[usable], self.dictionary_)
+            mining[usable] = apply_rule(texts, self.weights_, self.bias_)
         return both(mining)
 
     def to_onnx(self) -> tuple[Card, bytes]:
@@ -209,17 +228,24 @@ class TextureDetector(DetectorBase):
     def _usable(self, values: Values) -> BoolArray:
         return is_usable(missing_share(values), self.most_missing)
 
-    def _fit_rule(self, texts: Values, is_mining: IntArray) -> None:
-        numbers = texts.astype(np.float64)
-        known = np.isfinite(numbers).all(axis=1)
-        numbers, is_mining = numbers[known], is_mining[known]
-        mean = numbers.mean(axis=0)
-        deviation = np.maximum(numbers.std(axis=0), _SMALLEST_SCALE)
-        model = LogisticRegression(C=self.strength, max_iter=2_000)
-        weights = class_weights(is_mining, balanced=self.balanced)
-        model.fit((numbers - mean) / deviation, is_mining, sample_weight=weights)
-        self.weights_ = model.coef_[0] / deviation
-        self.bias_ = float(model.intercept_[0] - mean @ self.weights_)
+    def _prepare(self, pixels: xr.DataArray) -> tuple[Values, pd.Index]:
+        """Give prepared patches in the order of their site_ids, and those."""
+        check_pixels(pixels)
+        height, width = pixels.shape[2:]
+        if height != width or height < 2 * self.window_px:
+            raise InputError(
+                f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
+                "more a side"
+            )
+        order = in_order_of_sites(pixels)
+        names = tuple(str(name) for name in pixels["band"].to_numpy())
+        self._preparation = _preparation(names, self.most_missing)
+        values = prepare(pixels.to_numpy()[order], self._preparation)
+        return values, pd.Index(pixels["site"].to_numpy()[order])
+
+    def _learn_dictionary(self, values: Values) -> Dictionary:
+        rng = np.random.default_rng(self.random_state)
+        return learn_dictionary(values, self.n_textures, self.window_px, rng)
 
     def _card(self, digest: str) -> Card:
         return Card(
