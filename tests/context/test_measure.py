@@ -142,6 +142,16 @@ def test_within_an_area_the_distance_is_zero_and_the_circle_is_full():
     assert row["natural_in_patch"]
 
 
+@pytest.mark.parametrize("degrees", [0.01, 0.1, 3.0])
+def test_both_halves_of_an_area_that_crosses_itself_are_there(degrees):
+    corners = np.array([(-1, -1), (1, 1), (1, -1), (-1, 1)]) * np.array([1.0, 0.5]) * degrees
+    bow = shapely.Polygon(corners + np.array([-62.6, 5.4]))
+    sites = tables.site_table([(-62.6 + degrees * side, 5.4) for side in (-0.5, 0.5)])
+    table = measure_context(sites, tables.feature_table([bow], ["natural"]), radii_m=(100,))
+    assert table["natural_nearest_m"].tolist() == [0.0, 0.0]
+    assert table["natural_100m_area_ha"].tolist() == pytest.approx([np.pi] * 2, rel=1e-9)
+
+
 def test_an_island_is_not_in_its_lake():
     lake = shapely.Point(-62.6, 5.4).buffer(0.05) - shapely.Point(-62.6, 5.4).buffer(0.01)
     features = tables.feature_table([lake], ["natural"])
@@ -239,6 +249,83 @@ def test_the_patch_that_is_asked_about_is_the_one_that_is_cut():
     assert own["building_in_patch"].iloc[0]
 
 
+@pytest.mark.parametrize("corners", [0, 500])
+def test_an_area_that_holds_the_patch_and_not_its_site_is_in_the_patch(corners):
+    site = tables.site_table([(-62.6, 5.4)])
+    utm = site.to_crs(32620).geometry.iloc[0]
+    x, y = round(utm.x, -1), round(utm.y, -1)
+    aside = GeoBox((48, 48), Affine(10, 0, x + 1_000, 0, -10, y + 240), "EPSG:32620")
+    areas = {"over": (500, 4_000), "beyond": (1_600, 4_000), "before": (100, 900)}
+    shapes = gpd.GeoSeries(
+        [shapely.box(x + west, y - 900, x + east, y + 900) for west, east in areas.values()],
+        crs=32620,
+    )
+    if corners:
+        shapes = shapes.segmentize(6_000.0 / corners)
+    table = tables.feature_table(list(shapes.to_crs(4326)), list(areas), names=list(areas))
+    patch = shapely.box(*aside.boundingbox)
+    row = measure_context(site, table, geoboxes={"s0": aside}, radii_m=(50,)).iloc[0]
+    assert [bool(row[f"{name}_in_patch"]) for name in areas] == list(shapes.intersects(patch))
+    assert list(shapes.intersects(patch)) == [True, False, False]
+
+
+@settings(deadline=None, max_examples=8)
+@given(seed=seeds)
+def test_patches_beside_their_sites_hold_what_meets_them(seed):
+    random = np.random.default_rng(seed)
+    features = tables.scatter(random, 30, (-62.6, 5.4), spread=0.03)
+    sites = tables.site_table([tuple(random.uniform((-62.62, 5.38), (-62.58, 5.42)))] * 6)
+    utm = sites.to_crs(32620).geometry
+    moved = random.uniform(-2_500.0, 2_500.0, (6, 2))
+    geoboxes = {
+        key: GeoBox((30, 30), Affine(10, 0, p.x + east, 0, -10, p.y + north), "EPSG:32620")
+        for key, p, (east, north) in zip(sites.index, utm, moved, strict=True)
+    }
+    table = measure_context(sites, features, geoboxes=geoboxes, radii_m=(100,))
+    plane = features.to_crs(32620)
+    for key, geobox in geoboxes.items():
+        meets = plane.intersects(shapely.box(*geobox.boundingbox))
+        for layer in tables.LAYERS:
+            assert table.loc[key, f"{layer}_in_patch"] == meets[plane[layer].notna()].any()
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=seeds)
+def test_of_what_is_equally_near_the_first_in_the_table_is_named(seed):
+    random = np.random.default_rng(seed)
+    places = random.uniform((-62.9, 5.1), (-62.3, 5.7), (60, 2))
+    sites = tables.site_table([tuple(place) for place in places])
+    utm = np.column_stack([sites.to_crs(32620).geometry.x, sites.to_crs(32620).geometry.y])
+    way = random.normal(size=(60, 2))
+    start, end = utm + way * 50.0, utm + way * random.uniform(60.0, 400.0, (60, 1))
+    lines = gpd.GeoSeries(shapely.linestrings(np.stack([start, end], axis=1)), crs=32620)
+    points = gpd.GeoSeries(shapely.points(start), crs=32620)
+    first = tables.feature_table(list(lines.to_crs(4326)), ["natural"] * 60, names=["natural"])
+    second = tables.feature_table(list(points.to_crs(4326)), ["natural"] * 60, names=["natural"])
+    first["natural"], second["natural"] = "line", "point"
+    both = gpd.GeoDataFrame(pd.concat([first, second]))
+    both.index = [f"way/{number}" for number in range(120)]
+    table = measure_context(sites, both, radii_m=(1_000,))
+    alone = [measure_context(sites, one, radii_m=(1_000,)) for one in (first, second)]
+    line_m, point_m = (one["natural_nearest_m"] for one in alone)
+    named = np.where(line_m <= point_m, "line", "point")
+    assert table["natural_nearest_class"].tolist() == named.tolist()
+
+
+def test_an_area_wider_than_half_the_world_is_there():
+    turned = [(9.0, 1.0), (-62.6, 5.4), (100.0, -40.0), (-179.0, 60.0)]
+    for world in (shapely.box(-180, -90, 180, 90), shapely.box(-150, -70, 150, 70).segmentize(9.0)):
+        features = tables.feature_table([world], ["natural"])
+        table = measure_context(tables.site_table(turned), features, radii_m=(2_000,))
+        held = shapely.intersects_xy(world, *np.array(turned).T)
+        assert (table["natural_nearest_m"] == 0.0).tolist() == held.tolist()
+        area = np.where(held, np.pi * 4e6 / 1e4, 0.0)
+        assert table["natural_2000m_area_ha"].tolist() == pytest.approx(area.tolist(), rel=1e-9)
+    over = tables.feature_table([shapely.box(-179.9, -17, 179.9, -16)], ["natural"])
+    table = measure_context(tables.site_table([(179.95, -16.5), (0.0, -16.5)]), over)
+    assert table["natural_is_within"].tolist() == [True, False]
+
+
 def test_sites_without_coordinates_have_no_measures():
     sites = tables.site_table([(-62.6, 5.4), (np.nan, np.nan)])
     sites.loc["s1", "geometry"] = None
@@ -256,6 +343,12 @@ def test_what_cannot_be_used_is_named():
             measure_context(sites, features, radii_m=radii_m)
     with pytest.raises(InputError, match="target"):
         measure_context(sites, features.drop(columns="target"))
+    for corner in ((np.nan, 5.41), (-62.6, np.inf)):
+        with np.errstate(invalid="ignore"):
+            bent = shapely.LineString([(-62.61, 5.4), corner, (-62.59, 5.4)])
+        broken = tables.feature_table([shapely.Point(-62.6, 5.4), bent], ["building", "highway"])
+        with pytest.raises(InputError, match=r"way/2: 1 features have a corner"):
+            measure_context(sites, broken)
     with pytest.raises(InputError, match="come twice"):
         measure_context(pd.concat([sites, sites]), features)
     with pytest.raises(InputError, match="UTM"):

@@ -19,6 +19,7 @@ from minewatch.context._circle import Segments, distance, length_within
 from minewatch.context._in_patch import present
 from minewatch.context._near import Candidates
 from minewatch.context._pairs import (
+    ROOM_M,
     Pairs,
     RankArray,
     circle_distances,
@@ -93,7 +94,7 @@ def _look(places: Places, found: Candidates, plane: Plane, radii_m: FloatArray) 
     sums = Sums.empty(len(places), plane.layers.n_layers, len(radii_m))
     low, high = rank_of(pairs.least, radii_m), rank_of(pairs.most, radii_m)
     bound = pairs.nearest(sums.n_keys)
-    near = pairs.least <= bound[pairs.key]
+    near = pairs.least <= bound[pairs.key] + ROOM_M
     rows = np.flatnonzero((low != high) | near)
     whole = np.flatnonzero(low == high)
     whole = whole[~near[whole]]
@@ -131,7 +132,7 @@ def _held(pairs: Pairs, places: Places, plane: Plane) -> _Held:
     own, position = np.unique(feature, return_inverse=True)
     points = shapely.points(places.x[place], places.y[place])
     holds = shapely.intersects(plane.shapes(own)[position], points)
-    large_place, large = plane.large_containing(places)
+    large_place, large = plane.large.containing(places)
     return _Held(
         np.concatenate([place[holds], large_place]), np.concatenate([feature[holds], large])
     )
@@ -166,7 +167,7 @@ def _reach(
     starts = np.cumsum(counts) - counts
     # What is within a radius by another of its pieces is within, wherever this one ends.
     sure = np.minimum.reduceat(high, starts)[owner] if len(rows) else high
-    asked = (low < sure) | (near[owner] & (least <= bound[key]))
+    asked = (low < sure) | (near[owner] & (least <= bound[key] + ROOM_M))
     parted = (low != high) & (length > 0.0)
     close = np.flatnonzero(asked | parted)
     sides = pieces.count[piece[close]]
