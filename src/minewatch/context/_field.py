@@ -155,7 +155,10 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Squares, and a segment that may be nearest to a pixel in each; sorted by group."""
+    """Squares, and a segment that may be nearest to a pixel in each.
+
+    The rows of one square of one group follow each other.
+    """
 
     group: IntArray
     """Which layer and patch."""
@@ -236,7 +239,7 @@ def _starts(
     for found in entries.near.search(places.x, places.y, reach):
         before = found.places.start
         found = Candidates(found.places, found.place + before, found.circle)
-        place, piece, key = _pieces(pixels, found, borders, entries, layers, max_distance_m)
+        place, piece, key = _nearest_pieces(pixels, found, borders, entries, layers, max_distance_m)
         counts = borders.pieces.count[piece]
         owner, segment = spans(borders.pieces.first[piece], counts)
         seen = _Seen.of(seen_from(places, place[owner], borders.segments, segment))
@@ -248,7 +251,7 @@ def _starts(
             yield rows.take(lot), seen
 
 
-def _pieces(
+def _nearest_pieces(
     pixels: Pixels,
     found: Candidates,
     borders: Borders,

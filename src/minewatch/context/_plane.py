@@ -250,6 +250,23 @@ class Plane:
         return given
 
 
+@dataclass(frozen=True)
+class View:
+    """What is looked at, from where, and how far.
+
+    Attributes
+    ----------
+    places, plane
+        Places and features in one plane.
+    radii_m
+        Radii in metres on the ground, ascending.
+    """
+
+    places: Places
+    plane: Plane
+    radii_m: FloatArray
+
+
 def _bounds(runs: Runs, areas: IntArray) -> FloatArray:
     """Give the bounds of features that are areas, dims (side, area)."""
     if len(areas) == 0:
