@@ -165,12 +165,12 @@ def test_precision_where_mining_is_rare_is_less_than_in_the_sample(dataset):
 
 
 def test_train_writes_a_detector_that_the_next_command_reads(dataset, tmp_path, capsys):
-    out = tmp_path / "trees"
+    out = tmp_path / "detector"
     common = ["--folds", "3", "--block-m", "8000", "--json"]
-    code = run(["model", "train", str(dataset.path), "--out", str(out), *common])
+    code = run(["model", "train", str(dataset.path), "--trees", "20", "--out", str(out), *common])
     assert code == 0
     card = json.loads(capsys.readouterr().out)["card"]
-    assert card["name"] == "trees"
+    assert card["name"] == "ensemble"
     assert load_detector(out).card.digest == card["digest"]
     explained = tmp_path / "explained"
     code = run(

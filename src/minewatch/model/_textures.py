@@ -1,5 +1,6 @@
 """`TextureDetector`: a dictionary of small textures learned from patches, and a linear rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -12,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
 from minewatch.errors import InputError
-from minewatch.model._card import Card, MissingPixels, Preparation, Standardise, Training
+from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._channels import parse_channel
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._estimator import DetectorBase, in_order_of_sites, is_usable, what_it_takes
-from minewatch.model._prepare import missing_share, prepare
+from minewatch.model._prepare import missing_share
 from minewatch.model._textures_rule import apply_rule, fit_rule
 from minewatch.model._training import CLASSES, NO_LICENCE, both, join_labels
 from minewatch.types import BoolArray, FloatArray
@@ -149,9 +150,9 @@ class TextureDetector(DetectorBase):
         InputError
             If labels are missing, a class is, or patches are not square or smaller than 4 windows.
         """
-        values, sites = self._prepare(pixels)
-        is_mining = join_labels(sites, labels)
-        usable = self._usable(values)
+        pixels = self._in_order(pixels)
+        is_mining = join_labels(pd.Index(pixels["site"].to_numpy()), labels)
+        values, usable = see(pixels, self.most_missing)
         values, is_mining = values[usable], is_mining[usable]
         if len(np.unique(is_mining)) < 2:
             raise InputError("too many pixels are missing: of one class no patch is left")
@@ -182,10 +183,9 @@ class TextureDetector(DetectorBase):
         """
         from minewatch.model._textures_view import TextureView
 
-        values, _ = self._prepare(pixels)
+        values, usable = see(self._in_order(pixels), self.most_missing)
         return TextureView(
-            self._learn_dictionary(values[self._usable(values)]),
-            self._preparation,
+            self._learn_dictionary(values[usable]),
             self.most_missing,
             self.strength,
             self.balanced,
@@ -206,9 +206,8 @@ class TextureDetector(DetectorBase):
         check_is_fitted(self, "dictionary_")
         check_pixels(pixels)
         check_fit(pixels, self._card(""), centre_crop=False)
-        wanted = pixels.sel(band=list(self._takes["bands"])).to_numpy()
-        values = prepare(wanted, self._preparation)
-        usable = self._usable(values)
+        wanted = pixels.sel(band=list(self._takes["bands"]))
+        values, usable = see(wanted, self.most_missing)
         mining = np.full(len(values), np.nan)
         if usable.any():
             texts = describe(values[usable], self.dictionary_)
@@ -221,15 +220,16 @@ class TextureDetector(DetectorBase):
 
         check_is_fitted(self, "dictionary_")
         network = write_textures(
-            self.dictionary_, self._takes["size_px"], self.weights_, self.bias_
+            self.dictionary_,
+            self._takes["size_px"],
+            self.weights_,
+            self.bias_,
+            channel_scale(self._takes["bands"]),
         )
         return self._card(_store.digest_bytes(network)), network
 
-    def _usable(self, values: Values) -> BoolArray:
-        return is_usable(missing_share(values), self.most_missing)
-
-    def _prepare(self, pixels: xr.DataArray) -> tuple[Values, pd.Index]:
-        """Give prepared patches in the order of their site_ids, and those."""
+    def _in_order(self, pixels: xr.DataArray) -> xr.DataArray:
+        """Give patches that can be learned from, in the order of their site_ids."""
         check_pixels(pixels)
         height, width = pixels.shape[2:]
         if height != width or height < 2 * self.window_px:
@@ -237,11 +237,7 @@ class TextureDetector(DetectorBase):
                 f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
                 "more a side"
             )
-        order = in_order_of_sites(pixels)
-        names = tuple(str(name) for name in pixels["band"].to_numpy())
-        self._preparation = _preparation(names, self.most_missing)
-        values = prepare(pixels.to_numpy()[order], self._preparation)
-        return values, pd.Index(pixels["site"].to_numpy()[order])
+        return pixels.isel(site=in_order_of_sites(pixels))
 
     def _learn_dictionary(self, values: Values) -> Dictionary:
         rng = np.random.default_rng(self.random_state)
@@ -253,7 +249,9 @@ class TextureDetector(DetectorBase):
             kind="linear",
             description="A linear rule on how often learned textures occur.",
             **self._takes,
-            preparation=self._preparation,
+            preparation=Preparation(
+                missing=MissingPixels(method="keep", most_share=self.most_missing)
+            ),
             training=Training(
                 n_sites=sum(self.n_sites_.values()),
                 classes={"mining": self.n_sites_[1], "no mining": self.n_sites_[0]},
@@ -265,13 +263,18 @@ class TextureDetector(DetectorBase):
         )
 
 
-def _preparation(names: tuple[str, ...], most_missing: float) -> Preparation:
-    """Keep missing pixels; bring channels of context near to what reflectance differs by."""
-    divisors = tuple(1.0 if parse_channel(name).is_imagery else _CONTEXT_DIVISOR for name in names)
-    plain = all(divisor == 1.0 for divisor in divisors)
-    steps = () if plain else (Standardise(mean=(0.0,) * len(names), deviation=divisors),)
-    missing = MissingPixels(method="keep", most_share=most_missing)
-    return Preparation(missing=missing, steps=steps)
+def channel_scale(names: Sequence[str]) -> Values:
+    """Give what brings channels of context near to what reflectance differs by: (band, 1, 1)."""
+    shares = [1.0 if parse_channel(name).is_imagery else 1.0 / _CONTEXT_DIVISOR for name in names]
+    return np.array(shares, dtype=np.float32)[:, None, None]
+
+
+def see(pixels: xr.DataArray, most_missing: float) -> tuple[Values, BoolArray]:
+    """Give patches on the scale that textures are learned on, and which of them are usable."""
+    values = pixels.to_numpy().astype(np.float32, copy=False)
+    usable = is_usable(missing_share(values), most_missing)
+    scale = channel_scale([str(name) for name in pixels["band"].to_numpy()])
+    return (values * scale if (scale != 1).any() else values), usable
 
 
 def learn_dictionary(

@@ -6,10 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from minewatch.model._card import Preparation
-from minewatch.model._estimator import is_usable
-from minewatch.model._prepare import missing_share, prepare
-from minewatch.model._textures import Dictionary, describe
+from minewatch.model._textures import Dictionary, describe, see
 from minewatch.model._textures_rule import apply_rule, fit_rule
 from minewatch.model._training import join_labels
 from minewatch.types import FloatArray
@@ -21,8 +18,6 @@ class TextureView:
 
     dictionary: Dictionary
     """Textures, learned without labels."""
-    preparation: Preparation
-    """What happens to reflectance first."""
     most_missing: float
     """A patch with a larger share of pixels missing is seen by no rule."""
     strength: float
@@ -32,8 +27,7 @@ class TextureView:
 
     def summarise(self, pixels: xr.DataArray) -> pd.DataFrame:
         """Describe patches: index site_id; NaN where too many pixels are missing."""
-        values = prepare(pixels.to_numpy(), self.preparation)
-        usable = is_usable(missing_share(values), self.most_missing)
+        values, usable = see(pixels, self.most_missing)
         seen = describe(values[usable], self.dictionary)
         texts = np.full((len(values), seen.shape[1]), np.nan, dtype=np.float32)
         texts[usable] = seen
