@@ -313,7 +313,7 @@ def test_of_what_is_equally_near_the_first_in_the_table_is_named(seed):
 
 
 def test_an_area_wider_than_half_the_world_is_there():
-    turned = [(9.0, 1.0), (-62.6, 5.4), (100.0, -40.0), (-179.0, 60.0)]
+    turned = [(9.0, 1.0), (-62.6, 5.4), (100.0, -40.0), (-179.0, 60.0), (179.9999, 0.1)]
     for world in (shapely.box(-180, -90, 180, 90), shapely.box(-150, -70, 150, 70).segmentize(9.0)):
         features = tables.feature_table([world], ["natural"])
         table = measure_context(tables.site_table(turned), features, radii_m=(2_000,))

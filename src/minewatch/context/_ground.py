@@ -114,8 +114,16 @@ class Ground:
         span = np.maximum(east - west, north - south)
         wide, long = span > _WIDE_DEGREES, span > _LONGEST_SIDE_DEGREES
         geometry[long] = shapely.segmentize(_mended(geometry[long]), _LONGEST_SIDE_DEGREES)
-        if wide.any():
-            geometry[wide] = _cut(geometry[wide], around(longitude, latitude, 3.0 * margin_m))
+        if not wide.any():
+            return geometry
+        box = around(longitude, latitude, 3.0 * margin_m)
+        # What is as wide as this comes near from both sides.
+        about = np.flatnonzero(wide & (east - west > _TURN / 2.0))
+        turned = [[_shift(geometry[row], turn) for turn in (-_TURN, _TURN)] for row in about]
+        geometry[wide] = _cut(geometry[wide], box)
+        for row, sides in zip(about, turned, strict=True):
+            whole = [geometry[row], *_cut(np.array(sides, dtype=object), box)]
+            geometry[row] = shapely.union_all([part for part in whole if not part.is_empty])
         return geometry
 
 
