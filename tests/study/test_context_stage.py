@@ -211,6 +211,12 @@ def test_the_report_shows_the_context_and_goes_back_to_none(study: Path) -> None
     [
         ('"building"', '"bilding"', r"context.layers names bilding; there are highway, "),
         ("[500, 2000]", "[]", r"context.radii_m is \[\]: tuple should have at least 1"),
+        (
+            "[500, 2000]",
+            "[500, 500]",
+            r"context.radii_m is \[500, 500\]; expected each",
+        ),
+        ('"building"', '"highway"', r"several layers are called highway"),
         ("radii_m", "radius_m", r"context.radius_m is not a setting; did you mean context.radii_m"),
         ("[500, 2000]", '[500]\ndate = "2023-12-31T00:00:00Z"', r"only a server can be asked"),
     ],
@@ -225,6 +231,17 @@ def test_a_map_that_is_not_there_is_named_with_its_setting(study: Path) -> None:
     (study / "valley.osm.pbf").unlink()
     with pytest.raises(NotThereError, match=r"valley.osm.pbf does not exist; context.source in"):
         run_study(study, only=["context"])
+
+
+def test_settings_that_cannot_be_used_replace_nothing(study: Path) -> None:
+    run_study(study, only=STAGES)
+    features = study / "context" / "features.parquet"
+    before = features.read_bytes(), features.stat().st_mtime_ns
+    change(study, "[500, 2000]", "[5000, 5000]")
+    with pytest.raises(SettingsError, match=r"radii_m is \[5000, 5000\]; expected each"):
+        run_study(study, only=["context"])
+    assert (features.read_bytes(), features.stat().st_mtime_ns) == before
+    assert "highway_2000m_count" in open_context(study / "context").table
 
 
 def test_layers_of_ones_own_stand_beside_those_that_are_known(study: Path) -> None:

@@ -39,6 +39,11 @@ _Date = Annotated[
     ),
 ]
 
+_MEASURES_OUTDATED = (
+    "What was measured in this folder was of other features, and counts no more; measure it again "
+    "(minewatch context measure)"
+)
+
 app.command()(_context_measure.measure)
 
 
@@ -92,6 +97,7 @@ def fetch(
     from minewatch.context import fetch_features
 
     source = _source(extract=extract, region=region, overpass=overpass, url=url, date=date)
+    was_measured = (out / "context.json").is_file()
     with _common.progress_bars() as progress:
         file = fetch_features(
             _area(area=area, bbox=bbox, sites=sites, radius_m=radius_m),
@@ -103,7 +109,8 @@ def fetch(
             progress=progress,
         )
     record = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    result = {"file": str(file), **record}
+    removed = was_measured and not (out / "context.json").is_file()
+    result = {"file": str(file), **record, **({"measures_outdated": True} if removed else {})}
     _common.print_result(result, as_json=json_, describe=lambda: _describe(result))
 
 
@@ -168,6 +175,7 @@ def _describe(result: dict[str, Any]) -> str:
         "",
         f"{info['counts']['features']:,} features from {_from(info['source'], result['traffic'])}",
         *_notes(result),
+        *([_MEASURES_OUTDATED] if "measures_outdated" in result else []),
         f"Map data of {info['osm_timestamp'] or 'unknown date'}, {info['attribution']}",
         f"Saved: {result['file']}",
     ]

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from minewatch.context import DEFAULT_LAYERS, Layer
+from minewatch.context._layers import check_layers
+from minewatch.errors import SettingsError
 from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
@@ -180,6 +182,16 @@ class ContextSection(Settings):
             raise ValueError(
                 f"context.layers names {', '.join(unknown) or 'none'}; there are {', '.join(known)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_comes_twice(self) -> Self:
+        if len(set(self.radii_m)) < len(self.radii_m):
+            raise ValueError(f"context.radii_m is {list(self.radii_m)}; expected each radius once")
+        try:
+            check_layers(self.wanted)
+        except SettingsError as error:
+            raise ValueError(f"context.layers: {error}") from error
         return self
 
     @model_validator(mode="after")
