@@ -176,7 +176,12 @@ def run_ablations(
             "one that is not trained yet"
         )
     sample = read_sample(
-        dataset, context, None, sampling=settings.sampling, random_state=random_state
+        dataset,
+        context,
+        None,
+        splitter=splitter,
+        sampling=settings.sampling,
+        random_state=random_state,
     )
     splits, _ = plan_splits(sample, splitter, 0)
     blocks = splitter.blocks(sample.sites)

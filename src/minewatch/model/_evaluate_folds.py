@@ -82,10 +82,14 @@ def read_sample(
     context: pd.DataFrame | None,
     bands: tuple[str, ...] | None,
     *,
+    splitter: Splitter,
     sampling: Sampling = "all",
     random_state: int = 0,
 ) -> Sample:
     """Read the labelled patches of a dataset, to learn from all of them or from some.
+
+    Pixels bear the place of their site and, where the splitter never parts the groups of a column,
+    its `group`: a detector that makes folds of its own keeps both together too.
 
     Raises
     ------
@@ -108,6 +112,10 @@ def read_sample(
             )
         context = context.loc[sites.index]
     pixels = with_places(read_pixels(dataset, sites.index, bands=bands), dataset.sites)
+    column = getattr(splitter, "group_column", None)
+    if column is not None and column in sites:
+        own = sites[column].astype("object")
+        pixels = pixels.assign_coords(group=("site", own.where(own.notna(), None).to_numpy()))
     return Sample(sites, labels, pixels, context, sampling, random_state)
 
 
@@ -240,7 +248,7 @@ def _predictions(name: str, sample: Sample, split: Split, score: FloatArray) -> 
             "fold": split.fold,
             "label": sample.labels.iloc[split.test].to_numpy(),
             "score": score,
-            "nearest_train_m": distance_to_train(places, split.train, split.test),
+            "nearest_train_m": distance_to_train(places, sample.learned(split.train), split.test),
             "longitude": places[split.test, 0],
             "latitude": places[split.test, 1],
         }

@@ -137,7 +137,7 @@ def _run_summaries(detector: Summarising, sample: "Sample") -> Runner:
 
 def _run_view(detector: Viewing, sample: "Sample", train: IntArray) -> FoldRun:
     names, labels, pixels = sample.labels.index, sample.labels, sample.pixels
-    view = detector.learn_view(pixels.isel(site=sample.learned(train)))
+    view: View = clone(detector).learn_view(pixels.isel(site=sample.learned(train)))
     known = view.summarise(pixels.isel(site=train))
 
     def run(some: IntArray, asked: pd.DataFrame) -> FloatArray:

@@ -163,6 +163,7 @@ def train_detector(
         dataset,
         context,
         settings.evaluation.bands,
+        splitter=splitter,
         sampling=settings.evaluation.sampling,
         random_state=settings.random_state,
     )

@@ -193,7 +193,7 @@ class TreeDetector(DetectorBase):
         self.context_ = (
             ContextColumns()
             if context is None
-            else ContextColumns.choose(context, allow_target=self.allow_target)
+            else ContextColumns.choose(context, summary.index, allow_target=self.allow_target)
         )
         self.statistics_ = tuple(name for name in summary.columns if name != _SHARE)
         values, usable = self._columns(summary, context), self._usable(summary)
