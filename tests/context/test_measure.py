@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Proj
 
-from minewatch.context import Layer, measure_context, site_neighbourhoods
+from minewatch.context import Layer, _measure, _near, measure_context, site_neighbourhoods
 from minewatch.context._columns import target_columns
 from minewatch.context._pieces import _subdivide
 from minewatch.errors import InputError
@@ -377,6 +377,26 @@ def test_measures_of_a_real_country_equal_brute_force(shared_data):
             else:
                 area = own.intersection(disc).area.sum() / scale**2 / 10_000
                 assert table.loc[key, f"{layer}_2000m_area_ha"] == pytest.approx(area, rel=1e-5)
+
+
+def test_a_large_area_is_projected_once_however_many_lots_of_sites_ask_for_it(monkeypatch):
+    random = np.random.default_rng(5)
+    lake = shapely.Point(-62.6, 5.4).buffer(0.05, quad_segs=500)
+    features = tables.feature_table([lake, shapely.Point(-62.6, 5.4)], ["natural", "building"])
+    places = random.uniform((-62.65, 5.35), (-62.55, 5.45), (40, 2))
+    sites = tables.site_table([tuple(place) for place in places])
+    wanted = measure_context(sites, features)
+    project, n_corners = _measure.to_crs, []
+
+    def counted(geometry, crs):
+        n_corners.append(int(shapely.get_num_coordinates(geometry).sum()))
+        return project(geometry, crs)
+
+    monkeypatch.setattr(_measure, "to_crs", counted)
+    monkeypatch.setattr(_near, "_MOST_PLACES", 5)
+    found = measure_context(sites, features)
+    assert sum(n_corners) < 1.5 * shapely.get_num_coordinates(lake)
+    pd.testing.assert_frame_equal(found, wanted, check_exact=True)
 
 
 def test_no_ground_is_lost_where_halving_ends(monkeypatch):
