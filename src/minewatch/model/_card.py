@@ -230,6 +230,9 @@ class Card(_Part):
     """Versions of the libraries that made it."""
     digest: str
     """Digest of ``model.onnx``, which always lies beside the card."""
+    area_digest: str | None = None
+    """Digest of ``applicability.npz``, the area of applicability; None if the card was written
+    without one."""
 
     @field_validator("bands")
     @classmethod

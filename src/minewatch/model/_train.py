@@ -13,11 +13,10 @@ from minewatch import _store
 from minewatch._figures import format_length
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError
-from minewatch.model._applicability import FILE_NAME, save_applicability
 from minewatch.model._applicability_patches import fit_area
 from minewatch.model._blocks import PLACE_M, Splitter, place_names
 from minewatch.model._blocks_groups import read_places
-from minewatch.model._card import Card, Metric, Threshold, Training
+from minewatch.model._card import Card, Metric, Threshold, Training, read_card
 from minewatch.model._detector import Detector, Exportable
 from minewatch.model._evaluate import NULL_PREFIX, cross_validate
 from minewatch.model._evaluate_folds import Sample, read_sample
@@ -173,9 +172,9 @@ def train_detector(
     fitted = clone(detector).fit(sample.pixels, sample.labels, sample.context)
     progress("train", 1, 1)
     saved = _WithCard(fitted, _Facts(evaluation, name, dataset, sample, n_labelled, settings))
-    save_detector(saved, folder, overwrite=overwrite)
-    save_applicability(fit_area(evaluation, name, sample), folder / FILE_NAME)
-    return Trained(folder, saved.to_onnx()[0], evaluation)
+    area = fit_area(evaluation, sample)
+    save_detector(saved, folder, area=area, overwrite=overwrite)
+    return Trained(folder, read_card(folder), evaluation)
 
 
 def _check_trainable(detector: Detector) -> None:
