@@ -1,5 +1,6 @@
 """What of an area a file of OpenStreetMap holds: beyond it nothing is known, not even that."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,13 +107,27 @@ def cover(
     if share >= _WHOLE:
         return {"area": _write(asked), **told, "covered_share": 1.0}
     warnings.warn(
-        f"{path} holds {share:.0%} of the area that is asked for, which reaches beyond "
+        f"{path} holds {write_share(share)} of the area that is asked for, which reaches beyond "
         f"{_limits(held, border)} (west, south, east, north, degrees); what is farther is not "
         "known, and is_edge_limited says of which sites; a larger file would show it",
         CoverageWarning,
         stacklevel=4,
     )
     return {"area": _write(common), **told, "covered_share": round(share, 6)}
+
+
+def write_share(share: float) -> str:
+    """Write a share in percent, rounded down: what is not whole is never 100 %.
+
+    Examples
+    --------
+    >>> write_share(0.618), write_share(0.9996), write_share(1.0)
+    ('61%', '99.9%', '100%')
+    """
+    percent = 100.0 * share
+    if percent < 99.0 or percent >= 100.0:
+        return f"{math.floor(percent + 1e-9)}%"
+    return f"{math.floor(10.0 * percent + 1e-9) / 10.0}%"
 
 
 def _limits(held: BaseGeometry, border: Path | None) -> str:
