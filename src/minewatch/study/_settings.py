@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from minewatch.context import DEFAULT_LAYERS, Layer
 from minewatch.context._layers import check_layers
@@ -157,13 +157,23 @@ PatchesSection: TypeAlias = Annotated[ImportSection | BuildSection, Field(discri
 """Patches that others cut, or patches that are built."""
 
 
+def _layer_form(value: object) -> str:
+    return "str" if isinstance(value, str) else "Layer"
+
+
+_AnyLayer: TypeAlias = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Layer, Tag("Layer")], Discriminator(_layer_form)
+]
+"""A layer by its name, or as it is defined: what is wrong with one is said of that form alone."""
+
+
 class ContextSection(Settings):
     """What is taken from OpenStreetMap around the sites."""
 
     source: str
     """A ``.osm.pbf`` file, relative to the study's folder; ``overpass``; the URL of a server like
     it; or a region whose extract is downloaded: ``venezuela``, ``south-america/brazil/norte``."""
-    layers: tuple[str | Layer, ...] = tuple(layer.name for layer in DEFAULT_LAYERS)
+    layers: tuple[_AnyLayer, ...] = tuple(layer.name for layer in DEFAULT_LAYERS)
     """Names of the layers that are known, or layers of your own."""
     radii_m: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(
         default=(500, 2_000, 10_000), min_length=1
