@@ -120,9 +120,11 @@ class Metric(_Part):
     value: float
     """The estimate."""
     low: float | None = None
-    """Lower end of the 95 % interval; None if none was given."""
+    """Lower end of the interval; None if none was given."""
     high: float | None = None
-    """Upper end of the 95 % interval; None if none was given."""
+    """Upper end of the interval; None if none was given."""
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    """Share of such intervals that should hold the truth; None if not said, or without one."""
     on: str
     """The sample: which patches, of what level and period, at which threshold."""
     splitter: str

@@ -83,7 +83,7 @@ def rank_scores(
         ``(resample, block)``: how often each block counts; ones give the estimates.
     specificity
         For ``sensitivity_at_specificity``: the sensitivity of the lowest threshold that lets
-        through at most the remaining share of sites without mining.
+        through at most the remaining share of these sites without mining: off their own ROC curve.
     prevalences
         Shares of mining among all places, 0 to 1, at which average precision is given too: each
         site without mining then counts for as many as there would be.
