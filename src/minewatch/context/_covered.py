@@ -1,6 +1,5 @@
 """What of an area a file of OpenStreetMap holds: beyond it nothing is known, not even that."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,18 +115,17 @@ def cover(
     return {"area": _write(common), **told, "covered_share": round(share, 6)}
 
 
-def write_share(share: float) -> str:
-    """Write a share in percent, rounded down: what is not whole is never 100 %.
+def write_share(share: float, decimals: int = 0) -> str:
+    """Write a share in percent; what is not whole is never 100 %.
 
     Examples
     --------
-    >>> write_share(0.618), write_share(0.9996), write_share(1.0)
-    ('61%', '99.9%', '100%')
+    >>> write_share(0.618), write_share(0.618, 1), write_share(0.9996), write_share(1.0)
+    ('62%', '61.8%', '99.9%', '100%')
     """
-    percent = 100.0 * share
-    if percent < 99.0 or percent >= 100.0:
-        return f"{math.floor(percent + 1e-9)}%"
-    return f"{math.floor(10.0 * percent + 1e-9) / 10.0}%"
+    if 0.999 < share < 1.0:
+        return "99.9%"
+    return f"{share:.{decimals if share < 0.995 or share == 1.0 else 1}%}"
 
 
 def _limits(held: BaseGeometry, border: Path | None) -> str:
