@@ -210,7 +210,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
             "lies beside it"
         )
     elif share < 1.0:
-        notes.append(f"The file holds {write_share(share, 1)} of the area; beyond it nothing is known")
+        held = write_share(share, 1)
+        notes.append(f"The file holds {held} of the area; beyond it nothing is known")
     source = result["info"]["source"]
     if border := source.get("border"):
         notes.append(f"Where the file ends is told by {border['name']}")
