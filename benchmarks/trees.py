@@ -1,27 +1,36 @@
-"""Train and evaluate trees and textures on made-up patches of 12 bands: time and memory.
+"""Train and evaluate trees, textures and both on made-up patches of 12 bands: time and memory.
 
 Patches are random levels with grain, labels random: what is learned means nothing, and trees on
-labels without meaning grow as large as they can. Each runs in a process of its own: five folds,
-each scored by a detector trained on the other four; and the statistics that trees learn from alone.
+labels without meaning grow as large as they can. Each runs in a process of its own, and does what
+`minewatch model train` does with a detector: five folds, each scored by one trained on the other
+four; three folds inside each, to choose thresholds; and one trained on all. Beside them the
+statistics that trees learn from alone.
 
     python benchmarks/trees.py                # 500 patches
     python benchmarks/trees.py --n 20000 --only trees
 """
 
 import argparse
+from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import xarray as xr
+from sklearn.base import clone
 
 from _measure import machine, measure, report
-from _real import Scores, detectors, score_out_of_fold
+from _real import Folds, Rows, detectors
+from minewatch.model._ensemble import EnsembleDetector
+from minewatch.model._evaluate_folds import Sample
+from minewatch.model._runner import make_runner
 from minewatch.model._trees import TreeDetector
 
 STATISTICS = "statistics"
-PARTS = (STATISTICS, "trees", "textures")
+ENSEMBLE = "ensemble"
+PARTS = (STATISTICS, "trees", "textures", ENSEMBLE)
 N_PATCHES = 500
-N_FOLDS = 5
+N_FOLDS, N_INNER = 5, 3
 SIZE_PX = 48
 
 
@@ -48,16 +57,30 @@ def run(name: str, n_patches: int) -> None:
         report(lambda: TreeDetector().summarise(pixels))
         return
     labels = pd.Series(np.arange(n_patches) % 2, index=pixels["site"].to_numpy())
-    rows = np.random.default_rng(0).permutation(n_patches)
-    folds = [
-        (np.delete(rows, range(k, n_patches, N_FOLDS)), rows[k::N_FOLDS]) for k in range(N_FOLDS)
+    known = detectors(seed=0)
+    members = [known["trees"], known["textures"]]
+    detector = EnsembleDetector(members) if name == ENSEMBLE else known[name]
+    sample = Sample(gpd.GeoDataFrame(index=labels.index), labels, pixels, None)
+    report(lambda: train_and_evaluate(detector, sample))
+
+
+def train_and_evaluate(detector: Any, sample: Sample) -> None:
+    """Score five folds and those inside them, then train on all."""
+    runner = make_runner(detector, sample)
+    rows = np.random.default_rng(0).permutation(len(sample.labels))
+    for train, test in deal(rows, N_FOLDS):
+        fold = runner(train)
+        fold.score(test)
+        for some, others in deal(train, N_INNER):
+            fold.score_inside(some, others)
+    clone(detector).fit(sample.pixels, sample.labels)
+
+
+def deal(rows: Rows, n_folds: int) -> Folds:
+    """Deal rows to folds: what trains, and what is scored."""
+    return [
+        (np.delete(rows, range(k, len(rows), n_folds)), rows[k::n_folds]) for k in range(n_folds)
     ]
-    detector = detectors(seed=0)[name]
-
-    def work() -> Scores:
-        return score_out_of_fold(detector, pixels, labels, folds)
-
-    report(work)
 
 
 def main() -> None:
@@ -70,7 +93,9 @@ def main() -> None:
     if arguments.part:
         run(arguments.part, arguments.n)
         return
-    print(f"{machine()}; {arguments.n:,} patches of 12 bands, {N_FOLDS} folds")
+    print(
+        f"{machine()}; {arguments.n:,} patches of 12 bands, {N_FOLDS} folds, {N_INNER} inside each"
+    )
     for name in [arguments.only] if arguments.only else PARTS:
         measured = measure(__file__, name, "--n", str(arguments.n))
         each_ms = 1000 * measured.work_cpu_s / arguments.n

@@ -75,8 +75,8 @@ class RetryPolicy(Settings):
     """How long to wait for an answer, and how often to ask again.
 
     The wait before attempt *n* is drawn evenly from 0 to ``first_wait_s × 2ⁿ⁻¹`` (full jitter),
-    never more than ``longest_wait_s``; or is what the server asks for in ``Retry-After``, never
-    more than ``longest_asked_wait_s``.
+    never more than ``longest_wait_s``; a server that asks for more in ``Retry-After`` gets it, but
+    never more than ``longest_asked_wait_s``.
     """
 
     attempts: int = Field(default=12, ge=1)
@@ -362,10 +362,10 @@ class HttpSession:
         return self._failures.get(host, 0) >= self.policy.patience
 
     def _wait_s(self, attempt: int, last: "_FailedAttempt") -> float:
-        if last.retry_after_s is not None:
-            return min(last.retry_after_s, self.policy.longest_asked_wait_s)
         limit = min(self.policy.first_wait_s * 2.0 ** (attempt - 1), self.policy.longest_wait_s)
-        return random.Random(f"{self._seed} {last} {attempt}").uniform(0.0, limit)  # noqa: S311
+        own = random.Random(f"{self._seed} {last} {attempt}").uniform(0.0, limit)  # noqa: S311
+        # "Retry-After: 0", or a date that is past, does not mean: ask without end, at once.
+        return max(own, min(last.retry_after_s or 0.0, self.policy.longest_asked_wait_s))
 
 
 class _FailedAttempt(Exception):  # noqa: N818  # never leaves this file

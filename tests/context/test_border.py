@@ -24,6 +24,25 @@ def test_a_ring_beyond_180_degrees_comes_back_on_the_other_side():
     assert ground.equals(shapely.box(177, -20, 180, -15) | shapely.box(-180, -20, -178, -15))
 
 
+def test_blank_lines_say_nothing():
+    spaced = f"region\n{SQUARE}\n{HOLE}\n \n{ISLAND}\nEND\n\n"
+    assert parse_border(spaced).equals(parse_border(f"region\n{SQUARE}{HOLE}{ISLAND}END\n"))
+
+
+@pytest.mark.parametrize(
+    "cut", [f"region\n{SQUARE}", f"region\n{SQUARE}\n", f"region\n{SQUARE}!2\n"]
+)
+def test_a_border_without_its_closing_end_is_cut_off(cut):
+    with pytest.raises(ValueError, match="cut off"):
+        parse_border(cut)
+
+
+@pytest.mark.parametrize("corner", ["nan 4", "4 inf", "-inf 4"])
+def test_a_corner_that_is_not_finite_is_refused(corner):
+    with pytest.raises(ValueError, match="not finite"):
+        parse_border(f"region\n1\n 0 0\n 4 0\n {corner}\nEND\nEND\n")
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(-170, 170), st.floats(-80, 80)), min_size=3, max_size=12))
 def test_a_border_of_any_hull_comes_back(corners):

@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Proj, Transformer
 from rasterio.features import rasterize
 
-from minewatch.context._channels import draw_channels, stack_channels
+from minewatch.context import draw_channels, stack_channels
 from minewatch.errors import InputError
 from minewatch.grid import PatchGrid
 
@@ -180,6 +180,59 @@ def test_channels_are_stacked_upon_bands_by_site_and_not_by_row():
     assert (stacked.isel(band=slice(12)) == 0.5).all()
     with pytest.raises(InputError, match="c have no channels"):
         stack_channels(pixels.assign_coords(site=["a", "c"]), channels)
+
+
+def stacked_bands(channels, **named):
+    shape = (channels.sizes["site"], 1, channels.sizes["y"], channels.sizes["x"])
+    pixels = xr.DataArray(
+        np.zeros(shape, dtype=np.float32),
+        dims=("site", "band", "y", "x"),
+        coords={"site": channels["site"].values, "band": ["B04"]},
+    )
+    return stack_channels(pixels, channels, **named)["band"].values.tolist()
+
+
+def test_what_names_the_target_is_stacked_only_when_named():
+    features = tables.feature_table([shapely.Point(-62.7, 5.4)], ["building"])
+    grid = PatchGrid(size_px=8).geobox(-62.7, 5.4)
+    channels = draw_channels({"a": grid}, features, layers=["target", "building", "natural"])
+    assert stacked_bands(channels) == ["B04", "building", "natural"]
+    assert stacked_bands(channels, layers=["target", "natural"]) == ["B04", "target", "natural"]
+    with pytest.raises(InputError, match="no layer to be stacked"):
+        stacked_bands(channels.sel(layer=["target"]))
+    with pytest.raises(InputError, match="canal to be stacked"):
+        stacked_bands(channels, layers=["building", "canal"])
+
+
+@pytest.mark.parametrize("size", [0.5, 40.0, 400.0])
+@pytest.mark.parametrize("all_touched", [True, False])
+def test_an_area_that_crosses_itself_is_drawn_as_its_two_halves(size, all_touched):
+    geobox = PatchGrid(size_px=50).geobox(-62.6, 5.4)
+    rows, columns = np.array([-1, 1, -1, 1]) * size, np.array([-1, 1, 1, -1]) * size
+    bow = pixel_corners(geobox, 25.3 + rows, 25.37 + 1.13 * columns)
+    cross = pixel_corners(geobox, [25.3], [25.37])[0]
+    halves = shapely.multipolygons(
+        [shapely.Polygon([*bow[1:3], cross]), shapely.Polygon([*bow[[3, 0]], cross])]
+    )
+    found, wanted = (
+        draw_channels({"a": geobox}, tables.feature_table([shape], ["natural"]), layers=["natural"],
+                      all_touched=all_touched)
+        for shape in (shapely.Polygon(bow), halves)
+    )  # fmt: skip
+    # Long sides of the plane are not quite straight in degrees: a pixel or two beside them differ.
+    assert (found["presence"] != wanted["presence"]).sum() <= 4
+    assert ((found["distance_m"] == 0.0) != (wanted["distance_m"] == 0.0)).sum() <= 4
+    assert wanted["presence"].sum() < 0.6 * wanted["presence"].size
+
+
+def test_an_area_without_ground_is_touched_and_holds_nothing():
+    geobox = PatchGrid(size_px=20).geobox(-62.6, 5.4)
+    flat = shapely.Polygon(pixel_corners(geobox, [7.5] * 3, [-40.0, 60.0, -40.0]))
+    features = tables.feature_table([flat], ["natural"], names=["natural"])
+    presence = draw_channels({"a": geobox}, features)["presence"].values[0, 0]
+    assert np.array_equal(np.flatnonzero(presence.any(axis=1)), [7])
+    assert presence[7].all()
+    assert draw_channels({"a": geobox}, features, all_touched=False)["presence"].sum() == 0
 
 
 def test_what_cannot_be_drawn_is_named():

@@ -11,6 +11,7 @@ import shapely
 from osmium.osm.mutable import Node
 
 from minewatch.cli._app import run
+from minewatch.context import open_context
 
 
 def test_a_box_of_a_file_is_fetched_and_summed_up(made_map, tmp_path, capsys):
@@ -126,3 +127,24 @@ def test_what_is_wrong_is_said(words, code, says, tmp_path, capsys):
     assert run(["context", "fetch", "--out", str(tmp_path / "c"), *words]) == code
     said = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert says in said
+
+
+def test_other_features_are_said_to_outdate_what_was_measured(made_map, tmp_path, capsys):
+    sites = tmp_path / "sites.geojson"
+    places = gpd.GeoDataFrame(
+        {"site_id": ["a"], "label": [1]}, geometry=[shapely.Point(-62.6, 5.4)], crs="EPSG:4326"
+    )
+    places.to_file(sites)
+    out = tmp_path / "context"
+    fetch = ["context", "fetch", "--extract", str(made_map), "--out", str(out), "--overwrite"]
+    measure = ["context", "measure", str(sites), "--out", str(out), "--no-channels"]
+    assert run([*fetch, "--bbox", "-62.7,5.2,-62.4,5.65"]) == 0
+    assert run(measure) == 0
+    capsys.readouterr()
+    assert run([*fetch, "--bbox", "-62.7,5.2,-62.4,5.65"]) == 0
+    assert "was of other features" not in capsys.readouterr().out
+    assert (out / "context.json").is_file()
+    assert run([*fetch, "--bbox", "-62.7,5.2,-62.4,5.5"]) == 0
+    assert "What was measured in this folder was of other features" in capsys.readouterr().out
+    assert run(measure) == 0
+    assert len(open_context(out).table) == 1

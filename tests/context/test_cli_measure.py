@@ -41,7 +41,8 @@ def test_the_summary_says_shares_and_what_limits_them(study, capsys):
     out = capsys.readouterr().out
     assert "highway         33.3 %   33.3 %  33.3 %   66.7 %" in out
     assert "(the target)" in out
-    assert "Nothing is drawn by hand around: 2 within 500 m, 2 within 2 km, 1 within 10 km" in out
+    assert "Nothing is drawn by hand around: 1 within 500 m, 1 within 2 km, 0 within 10 km" in out
+    assert "\n1 site lies outside of the map: nothing is known of it\n" in out
     assert "to where the extract ends: 2 sites" in out
     assert "© OpenStreetMap contributors" in out
     assert "Nearest: the median over sites that have one within 10 km\n" in out
@@ -72,6 +73,8 @@ def test_the_result_is_one_json_object(study, capsys):
     assert told["layers"]["highway"]["within_percent"] == {"700": 33.3}
     assert told["layers"]["target"]["within_percent"] == {"700": 0.0}
     assert told["sites"] == 3
+    assert told["outside"] == 1
+    assert told["nothing_mapped"] == {"700": 1}
     assert told["patches"] == 0
 
 
@@ -101,6 +104,36 @@ def test_a_dataset_is_drawn_on_its_own_grids(study, capsys):
 def test_what_is_wrong_is_named_and_decides_the_exit_code(study, capsys, more, code, says):
     assert run(["context", "measure", "--study", str(study), *more]) == code
     assert says in capsys.readouterr().err
+
+
+def test_within_the_map_no_site_is_said_to_lie_outside(study, capsys):
+    sites = tables.site_table([(-62.6, 5.4)]).assign(label=[1], source="made")
+    write_sites(sites, study / "sites.parquet", overwrite=True)
+    assert run(["context", "measure", "--study", str(study), "--no-channels"]) == 0
+    assert "outside of the map" not in capsys.readouterr().out
+
+
+def test_what_a_foreign_file_holds_that_is_no_feature_is_said(study, capsys):
+    parts = [[[-62.61, 5.4], [-62.6, 5.4]], [[-62.59, 5.4], [-62.58, 5.4]]]
+    shapes = [
+        {"type": "MultiLineString", "coordinates": parts},
+        {"type": "MultiPoint", "coordinates": [[-62.6, 5.4], [-62.6, 5.41]]},
+    ]
+    rows = [
+        {"type": "Feature", "id": f"way/{n}", "properties": {"highway": "track"}, "geometry": one}
+        for n, one in enumerate(shapes)
+    ]
+    foreign = study / "osmnx.geojson"
+    foreign.write_text(json.dumps({"type": "FeatureCollection", "features": rows}))
+    arguments = ["context", "measure", str(study / "sites.parquet"), "--out", str(study / "other")]
+    assert run([*arguments, "--features", str(foreign)]) == 0
+    out = capsys.readouterr().out
+    assert "Features dropped: 1; repaired: 1: it " in out
+    assert "it is a MultiPoint, which no node, way or area is (1)" in out
+    table = open_context(study / "other").table
+    assert table["highway_nearest_m"].iloc[0] == pytest.approx(0.0, abs=1e-3)
+    assert table["highway_10000m_count"].iloc[0] == 1
+    assert 2_200.0 < table["highway_10000m_length_m"].iloc[0] < 2_230.0
 
 
 def test_another_context_is_another_exit_code(study, capsys):

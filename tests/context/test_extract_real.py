@@ -187,9 +187,12 @@ def test_geofabriks_roads_of_a_municipality_are_read_as_ways(shared_data):
     file = shared_data / "osm" / "sinop" / "sinop_rodovias.shp"
     features = read_features(file)
     raw = gpd.read_file(file)
-    whole = raw[raw.geom_type == "LineString"]
-    assert set(features.table.index) == {f"way/{number}" for number in whole["osm_id"]}
-    assert len(features.table) + len(features.dropped) == len(raw) == 6_394
+    assert set(features.table.index) == {f"way/{number}" for number in raw["osm_id"]}
+    assert len(features.table) == len(raw) == 6_394
+    in_pieces = raw["osm_id"][raw.geom_type == "MultiLineString"]
+    assert set(features.dropped["feature_id"]) == {f"way/{number}" for number in in_pieces}
+    assert len(in_pieces) == 8
+    assert features.dropped["repaired"].all()
     assert set(features.table["kind"]) == {"line"}
-    total, expected = features.table.to_crs(32721).length.sum(), whole.to_crs(32721).length.sum()
+    total, expected = features.table.to_crs(32721).length.sum(), raw.to_crs(32721).length.sum()
     assert total == pytest.approx(expected, rel=1e-9)

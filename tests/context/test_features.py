@@ -10,7 +10,15 @@ import pyarrow.parquet
 import pyogrio
 import pytest
 import shapely
-from shapely.geometry import GeometryCollection, LineString, MultiLineString, Point, Polygon, box
+from shapely.geometry import (
+    GeometryCollection,
+    LineString,
+    MultiLineString,
+    MultiPoint,
+    Point,
+    Polygon,
+    box,
+)
 
 from minewatch.context import (
     DEFAULT_LAYERS,
@@ -298,6 +306,25 @@ def test_values_of_any_type_become_text(tmp_path):
     }
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".gpkg", ".geojson"])
+def test_a_way_of_several_lines_stays_one_feature_and_joined_where_they_meet(tmp_path, suffix):
+    apart = MultiLineString([[(0, 0), (1, 1)], [(2, 2), (3, 3)]])
+    meeting = MultiLineString([[(0, 0), (1, 1)], [(1, 1), (2, 0)]])
+    track = {"highway": "track"}
+    rows = [
+        ({"id": "way/1", "properties": track}, apart),
+        ({"id": "way/2", "properties": track}, meeting),
+    ]
+    features = read_features(_write_geojson(tmp_path / "a.geojson", rows))
+    again = read_features(write_features(features, tmp_path / f"b{suffix}"))
+    assert list(again.table["kind"]) == ["line", "line"]
+    assert again.table.loc["way/1", "geometry"].equals(apart)
+    assert again.table.loc["way/2", "geometry"].equals(LineString([(0, 0), (1, 1), (2, 0)]))
+    reason = "it was a MultiLineString; its lines stay"
+    told = again.dropped.itertuples(index=False, name=None)
+    assert list(told) == [("way/1", reason, True), ("way/2", reason, True)]
+
+
 def test_what_no_feature_can_be_is_dropped_and_listed_and_collections_keep_their_areas(tmp_path):
     building = {"building": "yes"}
     parts = GeometryCollection([box(0, 0, 1, 1), LineString([(1, 1), (2, 2)])])
@@ -305,7 +332,7 @@ def test_what_no_feature_can_be_is_dropped_and_listed_and_collections_keep_their
         ({"id": "way/1", "properties": building}, None),
         (
             {"id": "way/2", "properties": {"highway": "track"}},
-            MultiLineString([[(0, 0), (1, 1)]] * 2),
+            MultiPoint([(0, 0), (1, 1)]),
         ),
         ({"id": "way/3", "properties": building}, parts),
         ({"id": "way/4", "properties": building}, Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])),

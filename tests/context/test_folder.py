@@ -15,7 +15,7 @@ from minewatch.context import (
     write_context,
     write_features,
 )
-from minewatch.errors import AlreadyThereError, DatasetError, NotThereError
+from minewatch.errors import AlreadyThereError, DatasetError, InputError, NotThereError
 from minewatch.grid import PatchGrid
 
 _spec = importlib.util.spec_from_file_location(
@@ -206,3 +206,16 @@ def test_another_version_is_refused(tmp_path, sites, features):
     with pytest.raises(DatasetError, match="context 0"):
         open_context(folder)
     assert _request.versions().items() <= header["versions"].items()
+
+
+@pytest.mark.parametrize("wrong", ["radii", "layers", "sites"])
+def test_what_cannot_be_measured_replaces_nothing(tmp_path, sites, features, wrong):
+    write_context(tmp_path, sites, features, grid=GRID)
+    before = contents(tmp_path)
+    other = tables.as_features(tables.scatter(np.random.default_rng(9), 20, (-62.6, 5.4)))
+    settings = {"radii": {"radii_m": (500, 500)}, "layers": {"layers": ["canal"]}, "sites": {}}
+    asked = pd.concat([sites, sites]) if wrong == "sites" else sites
+    with pytest.raises(InputError):
+        write_context(tmp_path, asked, other, grid=GRID, overwrite=True, **settings[wrong])
+    assert contents(tmp_path) == before
+    assert len(open_context(tmp_path).table) == len(sites)

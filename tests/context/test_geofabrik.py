@@ -190,6 +190,18 @@ def test_a_region_that_is_not_known_is_looked_up_in_the_index(servers, site, tmp
             fetch_region(source(server.url, "nort"), tmp_path)
 
 
+@pytest.mark.parametrize("has_index", [True, False])
+def test_a_misspelt_region_is_told_the_right_one(servers, site, tmp_path, has_index):
+    if has_index:
+        listed = {"features": [{"properties": {"id": "venezuela", "urls": {"pbf": "x"}}}]}
+        (site / "index-v1-nogeom.json").write_text(json.dumps(listed))
+    with (
+        servers.serve(site) as server,
+        pytest.raises(InputError, match=r"\(did you mean venezuela\?\)"),
+    ):
+        fetch_region(source(server.url, "venezula"), tmp_path)
+
+
 @pytest.mark.parametrize("elsewhere", ["https://127.0.0.1", "http://example.org"])
 def test_an_index_leads_to_no_other_server(servers, site, tmp_path, elsewhere):
     with servers.serve(site) as server:

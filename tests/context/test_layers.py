@@ -118,10 +118,16 @@ def test_names_as_mappers_write_them_in_each_language(name, word):
         "Or Yehuda",
         "Rue du Cor",
         "Ministerio",
+        "Rua da Mina d'Água",
+        "Minas de Água",
     ],
 )
 def test_other_names_stay_ordinary(name):
     assert target_tags({"name": name}) is None
+
+
+def test_a_spring_beside_a_mine_is_no_excuse():
+    assert target_tags({"name": "Mina d'Água da Mina Velha"}) == "name~mina"
 
 
 @given(st.text(alphabet="bckqvxz", min_size=1), st.sampled_from(PLAIN_WORDS))

@@ -6,17 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odc.geo.geobox import GeoBox
 from pyproj import Geod, Proj
 
-from minewatch.context import Layer, measure_context, site_neighbourhoods
+from minewatch.context import Layer, _measure, _near, measure_context, site_neighbourhoods
 from minewatch.context._columns import target_columns
 from minewatch.context._pieces import _subdivide
 from minewatch.errors import InputError
-from minewatch.grid import PatchGrid, utm_epsg
+from minewatch.grid import utm_epsg
 
 _spec = importlib.util.spec_from_file_location(
     "minewatch_test_map_tables", Path(__file__).with_name("map_tables.py")
@@ -142,6 +140,16 @@ def test_within_an_area_the_distance_is_zero_and_the_circle_is_full():
     assert row["natural_in_patch"]
 
 
+@pytest.mark.parametrize("degrees", [0.01, 0.1, 3.0])
+def test_both_halves_of_an_area_that_crosses_itself_are_there(degrees):
+    corners = np.array([(-1, -1), (1, 1), (1, -1), (-1, 1)]) * np.array([1.0, 0.5]) * degrees
+    bow = shapely.Polygon(corners + np.array([-62.6, 5.4]))
+    sites = tables.site_table([(-62.6 + degrees * side, 5.4) for side in (-0.5, 0.5)])
+    table = measure_context(sites, tables.feature_table([bow], ["natural"]), radii_m=(100,))
+    assert table["natural_nearest_m"].tolist() == [0.0, 0.0]
+    assert table["natural_100m_area_ha"].tolist() == pytest.approx([np.pi] * 2, rel=1e-9)
+
+
 def test_an_island_is_not_in_its_lake():
     lake = shapely.Point(-62.6, 5.4).buffer(0.05) - shapely.Point(-62.6, 5.4).buffer(0.01)
     features = tables.feature_table([lake], ["natural"])
@@ -228,15 +236,41 @@ def test_where_an_area_is_cut_at_180_degrees_is_no_border():
     assert wide["edge_m"].iloc[2] == 0.0
 
 
-def test_the_patch_that_is_asked_about_is_the_one_that_is_cut():
-    features = tables.feature_table([shapely.Point(-62.598, 5.4)], ["building"])
-    sites = tables.site_table([(-62.6, 5.4)])
-    assert measure_context(sites, features)["building_in_patch"].iloc[0]
-    small = measure_context(sites, features, grid=PatchGrid(size_px=18))
-    assert not small["building_in_patch"].iloc[0]
-    degrees = GeoBox((20, 40), Affine(1e-4, 0, -62.601, 0, -1e-4, 5.401), "EPSG:4326")
-    own = measure_context(sites, features, grid=PatchGrid(size_px=18), geoboxes={"s0": degrees})
-    assert own["building_in_patch"].iloc[0]
+@settings(deadline=None, max_examples=10)
+@given(seed=seeds)
+def test_of_what_is_equally_near_the_first_in_the_table_is_named(seed):
+    random = np.random.default_rng(seed)
+    places = random.uniform((-62.9, 5.1), (-62.3, 5.7), (60, 2))
+    sites = tables.site_table([tuple(place) for place in places])
+    utm = np.column_stack([sites.to_crs(32620).geometry.x, sites.to_crs(32620).geometry.y])
+    way = random.normal(size=(60, 2))
+    start, end = utm + way * 50.0, utm + way * random.uniform(60.0, 400.0, (60, 1))
+    lines = gpd.GeoSeries(shapely.linestrings(np.stack([start, end], axis=1)), crs=32620)
+    points = gpd.GeoSeries(shapely.points(start), crs=32620)
+    first = tables.feature_table(list(lines.to_crs(4326)), ["natural"] * 60, names=["natural"])
+    second = tables.feature_table(list(points.to_crs(4326)), ["natural"] * 60, names=["natural"])
+    first["natural"], second["natural"] = "line", "point"
+    both = gpd.GeoDataFrame(pd.concat([first, second]))
+    both.index = [f"way/{number}" for number in range(120)]
+    table = measure_context(sites, both, radii_m=(1_000,))
+    alone = [measure_context(sites, one, radii_m=(1_000,)) for one in (first, second)]
+    line_m, point_m = (one["natural_nearest_m"] for one in alone)
+    named = np.where(line_m <= point_m, "line", "point")
+    assert table["natural_nearest_class"].tolist() == named.tolist()
+
+
+def test_an_area_wider_than_half_the_world_is_there():
+    turned = [(9.0, 1.0), (-62.6, 5.4), (100.0, -40.0), (-179.0, 60.0), (179.9999, 0.1)]
+    for world in (shapely.box(-180, -90, 180, 90), shapely.box(-150, -70, 150, 70).segmentize(9.0)):
+        features = tables.feature_table([world], ["natural"])
+        table = measure_context(tables.site_table(turned), features, radii_m=(2_000,))
+        held = shapely.intersects_xy(world, *np.array(turned).T)
+        assert (table["natural_nearest_m"] == 0.0).tolist() == held.tolist()
+        area = np.where(held, np.pi * 4e6 / 1e4, 0.0)
+        assert table["natural_2000m_area_ha"].tolist() == pytest.approx(area.tolist(), rel=1e-9)
+    over = tables.feature_table([shapely.box(-179.9, -17, 179.9, -16)], ["natural"])
+    table = measure_context(tables.site_table([(179.95, -16.5), (0.0, -16.5)]), over)
+    assert table["natural_is_within"].tolist() == [True, False]
 
 
 def test_sites_without_coordinates_have_no_measures():
@@ -256,6 +290,12 @@ def test_what_cannot_be_used_is_named():
             measure_context(sites, features, radii_m=radii_m)
     with pytest.raises(InputError, match="target"):
         measure_context(sites, features.drop(columns="target"))
+    for corner in ((np.nan, 5.41), (-62.6, np.inf)):
+        with np.errstate(invalid="ignore"):
+            bent = shapely.LineString([(-62.61, 5.4), corner, (-62.59, 5.4)])
+        broken = tables.feature_table([shapely.Point(-62.6, 5.4), bent], ["building", "highway"])
+        with pytest.raises(InputError, match=r"way/2: 1 features have a corner"):
+            measure_context(sites, broken)
     with pytest.raises(InputError, match="come twice"):
         measure_context(pd.concat([sites, sites]), features)
     with pytest.raises(InputError, match="UTM"):
@@ -284,6 +324,26 @@ def test_measures_of_a_real_country_equal_brute_force(shared_data):
             else:
                 area = own.intersection(disc).area.sum() / scale**2 / 10_000
                 assert table.loc[key, f"{layer}_2000m_area_ha"] == pytest.approx(area, rel=1e-5)
+
+
+def test_a_large_area_is_projected_once_however_many_lots_of_sites_ask_for_it(monkeypatch):
+    random = np.random.default_rng(5)
+    lake = shapely.Point(-62.6, 5.4).buffer(0.05, quad_segs=500)
+    features = tables.feature_table([lake, shapely.Point(-62.6, 5.4)], ["natural", "building"])
+    places = random.uniform((-62.65, 5.35), (-62.55, 5.45), (40, 2))
+    sites = tables.site_table([tuple(place) for place in places])
+    wanted = measure_context(sites, features)
+    project, n_corners = _measure.to_crs, []
+
+    def counted(geometry, crs):
+        n_corners.append(int(shapely.get_num_coordinates(geometry).sum()))
+        return project(geometry, crs)
+
+    monkeypatch.setattr(_measure, "to_crs", counted)
+    monkeypatch.setattr(_near, "_MOST_PLACES", 5)
+    found = measure_context(sites, features)
+    assert sum(n_corners) < 1.5 * shapely.get_num_coordinates(lake)
+    pd.testing.assert_frame_equal(found, wanted, check_exact=True)
 
 
 def test_no_ground_is_lost_where_halving_ends(monkeypatch):

@@ -398,6 +398,19 @@ def test_retry_after_is_bounded() -> None:
     assert waits == [9.0]
 
 
+def test_a_server_that_asks_for_no_wait_is_not_asked_without_one() -> None:
+    waits: list[float] = []
+    past = "Sun, 06 Nov 1994 08:49:37 GMT"
+    said = [(429, {"Retry-After": after}, b"") for after in ("0", "0", past, past)]
+    with (
+        served(*said, GOOD) as (url, _),
+        session(RetryPolicy(), pause=waits.append) as asking,
+    ):
+        assert asking.fetch(url, body_of) == b"good"
+    assert len(waits) == 4
+    assert all(0.0 < wait <= 0.25 * 2.0**tried for tried, wait in enumerate(waits))
+
+
 def test_waits_grow_are_spread_and_repeat_with_the_seed() -> None:
     policy = RetryPolicy(attempts=9, first_wait_s=1.0, longest_wait_s=16.0, patience=99)
 

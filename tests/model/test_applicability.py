@@ -1,5 +1,8 @@
 """The area of applicability: near the training sites it holds, far from them it does not."""
 
+import contextlib
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -126,3 +129,108 @@ def test_what_cannot_give_a_threshold_is_refused():
         fit_applicability(features * 0, folds)
     with pytest.raises(InputError, match="weights"):
         fit_applicability(features, folds, weights=pd.Series([-1.0] * 4, index=list("abcd")))
+
+
+def test_only_what_was_tested_is_held_out_and_only_against_what_trained_it():
+    features, _ = make(6)
+    sites = list(features.index)
+    roles = np.array(["test"] * 20 + ["dead zone"] * 15 + ["train"] * 25)
+    table = pd.DataFrame({"site_id": sites, "fold": 0, "role": roles})
+    area = fit_applicability(features, table)
+    standard = ((features - features.mean()) / features.std(ddof=0)).to_numpy()
+    expected = cdist(standard[:20], standard[35:]).min(axis=1) / pdist(standard).mean()
+    np.testing.assert_allclose(area.held_out[:20], expected, rtol=1e-5)
+    assert np.isnan(area.held_out[20:]).all()
+    assert area.threshold <= expected.max() * (1 + 1e-5)
+
+
+def test_a_table_of_folds_without_dead_zones_says_what_the_folds_say():
+    features, folds = make(7)
+    table = pd.DataFrame(
+        {
+            "site_id": np.tile(features.index, 4),
+            "fold": np.repeat(np.arange(4), len(features)),
+        }
+    )
+    own = folds.loc[table["site_id"]].to_numpy()
+    table["role"] = np.where(own == table["fold"], "test", "train")
+    one, other = fit_applicability(features, folds), fit_applicability(features, table)
+    np.testing.assert_allclose(one.held_out, other.held_out)
+    assert one.threshold == other.threshold
+
+
+def test_folds_that_test_none_of_the_sites_are_refused():
+    features, _ = make(8)
+    table = pd.DataFrame({"site_id": features.index, "fold": 0, "role": "train"})
+    with pytest.raises(InputError, match="none of the folds"):
+        fit_applicability(features, table)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    features, folds = make(9)
+    file = tmp_path_factory.mktemp("saved") / FILE_NAME
+    digest = save_applicability(fit_applicability(features, folds), file)
+    return file.read_bytes(), digest
+
+
+def test_whatever_bit_is_flipped_nothing_but_the_faults_that_are_named_escapes(saved, tmp_path):
+    content, digest = saved
+    file = tmp_path / FILE_NAME
+    random = np.random.default_rng(0)
+    for place in random.integers(0, len(content), 150):
+        broken = bytearray(content)
+        broken[place] ^= 1 << int(random.integers(8))
+        file.write_bytes(broken)
+        with pytest.raises(DetectorError):
+            load_applicability(file, digest=digest)
+        with contextlib.suppress(DetectorError):
+            load_applicability(file)
+
+
+def test_a_file_cut_off_anywhere_is_refused(saved, tmp_path):
+    content, _ = saved
+    file = tmp_path / FILE_NAME
+    for length in range(0, len(content), 97):
+        file.write_bytes(content[:length])
+        with pytest.raises(DetectorError):
+            load_applicability(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scale", np.nan),
+        ("scale", -1.0),
+        ("centre", np.inf),
+        ("training", np.nan),
+        ("mean_distance", np.inf),
+        ("mean_distance", 0.0),
+        ("threshold", np.nan),
+        ("threshold", np.inf),
+        ("held_out", np.inf),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(name, value, saved, tmp_path):
+    file = tmp_path / FILE_NAME
+    file.write_bytes(saved[0])
+    with np.load(file) as read:
+        arrays = {key: read[key].copy() for key in read.files}
+    arrays[name].flat[0] = value
+    np.savez(file, **arrays)
+    with pytest.raises(DetectorError, match=name):
+        load_applicability(file)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '<f8', ", b"{'descr': ((", b"\x00" * 20])
+def test_an_array_whose_header_is_no_header_is_refused(header, saved, tmp_path):
+    file = tmp_path / FILE_NAME
+    file.write_bytes(saved[0])
+    with zipfile.ZipFile(file) as read:
+        parts = {name: read.read(name) for name in read.namelist()}
+    parts["scale.npy"] = parts["scale.npy"][:8] + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(file, "w") as made:
+        for name, part in parts.items():
+            made.writestr(name, part)
+    with pytest.raises(DetectorError):
+        load_applicability(file)

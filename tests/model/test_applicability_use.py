@@ -1,14 +1,18 @@
 """The area of applicability goes with its detector: into predictions and into the report."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 import xarray as xr
 
-from minewatch.model import load_detector, predict, save_detector
-from minewatch.model._applicability import FILE_NAME, load_applicability
+from minewatch.errors import DetectorError
+from minewatch.model import _train, load_detector, predict, save_detector
+from minewatch.model._applicability import FILE_NAME, load_applicability, save_applicability
 from minewatch.model._applicability_patches import describe_patches, weigh_features
-from minewatch.model._blocks import BlockKFold
+from minewatch.model._blocks import BlockKFold, RegionHoldout
 from minewatch.model._predict import describe_run
 from minewatch.model._report_applicability import (
     applicability_section,
@@ -166,3 +170,46 @@ def test_the_figure_rings_as_many_patches_as_lie_beyond(made):
 
 def test_without_an_area_the_section_says_how_to_get_one(made):
     assert "model train" in applicability_section(None, made[2].evaluation).advice
+
+
+def test_under_a_region_held_out_only_what_lies_in_it_is_held_out(made, tmp_path):
+    dataset = made[0]
+    west, south, _, north = dataset.sites.total_bounds
+    half = shapely.box(west - 1, south - 1, dataset.sites.geometry.x.median(), north + 1)
+    splitter = RegionHoldout(half, buffer_m=8_000, block_m=5_000)
+    trained = train_detector(
+        TreeDetector(n_trees=20), dataset, tmp_path / "half", splitter=splitter
+    )
+    area = load_detector(trained.path).area
+    roles = trained.evaluation.folds.set_index("site_id")["role"].loc[list(area.site_ids)]
+    assert set(roles) == {"train", "test", "dead zone"}
+    np.testing.assert_array_equal(np.isfinite(area.held_out), roles == "test")
+    section = applicability_section(area, trained.evaluation)
+    assert f"Of {(roles == 'test').sum()} patches" in section.seen
+    assert section.tables["sites"]["score"].notna().all()
+
+
+def test_an_area_that_is_changed_or_lost_is_not_believed(made, tmp_path):
+    again = save_detector(load_detector(made[2].path), tmp_path / "again")
+    other = load_applicability(again / FILE_NAME)
+    save_applicability(dataclasses.replace(other, threshold=1e6), again / FILE_NAME)
+    with pytest.raises(DetectorError, match="is not the area"):
+        load_detector(again)
+    (again / FILE_NAME).unlink()
+    with pytest.raises(DetectorError, match="of which its card speaks"):
+        load_detector(again)
+
+
+def test_a_detector_whose_area_cannot_be_made_is_not_left_half_saved(made, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ArithmeticError
+
+    monkeypatch.setattr(_train, "fit_area", fail)
+    with pytest.raises(ArithmeticError):
+        train_detector(
+            TreeDetector(n_trees=5),
+            made[0],
+            tmp_path / "half",
+            splitter=BlockKFold(3, block_m=8_000),
+        )
+    assert not (tmp_path / "half").exists()

@@ -12,6 +12,7 @@ from minewatch.model import FusionDetector, load_detector, read_pixels, save_det
 from minewatch.model._card import Card
 from minewatch.model._channel_statistics import channel_statistic_names, channel_statistics
 from minewatch.model._channels import channel_names
+from minewatch.model._ensemble import EnsembleDetector
 from minewatch.model._features import patch_statistics
 from minewatch.model._onnx import RunOptions
 from minewatch.model._stacked import nearness, open_stacked, stack_patches
@@ -213,8 +214,12 @@ def labels_of(dataset):
 
 @pytest.mark.parametrize(
     "detector",
-    [TreeDetector(n_trees=20, random_state=1), TextureDetector(n_textures=12, random_state=1)],
-    ids=["trees", "textures"],
+    [
+        TreeDetector(n_trees=20, random_state=1),
+        TextureDetector(n_textures=12, random_state=1),
+        EnsembleDetector([TreeDetector(n_trees=20), TextureDetector(n_textures=12)]),
+    ],
+    ids=["trees", "textures", "ensemble"],
 )
 def test_a_saved_detector_of_many_channels_gives_the_same_scores(detector, stacked, tmp_path):
     pixels, labels = read_pixels(stacked), labels_of(stacked)

@@ -300,8 +300,8 @@ def test_the_command_writes_the_evaluation_and_prints_it(dataset, tmp_path, caps
         )  # fmt: skip
     assert code == 0
     printed = capsys.readouterr().out
-    assert "trees − null: majority: AUC" in printed
-    assert read_evaluation(out).models[0] == "trees"
+    assert "ensemble − null: majority: AUC" in printed
+    assert read_evaluation(out).models[0] == "ensemble"
     assert (out / "by_source.csv").is_file()
 
 

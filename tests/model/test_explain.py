@@ -127,7 +127,7 @@ def test_a_saved_detector_that_learned_from_these_patches_is_said_to_remember_th
     train_detector(TreeDetector(n_trees=10), dataset, tmp_path / "t", splitter=FOLDS)
     settings = ExplainSettings(n_repeats=1, n_patches=1)
     found = explain(load_detector(tmp_path / "t"), dataset, splitter=FOLDS, settings=settings)
-    assert "learned from these very patches" in found.header["notes"][0]
+    assert "60 of 60 patches are of sites that the saved detector" in found.header["notes"][0]
 
 
 def test_layers_with_a_common_beginning_are_kept_apart():

@@ -80,7 +80,7 @@ def test_the_card_says_what_was_left_out(dataset, tmp_path):
 
 
 def test_sampling_draws_among_training_sites_alone(dataset):
-    sample = read_sample(dataset, None, None, sampling="equal")
+    sample = read_sample(dataset, None, None, splitter=FOLDS, sampling="equal")
     for split in plan_splits(sample, FOLDS, 0)[0]:
         learned = sample.learned(split.train)
         assert set(learned) <= set(split.train)

@@ -1,6 +1,7 @@
 """Every choice of the command line, and all that a report is made of, from one place."""
 
 import importlib.util
+import inspect
 import json
 
 import geopandas as gpd
@@ -10,19 +11,29 @@ import pytest
 import shapely
 
 from minewatch import toy
+from minewatch.cli import _model_train
 from minewatch.cli._app import run
-from minewatch.cli._model_options import ClassWeightName, SamplingName, SplitterName
+from minewatch.cli._model_options import (
+    DEFAULT_DETECTOR,
+    ClassWeightName,
+    SamplingName,
+    SplitterName,
+)
 from minewatch.errors import AlreadyThereError, InputError, SettingsError
 from minewatch.model import load_detector, read_evaluation
 from minewatch.model._ablations import AblationSettings
 from minewatch.model._beside import BesideSettings
+from minewatch.model._ensemble import EnsembleDetector
 from minewatch.model._evaluation import EvaluationSettings
 from minewatch.model._explain import ExplainSettings
 from minewatch.model._folds import FoldSettings, compared_splitters, make_splitter
 from minewatch.model._kinds import DETECTOR_KINDS, make_detector
 from minewatch.model._report_make import ReportSettings, report_detector
+from minewatch.model._textures import TextureDetector
 from minewatch.model._train import TrainSettings
+from minewatch.model._trees import TreeDetector
 from minewatch.patches import PatchDataset, write_patches
+from minewatch.study._model_section import ModelSection
 
 HERE = ["--folds", "2", "--block-m", "8000"]
 FOLDS = FoldSettings(n_splits=2, block_m=8_000)
@@ -123,6 +134,17 @@ def test_options_offer_what_settings_take():
         assert EvaluationSettings(sampling=sampling.value).sampling == sampling.value
     weights = [make_detector("trees", class_weight=one.value).balanced for one in ClassWeightName]
     assert weights == [True, False]
+
+
+def test_commands_and_studies_train_the_same_detector_if_none_is_named():
+    named = {
+        str(inspect.signature(command).parameters["detector"].default)
+        for command in (_model_train.train, _model_train.explain, _model_train.report)
+    }
+    assert named == {DEFAULT_DETECTOR, ModelSection().detector}
+    made = make_detector(DEFAULT_DETECTOR)
+    assert isinstance(made, EnsembleDetector)
+    assert [type(one) for one in made.members] == [TreeDetector, TextureDetector]
 
 
 def test_settings_make_the_folds_they_name(dataset):

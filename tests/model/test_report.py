@@ -1,5 +1,6 @@
 """What a model report holds, and what training and the command line leave behind."""
 
+import dataclasses
 import json
 import re
 
@@ -10,7 +11,7 @@ import xarray as xr
 
 from minewatch.cli._app import run
 from minewatch.errors import AlreadyThereError, InputError
-from minewatch.model import load_detector
+from minewatch.model import _train, load_detector
 from minewatch.model._applicability import load_applicability
 from minewatch.model._blocks import BlockKFold
 from minewatch.model._detector import read_pixels
@@ -165,12 +166,12 @@ def test_precision_where_mining_is_rare_is_less_than_in_the_sample(dataset):
 
 
 def test_train_writes_a_detector_that_the_next_command_reads(dataset, tmp_path, capsys):
-    out = tmp_path / "trees"
+    out = tmp_path / "detector"
     common = ["--folds", "3", "--block-m", "8000", "--json"]
-    code = run(["model", "train", str(dataset.path), "--out", str(out), *common])
+    code = run(["model", "train", str(dataset.path), "--trees", "20", "--out", str(out), *common])
     assert code == 0
     card = json.loads(capsys.readouterr().out)["card"]
-    assert card["name"] == "trees"
+    assert card["name"] == "ensemble"
     assert load_detector(out).card.digest == card["digest"]
     explained = tmp_path / "explained"
     code = run(
@@ -188,3 +189,35 @@ def test_explaining_into_a_folder_of_others_is_refused(dataset, tmp_path):
     code = run(["model", "explain", str(dataset.path), "--out", str(tmp_path), "--overwrite"])
     assert code == 6
     assert (tmp_path / "mine.txt").read_text() == "kept"
+
+
+def test_what_is_read_off_the_held_out_curve_says_so_with_its_level(trained):
+    card = load_detector(trained.path).card
+    metrics = {metric.name: metric for metric in card.metrics}
+    at = "read off their ROC curve at a specificity of 0.98"
+    assert metrics["sensitivity_at_specificity"].on.endswith(at)
+    assert "threshold f1" in metrics["f1"].on
+    assert {metric.confidence for metric in card.metrics if metric.low is not None} == {0.95}
+
+
+def test_level_and_confidence_of_a_report_are_those_of_its_settings(trained):
+    settings = trained.evaluation.settings.model_copy(
+        update={"specificity": 0.9, "confidence": 0.8}
+    )
+    header = {**trained.evaluation.header, "settings": settings.model_dump(mode="json")}
+    section = headline_section(dataclasses.replace(trained.evaluation, header=header))
+    assert "specificity of 0.9, read off the ROC curve of these held-out patches" in section.seen
+    assert "intervals of 80 %" in section.seen
+    assert not any("98" in column for column in section.tables["headline"].columns)
+
+
+def test_a_card_counts_what_was_not_decided(trained):
+    metrics = trained.evaluation.metrics.copy()
+    metrics.loc[metrics["threshold"] == "f1", "n_sites"] -= 7
+    facts = _train._Facts(
+        dataclasses.replace(trained.evaluation, metrics=metrics),
+        trained.evaluation.models[0], None, None, 60, _train.DEFAULT_TRAINING,
+    )  # fmt: skip
+    found = {one.name: one for one in facts._metrics(facts.model, ("f1", "roc_auc"))}
+    assert found["f1"].on.endswith("; 7 patches were not decided")
+    assert "not decided" not in found["roc_auc"].on

@@ -211,6 +211,24 @@ def test_the_report_shows_the_context_and_goes_back_to_none(study: Path) -> None
     [
         ('"building"', '"bilding"', r"context.layers names bilding; there are highway, "),
         ("[500, 2000]", "[]", r"context.radii_m is \[\]: tuple should have at least 1"),
+        (
+            "[500, 2000]",
+            "[500, 500]",
+            r"context.radii_m is \[500, 500\]; expected each",
+        ),
+        (
+            '"building"',
+            '{ name = "fence", key = "barrier", vlues = ["fence"] }',
+            r":\n  context.layers.2.vlues is not a setting; did you mean context.layers.2.val",
+        ),
+        (
+            '"building"',
+            '{ name = "fence", key = "barrier", qqqq = 1 }',
+            r"2.qqqq is not a setting; \[context.layers.2\] takes name, key, values, kinds, why",
+        ),
+        ('"building"', '{ key = "barrier" }', r":\n  context.layers.2.name is missing$"),
+        ('"building"', "7", r":\n  context.layers.2 is 7: [^{}]*$"),
+        ('"building"', '"highway"', r"several layers are called highway"),
         ("radii_m", "radius_m", r"context.radius_m is not a setting; did you mean context.radii_m"),
         ("[500, 2000]", '[500]\ndate = "2023-12-31T00:00:00Z"', r"only a server can be asked"),
     ],
@@ -225,6 +243,44 @@ def test_a_map_that_is_not_there_is_named_with_its_setting(study: Path) -> None:
     (study / "valley.osm.pbf").unlink()
     with pytest.raises(NotThereError, match=r"valley.osm.pbf does not exist; context.source in"):
         run_study(study, only=["context"])
+
+
+def test_the_layers_that_changed_are_named(study: Path) -> None:
+    run_study(study, only=STAGES)
+    own = '{ name = "fence", key = "barrier", values = ["fence"], kinds = ["line"] }'
+    change(study, '"building"', own)
+    reason = "setting layers changed: new fence; no longer building"
+    assert last(run_study(study, only=STAGES)) == ("ran", reason)
+    change(study, 'kinds = ["line"]', 'kinds = ["area"]')
+    changed = run_study(study, only=STAGES, dry_run=True)
+    assert last(changed) == ("would run", "setting layers changed: defined otherwise fence")
+    change(
+        study,
+        f'"highway", "waterway", {own.replace("line", "area")}',
+        f'"waterway", "highway", {own}',
+    )
+    changed = run_study(study, only=STAGES, dry_run=True)
+    assert last(changed) == ("would run", "setting layers changed: another order")
+
+
+def test_settings_of_imagery_that_nothing_looks_at_are_said(study: Path) -> None:
+    assert "imagery" not in run_study(study, only=["sites", "patches"])[-1].summary
+    with (study / "study.toml").open("a") as file:
+        file.write('[imagery]\nstart = "2023-01-01"\nend = "2023-12-31"\n')
+    made = run_study(study, only=["sites", "patches"], force=True)[-1]
+    assert "[imagery] is not looked at, for patches of kind 'arrays'" in made.summary
+    assert "start_column and end_column" in made.summary
+
+
+def test_settings_that_cannot_be_used_replace_nothing(study: Path) -> None:
+    run_study(study, only=STAGES)
+    features = study / "context" / "features.parquet"
+    before = features.read_bytes(), features.stat().st_mtime_ns
+    change(study, "[500, 2000]", "[5000, 5000]")
+    with pytest.raises(SettingsError, match=r"radii_m is \[5000, 5000\]; expected each"):
+        run_study(study, only=["context"])
+    assert (features.read_bytes(), features.stat().st_mtime_ns) == before
+    assert "highway_2000m_count" in open_context(study / "context").table
 
 
 def test_layers_of_ones_own_stand_beside_those_that_are_known(study: Path) -> None:

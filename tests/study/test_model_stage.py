@@ -62,19 +62,19 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_detectors_with_and_without_context_are_saved_and_score_patches(study):
     dataset = PatchDataset.open(study / "patches")
-    plain = load_detector(study / "models" / "trees")
+    plain = load_detector(study / "models" / "ensemble")
     assert plain.card.context_columns == ()
     scores = plain.predict_proba(read_pixels(dataset))[:, 1]
     assert scores.shape == (30,)
     assert ((scores >= 0.0) & (scores <= 1.0)).all()
-    wider = load_detector(study / "models" / "trees-context")
+    wider = load_detector(study / "models" / "ensemble-context")
     assert "highway_nearest_m" in wider.card.context_columns
     assert not any(name.startswith("target") for name in wider.card.context_columns)
     assert not {"longitude", "latitude"} & set(wider.card.context_columns)
 
 
-def test_trees_see_context_as_channels_where_that_is_asked_for(study):
-    drawn = load_detector(study / "models" / "trees-channels").card
+def test_a_detector_sees_context_as_channels_where_that_is_asked_for(study):
+    drawn = load_detector(study / "models" / "ensemble-channels").card
     assert drawn.bands == ("B04", "B03", "B02", "osm:highway", "osm:waterway")
     assert drawn.context_columns == ()
     assert "roc_auc" in {metric.name for metric in drawn.metrics}
@@ -83,7 +83,7 @@ def test_trees_see_context_as_channels_where_that_is_asked_for(study):
 def test_null_models_stand_beside_the_detector(study):
     evaluation = read_evaluation(study / "models" / "evaluation")
     models = set(evaluation.metrics["model"])
-    assert {"trees-context", "null: majority", "null: coordinates", "null: context"} <= models
+    assert {"ensemble-context", "null: majority", "null: coordinates", "null: context"} <= models
 
 
 def test_the_report_says_on_what_folds_it_rests(study):
@@ -101,8 +101,8 @@ def test_nothing_is_trained_twice_and_a_change_of_trees_trains_anew(study):
     assert results["model"].action == "ran"
     assert "n_trees changed from 20 to 21" in results["model"].reason
     assert results["context"].action == "skipped"
-    made = json.loads((study / "models" / "trees" / "card.json").read_text())
-    assert made["name"] == "trees"
+    made = json.loads((study / "models" / "ensemble" / "card.json").read_text())
+    assert made["name"] == "ensemble"
 
 
 def test_without_the_section_there_is_no_such_stage(tmp_path):

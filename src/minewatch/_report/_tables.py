@@ -25,7 +25,7 @@ _TITLES: Final = {
     "roc_auc_change": "change of AUC",
     "roc_auc_without": "AUC when shuffled",
     "average_precision_change": "change of average precision",
-    "sensitivity_at_98_specificity": "sensitivity at a given specificity",
+    "sensitivity_at_specificity": "sensitivity at a given specificity",
     "ks": "KS",
     "jeffries_matusita": "JM",
     "mutual_information_bits": "MI, bits",

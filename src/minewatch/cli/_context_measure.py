@@ -94,7 +94,9 @@ def measure(
     _common.print_result(
         summary,
         as_json=json_,
-        describe=lambda: _describe(summary, context, is_cut=geoboxes is None),
+        describe=lambda: _describe(
+            summary, context, is_cut=geoboxes is None, is_named=features is not None
+        ),
     )
 
 
@@ -121,7 +123,9 @@ def _places(
     return patches.sites, {str(key): patches.geobox(str(key)) for key in placed}
 
 
-def _describe(summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool) -> str:
+def _describe(
+    summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool, is_named: bool
+) -> str:
     """Write the summary for a person: a table of shares, then what to be careful about."""
     radii = list(summary["nothing_mapped"])
     head = ["", "in patch", *(f"≤ {_metres(radius)}" for radius in radii), "nearest"]
@@ -142,10 +146,12 @@ def _describe(summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool)
         ).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, "", *_notes(summary, context, is_cut=is_cut)])
+    return "\n".join([*lines, "", *_notes(summary, context, is_cut=is_cut, is_named=is_named)])
 
 
-def _notes(summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool) -> list[str]:
+def _notes(
+    summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool, is_named: bool
+) -> list[str]:
     placed = summary["sites"] - summary["unplaced"]
     nothing = ", ".join(
         f"{n:,} within {_metres(radius)}" for radius, n in summary["nothing_mapped"].items()
@@ -168,10 +174,35 @@ def _notes(summary: "Mapping[str, Any]", context: "Context", *, is_cut: bool) ->
         "By hand: what people draw, so neither waters nor boundaries",
         f"Nothing is drawn by hand around: {nothing}",
         edge,
+        *_outside(summary["outside"]),
+        *_dropped(context, is_named=is_named),
         *_drawn(context, placed=placed, is_cut=is_cut),
         f"Map data of {credit}",
         f"Saved: {context.path}",
     ]
+
+
+def _outside(n_outside: int | None) -> list[str]:
+    """Say of how many sites nothing is known, for the map does not reach them."""
+    if not n_outside:
+        return []
+    sites = "1 site lies" if n_outside == 1 else f"{n_outside:,} sites lie"
+    of_them = "it" if n_outside == 1 else "them"
+    return [
+        f"{sites} outside of the map: nothing is known of {of_them}",
+        f"The shares count {of_them} as having nothing around",
+    ]
+
+
+def _dropped(context: "Context", *, is_named: bool) -> list[str]:
+    """Say what of a named file could not be taken as it is; of what is fetched, the fetch says."""
+    rows = context.features.dropped
+    if not is_named or rows.empty:
+        return []
+    repaired = int(rows["repaired"].sum())
+    reasons = rows["reason"].value_counts().head(3)
+    such = "; ".join(f"{reason} ({n:,})" for reason, n in reasons.items())
+    return [f"Features dropped: {len(rows) - repaired:,}; repaired: {repaired:,}: {such}"]
 
 
 def _drawn(context: "Context", *, placed: int, is_cut: bool) -> list[str]:

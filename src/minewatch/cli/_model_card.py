@@ -1,9 +1,10 @@
 """A detector's card in words."""
 
+import re
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from minewatch.cli import _common
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from minewatch.model._card import Metric
 
 _WIDTH: Final = 96
+_AT: Final = re.compile(", (?=threshold |read off )")
+"""What parts a sample from how a figure was read off it."""
+_About: TypeAlias = tuple[str, str, float | None]
+"""Sample, folds, and the share of intervals that should hold the truth."""
 
 
 def print_card(card: "Card", folder: Path, *, as_json: bool) -> None:
@@ -79,29 +84,39 @@ def _describe_thresholds(card: "Card") -> list[str]:
 def _describe_figures(card: "Card") -> list[str]:
     """Give the figures and those of the null models, what they rest on said once."""
     lines: list[str] = []
-    told: tuple[str, str] | None = None
+    told: _About | None = None
     for about, items in _group(card.metrics).items():
         told = told or about
-        lines += _list("measured", f"on {about[0]}; folds: {about[1]}", items)
-    nulls: dict[tuple[str, str], list[str]] = {}
+        lines += _list("measured", _about_words(about), items)
+    nulls: dict[_About, list[str]] = {}
     for name, metrics in card.null_models.items():
         for about, items in _group(metrics).items():
             nulls.setdefault(about, []).append(f"{name}: {', '.join(items)}")
     for about, items in nulls.items():
-        title = "on the same" if about == told else f"on {about[0]}; folds: {about[1]}"
+        title = "on the same" if about == told else _about_words(about)
         lines += _list("null models", title, items)
     return lines
 
 
-def _group(metrics: "Iterable[Metric]") -> dict[tuple[str, str], list[str]]:
-    """Group figures by what they were measured on, and by folds."""
-    groups: dict[tuple[str, str], list[str]] = {}
+def _about_words(about: _About) -> str:
+    on, splitter, confidence = about
+    intervals = "" if confidence is None else f"; in brackets intervals of {100 * confidence:g} %"
+    return f"on {on}; folds: {splitter}{intervals}"
+
+
+def _group(metrics: "Iterable[Metric]") -> dict[_About, list[str]]:
+    """Group figures by what they were measured on, by folds and by how sure intervals are."""
+    metrics = list(metrics)
+    confidences = {metric.confidence for metric in metrics} - {None}
+    groups: dict[_About, list[str]] = {}
     for metric in metrics:
-        on, _, threshold = metric.on.partition(", threshold ")
+        on, *at = _AT.split(metric.on, maxsplit=1)
         interval = "" if metric.low is None else f" ({metric.low:.3g}–{metric.high:.3g})"
         words = f"{metric.name.replace('_', ' ')} {metric.value:.3g}{interval}"
-        words += f", threshold {threshold}" if threshold else ""
-        groups.setdefault((on, metric.splitter), []).append(words)
+        words += f", {at[0]}" if at else ""
+        # A figure without an interval stands with those that have one.
+        confidence = metric.confidence if len(confidences) != 1 else next(iter(confidences))
+        groups.setdefault((on, metric.splitter, confidence), []).append(words)
     return groups
 
 

@@ -75,7 +75,7 @@ def evaluate(
     learners = (class_weight, trees, epochs, vectors, seed)
     detectors = {
         options.detector_name(one): options.make_detector(one, *learners, context=table)
-        for one in detector or ["trees"]
+        for one in detector or [options.DEFAULT_DETECTOR]
     }
     run = _Run(patches, detectors, held_out, table)
     found, more = run.evaluate(settings, asked, seed, folder, overwrite=overwrite)

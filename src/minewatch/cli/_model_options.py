@@ -57,7 +57,9 @@ class MeasureName(StrEnum):
     both = "both"
 
 
-_NAMES = "trees, textures, ensemble (both), cnn, fusion, embeddings"
+DEFAULT_DETECTOR = "ensemble"
+"""What is trained and evaluated if nothing is said: best or equal to the best on real patches."""
+_NAMES = "ensemble (trees and textures), trees, textures, cnn, fusion, embeddings"
 _HELD_OUT = "How sites are held out"
 _LEARNED = "How it learns"
 
@@ -73,7 +75,7 @@ Detectors: TypeAlias = Annotated[
         "--detector",
         metavar="NAME|DIR",
         help=f"{_NAMES}, or the folder of a saved detector; may be given several times. The null "
-        "models always stand beside. Default: trees.",
+        f"models always stand beside. Default: {DEFAULT_DETECTOR}.",
     ),
 ]
 DetectorName: TypeAlias = Annotated[

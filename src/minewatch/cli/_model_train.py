@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def train(
     *,
     dataset: options.Dataset = None,
-    detector: options.DetectorName = "trees",
+    detector: options.DetectorName = options.DEFAULT_DETECTOR,
     splitter: options.Kind = options.SplitterName.blocks,
     folds: options.Folds = 5,
     block_m: options.BlockM = 50_000.0,
@@ -83,7 +83,7 @@ def train(
 def explain(
     *,
     dataset: options.Dataset = None,
-    detector: options.DetectorOrSaved = "trees",
+    detector: options.DetectorOrSaved = options.DEFAULT_DETECTOR,
     splitter: options.Kind = options.SplitterName.blocks,
     folds: options.Folds = 5,
     block_m: options.BlockM = 50_000.0,
@@ -156,7 +156,7 @@ def _print_explanation(found: "Explanation", page: Path, *, as_json: bool) -> No
 def report(
     *,
     dataset: options.Dataset = None,
-    detector: options.DetectorName = "trees",
+    detector: options.DetectorName = options.DEFAULT_DETECTOR,
     splitter: options.Kind = options.SplitterName.blocks,
     folds: options.Folds = 5,
     block_m: options.BlockM = 50_000.0,

@@ -39,6 +39,11 @@ _Date = Annotated[
     ),
 ]
 
+_MEASURES_OUTDATED = (
+    "What was measured in this folder was of other features, and counts no more; measure it again "
+    "(minewatch context measure)"
+)
+
 app.command()(_context_measure.measure)
 
 
@@ -92,6 +97,7 @@ def fetch(
     from minewatch.context import fetch_features
 
     source = _source(extract=extract, region=region, overpass=overpass, url=url, date=date)
+    was_measured = (out / "context.json").is_file()
     with _common.progress_bars() as progress:
         file = fetch_features(
             _area(area=area, bbox=bbox, sites=sites, radius_m=radius_m),
@@ -103,7 +109,8 @@ def fetch(
             progress=progress,
         )
     record = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    result = {"file": str(file), **record}
+    removed = was_measured and not (out / "context.json").is_file()
+    result = {"file": str(file), **record, **({"measures_outdated": True} if removed else {})}
     _common.print_result(result, as_json=json_, describe=lambda: _describe(result))
 
 
@@ -168,6 +175,7 @@ def _describe(result: dict[str, Any]) -> str:
         "",
         f"{info['counts']['features']:,} features from {_from(info['source'], result['traffic'])}",
         *_notes(result),
+        *([_MEASURES_OUTDATED] if "measures_outdated" in result else []),
         f"Map data of {info['osm_timestamp'] or 'unknown date'}, {info['attribution']}",
         f"Saved: {result['file']}",
     ]
@@ -188,6 +196,7 @@ def _notes(result: dict[str, Any]) -> list[str]:
     import shapely
 
     from minewatch.context._area import crosses_180
+    from minewatch.context._covered import write_share
 
     target = result["names_the_target"]
     notes = []
@@ -201,7 +210,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
             "lies beside it"
         )
     elif share < 1.0:
-        notes.append(f"The file holds {share:.1%} of the area; beyond it nothing is known")
+        held = write_share(share, 1)
+        notes.append(f"The file holds {held} of the area; beyond it nothing is known")
     source = result["info"]["source"]
     if border := source.get("border"):
         notes.append(f"Where the file ends is told by {border['name']}")

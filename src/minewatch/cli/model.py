@@ -236,8 +236,10 @@ def _describe_scores(result: dict[str, Any]) -> str:
         clipped = f"the patches were clipped at DN {result['saturation_dn']:,} by their source, and"
         lines.append(f"mind: {clipped} bright ground looks darker to the detector than it is")
     if result["learned_from_these"]:
+        n = result["learned_from_these"]
         lines.append(
-            "mind: it learned from these very patches; their scores do not say how good it is"
+            f"mind: it learned from {n:,} of these sites, or from sites of the same ids; their "
+            "scores do not say how good it is"
         )
     lines += [f"no score for {n:,}: {reason}" for reason, n in result["not_scored"].items()]
     lines += _describe_area(result)

@@ -12,7 +12,6 @@ from minewatch._lazy import import_name
 if TYPE_CHECKING:
     from minewatch.context._area import site_neighbourhoods as site_neighbourhoods
     from minewatch.context._channels import draw_channels
-    from minewatch.context._channels import stack_channels as stack_channels
     from minewatch.context._columns import target_columns as target_columns
     from minewatch.context._extract import extract_features
     from minewatch.context._features import Features, read_features
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from minewatch.context._layers import Layer
     from minewatch.context._measure import measure_context
     from minewatch.context._overpass import OverpassSource as OverpassSource
+    from minewatch.context._stack import stack_channels as stack_channels
 
 __all__ = [
     "Context",
@@ -52,7 +52,7 @@ _MODULES = {
     "open_context": "_folder",
     "read_features": "_features",
     "site_neighbourhoods": "_area",
-    "stack_channels": "_channels",
+    "stack_channels": "_stack",
     "target_columns": "_columns",
     "write_context": "_folder",
     "write_features": "_features",

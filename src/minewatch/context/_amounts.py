@@ -8,7 +8,7 @@ import numpy as np
 from minewatch.context._circle import Segments, area_within
 from minewatch.context._near import Candidates
 from minewatch.context._pairs import Pairs, RankArray, rank_of, seen_from
-from minewatch.context._plane import Places, Plane
+from minewatch.context._plane import Places, View
 from minewatch.context._runs import spans
 from minewatch.types import FloatArray, IntArray
 
@@ -16,7 +16,7 @@ _LEAST_AREA_M2: Final = 1e-3
 """What sums of sectors of 10 km may leave of nothing, and more."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sums:
     """Sums by place, layer and radius; written as they come.
 
@@ -71,9 +71,7 @@ def add_areas(
     pairs: Pairs,
     low: RankArray,
     high: RankArray,
-    places: Places,
-    plane: Plane,
-    radii_m: FloatArray,
+    view: View,
 ) -> None:
     """Add the ground of areas within radii, square metres.
 
@@ -85,7 +83,10 @@ def add_areas(
         Places and bodies of borders.
     low, high
         Between which radii, by rank, each body lies.
+    view
+        What the pairs are of.
     """
+    places, plane, radii_m = view.places, view.plane, view.radii_m
     ground = plane.ground[pairs.entry]
     rows = np.flatnonzero((ground != 0.0) & (low < len(radii_m)))
     entry, pieces = pairs.entry[rows], plane.pieces

@@ -19,6 +19,7 @@ from minewatch.context._circle import Segments, distance, length_within
 from minewatch.context._in_patch import present
 from minewatch.context._near import Candidates
 from minewatch.context._pairs import (
+    ROOM_M,
     Pairs,
     RankArray,
     circle_distances,
@@ -26,7 +27,7 @@ from minewatch.context._pairs import (
     rank_of,
     seen_from,
 )
-from minewatch.context._plane import Places, Plane
+from minewatch.context._plane import Places, Plane, View
 from minewatch.context._runs import spans
 from minewatch.types import BoolArray, FloatArray, IntArray
 
@@ -83,27 +84,28 @@ def look_around(
     reach_m = np.maximum(radii_m[-1], ordered.corner_m)
     for found in plane.borders.near.search(ordered.x, ordered.y, reach_m * ordered.scale):
         own = ordered.take(found.places)
-        yield order[found.places], _look(own, found, plane, radii_m)
+        yield order[found.places], _look(View(own, plane, radii_m), found)
 
 
-def _look(places: Places, found: Candidates, plane: Plane, radii_m: FloatArray) -> Around:
+def _look(view: View, found: Candidates) -> Around:
+    places, plane, radii_m = view.places, view.plane, view.radii_m
     reach_m = np.maximum(radii_m[-1], places.corner_m)
     pairs = Pairs.of(places, found, plane.borders, plane.layers.n_layers, reach_m)
     held = _held(pairs, places, plane)
     sums = Sums.empty(len(places), plane.layers.n_layers, len(radii_m))
     low, high = rank_of(pairs.least, radii_m), rank_of(pairs.most, radii_m)
     bound = pairs.nearest(sums.n_keys)
-    near = pairs.least <= bound[pairs.key]
+    near = pairs.least <= bound[pairs.key] + ROOM_M
     rows = np.flatnonzero((low != high) | near)
     whole = np.flatnonzero(low == high)
     whole = whole[~near[whole]]
-    reach = _reach(pairs, rows, near[rows], places, plane, radii_m, sums)
+    reach = _reach(pairs, rows, near[rows], view, sums)
     rank = high.copy()
     rank[rows] = rank_of(reach, radii_m)
     length = plane.borders.bodies.amount[pairs.entry[whole]] / places.scale[pairs.place[whole]]
     sums.add(pairs.key[whole], high[whole], length)
     areas = Sums.empty(len(places), plane.layers.n_layers, len(radii_m))
-    add_areas(areas, pairs, low, high, places, plane, radii_m)
+    add_areas(areas, pairs, low, high, view)
     close = np.flatnonzero(near[rows] & (reach <= radii_m[-1]))
     nearest, feature = _nearest(pairs, rows[close], reach[close], held, plane, sums.n_keys)
     count, drawn = _counts(pairs, rank, held, plane, sums)
@@ -131,7 +133,7 @@ def _held(pairs: Pairs, places: Places, plane: Plane) -> _Held:
     own, position = np.unique(feature, return_inverse=True)
     points = shapely.points(places.x[place], places.y[place])
     holds = shapely.intersects(plane.shapes(own)[position], points)
-    large_place, large = plane.large_containing(places)
+    large_place, large = plane.large.containing(places)
     return _Held(
         np.concatenate([place[holds], large_place]), np.concatenate([feature[holds], large])
     )
@@ -141,9 +143,7 @@ def _reach(
     pairs: Pairs,
     rows: IntArray,
     near: BoolArray,
-    places: Places,
-    plane: Plane,
-    radii_m: FloatArray,
+    view: View,
     sums: Sums,
 ) -> FloatArray:
     """Look at bodies piece by piece: how far they are, and how much of them lies within radii.
@@ -153,6 +153,7 @@ def _reach(
     Metres to each: exact where it may be the nearest or lies on a radius, else no less than that
     and not across a radius.
     """
+    places, plane, radii_m = view.places, view.plane, view.radii_m
     bodies, pieces = plane.borders.bodies, plane.pieces
     entry = pairs.entry[rows]
     counts = bodies.count[entry]
@@ -166,7 +167,7 @@ def _reach(
     starts = np.cumsum(counts) - counts
     # What is within a radius by another of its pieces is within, wherever this one ends.
     sure = np.minimum.reduceat(high, starts)[owner] if len(rows) else high
-    asked = (low < sure) | (near[owner] & (least <= bound[key]))
+    asked = (low < sure) | (near[owner] & (least <= bound[key] + ROOM_M))
     parted = (low != high) & (length > 0.0)
     close = np.flatnonzero(asked | parted)
     sides = pieces.count[piece[close]]

@@ -71,7 +71,8 @@ def parse_border(text: str) -> BaseGeometry:
     Raises
     ------
     ValueError
-        If a ring is cut off, has fewer than three corners, or nothing is enclosed.
+        If a ring is cut off or has fewer than three corners, a corner is not finite, the closing
+        ``END`` is missing, or nothing is enclosed.
 
     Examples
     --------
@@ -97,9 +98,9 @@ def ground_of(shape: BaseGeometry) -> BaseGeometry:
 
 def _rings(text: str) -> Iterator[tuple[bool, FloatArray]]:
     """Give the corners of every ring, and whether it is a hole."""
-    lines = [line.strip() for line in text.splitlines()[1:]]
+    lines = [line.strip() for line in text.splitlines()[1:] if line.strip()]
     start = 0
-    while start < len(lines) and lines[start] not in ("", _END):
+    while start < len(lines) and lines[start] != _END:
         try:
             end = lines.index(_END, start)
         except ValueError:
@@ -107,5 +108,9 @@ def _rings(text: str) -> Iterator[tuple[bool, FloatArray]]:
         corners = np.array([line.split() for line in lines[start + 1 : end]], dtype=np.float64)
         if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
             raise ValueError(f"the ring {lines[start]!r} is none")
+        if not np.isfinite(corners).all():
+            raise ValueError(f"the ring {lines[start]!r} has a corner that is not finite")
         yield lines[start].startswith("!"), corners
         start = end + 1
+    if start == len(lines):
+        raise ValueError("the END that closes it is missing: it is cut off")

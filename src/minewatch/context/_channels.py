@@ -34,7 +34,7 @@ from minewatch.context._ground import (
 from minewatch.context._layers import TARGET, Layer
 from minewatch.context._mosaic import Drawing, transforms
 from minewatch.context._outline import diagonal_m
-from minewatch.context._pieces import Borders
+from minewatch.context._pieces import Borders, sound
 from minewatch.context._plane import Membership, Places
 from minewatch.context._runs import Runs
 from minewatch.context._tracks import Tracks
@@ -143,59 +143,6 @@ def draw_channels(
     return _dataset(list(geoboxes), names, presence, distance)
 
 
-def stack_channels(pixels: xr.DataArray, channels: xr.DataArray | xr.Dataset) -> xr.DataArray:
-    """Stack channels of context upon the bands of imagery: 12 bands and 5 layers make 17.
-
-    Parameters
-    ----------
-    pixels
-        Reflectance as `PatchDataset.pixels` gives it, dims (site, band, y, x).
-    channels
-        ``presence`` or ``distance_m`` of `draw_channels`, dims (site, layer, y, x); of a dataset,
-        its presence.
-
-    Returns
-    -------
-    DataArray of float32
-        Dims (site, band, y, x), sites in the order of `pixels`; the layers follow the bands under
-        their own names.
-
-    Raises
-    ------
-    InputError
-        If a site has no channels, or the shapes of patches differ.
-
-    Examples
-    --------
-    >>> pixels = xr.DataArray(
-    ...     np.zeros((2, 3, 4, 4), "f4"), dims=("site", "band", "y", "x"),
-    ...     coords={"site": ["a", "b"], "band": ["B04", "B03", "B02"]},
-    ... )
-    >>> roads = xr.DataArray(
-    ...     np.stack([np.ones((1, 4, 4), "u1"), np.zeros((1, 4, 4), "u1")]),
-    ...     dims=("site", "layer", "y", "x"), coords={"site": ["b", "a"], "layer": ["highway"]},
-    ... )
-    >>> both = stack_channels(pixels, roads)
-    >>> both["band"].values.tolist(), both.sel(site="b", band="highway").mean().item()
-    (['B04', 'B03', 'B02', 'highway'], 1.0)
-    """
-    drawn = channels[PRESENCE] if isinstance(channels, xr.Dataset) else channels
-    missing = sorted(set(map(str, pixels["site"].values)) - set(map(str, drawn["site"].values)))
-    if missing:
-        raise InputError(
-            f"{', '.join(missing[:5])} have no channels; draw them for every site that is stacked"
-        )
-    if pixels.shape[2:] != drawn.shape[2:]:
-        raise InputError(
-            f"patches have {pixels.shape[2:]} pixels and their channels {drawn.shape[2:]}; draw "
-            "them on the patches' own geoboxes"
-        )
-    own = drawn.sel(site=pixels["site"].values).astype(np.float32).rename({"layer": "band"})
-    parts = [part.drop_vars(set(part.coords) - {"site", "band"}) for part in (pixels, own)]
-    stacked: xr.DataArray = xr.concat(parts, dim="band", join="exact", combine_attrs="drop")
-    return stacked.astype(np.float32)
-
-
 @dataclass(frozen=True)
 class _Lot:
     """Patches of one CRS, whose middles lie in one UTM zone."""
@@ -278,6 +225,7 @@ class _Canvas:
     def _within(self, member: BoolArray) -> BoolArray:
         """Say which pixels' centres lie within an area, dims (patch, y, x)."""
         areas = (member[self.drawn] & self.is_area)[self.drawing.feature]
+        areas &= shapely.get_dimensions(self.drawing.geometry) == 2
         return np.asarray(self.drawing.burn(areas, self.n_patches, all_touched=False) == 1)
 
     def _fields(self, member: BoolArray, max_distance_m: float, dtype: DTypeLike) -> AnyArray:
@@ -294,7 +242,7 @@ def _drawing(
     """Bring features to the pixels of patches: lines side by side where all touched is marked."""
     crs = str(grids[0].crs)
     if not all_touched:
-        return Drawing.of(grids, to_crs(degrees, crs)), None
+        return Drawing.of(grids, _sound_areas(to_crs(degrees, crs), flat=False)), None
     is_line = shapely.get_dimensions(degrees) == 1
     lines, others = degrees.copy(), degrees.copy()
     lines[~is_line], others[is_line] = None, None
@@ -302,9 +250,22 @@ def _drawing(
     runs = Runs.of(lines).moved(partial(to_metres, crs))
     tracks = Tracks.of(runs, transforms(grids, inverse=True), shape)
     rest = tracks.doubtful
-    drawing = Drawing.of(grids, to_crs(others, crs))
+    drawing = Drawing.of(grids, _sound_areas(to_crs(others, crs), flat=True))
     sides = (tracks.patch[rest], tracks.feature[rest], tracks.ends[:, rest])
     return drawing.with_sides(*sides), tracks
+
+
+def _sound_areas(geometry: AnyArray, *, flat: bool) -> AnyArray:
+    """Mend areas as what is measured of them is: what crosses itself would be cut inside out.
+
+    What has no ground at all becomes its border where `flat`, and is left out elsewhere.
+    """
+    areas = np.flatnonzero(shapely.get_dimensions(geometry) == 2)
+    mended = sound(geometry[areas])
+    empty = shapely.is_empty(mended)
+    mended[empty] = shapely.boundary(geometry[areas[empty]]) if flat else None
+    geometry[areas] = mended
+    return geometry
 
 
 def _check_grids(geoboxes: Mapping[str, GeoBox]) -> list[GeoBox]:

@@ -89,7 +89,7 @@ def check_features(
     Raises
     ------
     InputError
-        If the table lacks a column, or is not in longitude and latitude.
+        If the table lacks a column or is not in longitude and latitude, or a corner is not finite.
     """
     table = features.table if isinstance(features, Features) else features
     missing = [name for name in (TARGET, "kind") if name not in table.columns]
@@ -98,7 +98,19 @@ def check_features(
             f"the features have the CRS {table.crs} and lack {', '.join(missing) or 'no column'}; "
             "expected a table as read_features gives it, EPSG:4326, with target and kind"
         )
+    _check_finite(table)
     return table, dict(features.info) if isinstance(features, Features) else {}
+
+
+def _check_finite(table: gpd.GeoDataFrame) -> None:
+    corners, owner = shapely.get_coordinates(table.geometry.to_numpy(), return_index=True)
+    broken = ~np.isfinite(corners).all(axis=1)
+    if broken.any():
+        rows = np.unique(owner[broken])
+        raise InputError(
+            f"{', '.join(map(str, table.index[rows[:5]]))}: {len(rows)} features have a corner "
+            "that is NaN or infinite; expected degrees; leave them out, or mend them"
+        )
 
 
 def choose_layers(

@@ -106,13 +106,26 @@ def cover(
     if share >= _WHOLE:
         return {"area": _write(asked), **told, "covered_share": 1.0}
     warnings.warn(
-        f"{path} holds {share:.0%} of the area that is asked for, which reaches beyond "
+        f"{path} holds {write_share(share)} of the area that is asked for, which reaches beyond "
         f"{_limits(held, border)} (west, south, east, north, degrees); what is farther is not "
         "known, and is_edge_limited says of which sites; a larger file would show it",
         CoverageWarning,
         stacklevel=4,
     )
     return {"area": _write(common), **told, "covered_share": round(share, 6)}
+
+
+def write_share(share: float, decimals: int = 0) -> str:
+    """Write a share in percent; what is not whole is never 100 %.
+
+    Examples
+    --------
+    >>> write_share(0.618), write_share(0.618, 1), write_share(0.9996), write_share(1.0)
+    ('62%', '61.8%', '99.9%', '100%')
+    """
+    if 0.999 < share < 1.0:
+        return "99.9%"
+    return f"{share:.{decimals if share < 0.995 or share == 1.0 else 1}%}"
 
 
 def _limits(held: BaseGeometry, border: Path | None) -> str:

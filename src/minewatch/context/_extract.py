@@ -22,6 +22,7 @@ from minewatch.context._scan import (
     read_relations,
 )
 from minewatch.context._target import wanted_layers
+from minewatch.context._whole import look_for_end
 from minewatch.types import StrPath
 
 _STEP: Final = "extract features"
@@ -82,7 +83,9 @@ def extract_features(
     Warns
     -----
     CoverageWarning
-        If the file holds only a part of the area.
+        If the file holds only a part of the area. If it seems to be cut short between two of its
+        blocks: it has nodes without tags and no way, or ways without tags that no relation is made
+        of. A file that lacks only its last few relations cannot be told from a whole one.
 
     Notes
     -----
@@ -135,19 +138,21 @@ def extract(
     held = area if is_whole else held_ground(path, header.box, border)
     covered = cover(path, area, held, border=border)
     progress(_STEP, 0, 3)
-    relations = found.relevant(read_relations(path, wanted))
+    scan = Scan()
+    relations = found.relevant(read_relations(path, wanted, scan))
     members = frozenset(number for relation in relations for number in relation.ways)
     progress(_STEP, 1, 3)
-    scan = Scan()
     dated = header.timestamp is None
     for word, batch in read_objects(path, wanted, members, scan, dated=dated):
         found.add(word, batch)
+    parts = None if is_whole else look_for_end(path, scan)
     found.add_broken(scan)
     progress(_STEP, 2, 3)
     found.add_relations(relations, scan)
     table, dropped, counts = found.result()
     info = {**_describe(path, header, scan, layers), **covered, "counts": counts}
-    info["source"] |= {"border": border and {"name": border.name, "digest": digest_file(border)}}
+    border_told = border and {"name": border.name, "digest": digest_file(border)}
+    info["source"] |= {"border": border_told, "parts": parts}
     progress(_STEP, 3, 3)
     return Features(table, dropped, info)
 

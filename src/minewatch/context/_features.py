@@ -71,7 +71,8 @@ class Features:
     where the feature is not in that layer. ``target``, `str`: the tag or word that names the
     target, else NA. ``kind``: point, line or area. ``tags``: the remaining tags, an Arrow map
     (``dict(table.loc[feature_id, "tags"])``). ``geometry``: Point, LineString, Polygon or
-    MultiPolygon; longitude first; never empty."""
+    MultiPolygon, or a MultiLineString that another program made of a way; longitude first; never
+    empty."""
     dropped: pd.DataFrame
     """What could not be taken as it is, one row each: ``feature_id``, ``reason``, and ``repaired``:
     true if it is in the table with a mended geometry, false if it is not in the table."""
@@ -282,8 +283,8 @@ def read_features(path: StrPath, *, layers: Sequence[Layer] = DEFAULT_LAYERS) ->
         return _foreign(file, *read_geofabrik_lines(file, wanted))
     known = ", ".join((*_SUFFIXES, ".shp"))
     raise InputError(
-        f"{file} ends in {suffix!r}; expected one of {known}; an .osm.pbf is read by "
-        "extract_features"
+        f"{file} ends in {suffix!r}; expected one of {known}; of an .osm.pbf features are "
+        "extracted first (minewatch context fetch --extract FILE, extract_features)"
     )
 
 

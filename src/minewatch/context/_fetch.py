@@ -1,6 +1,7 @@
 """Fetch map features of an area from a file, a region's extract or an Overpass server."""
 
 import dataclasses
+import json
 import shutil
 import warnings
 from collections import Counter
@@ -28,6 +29,7 @@ Format: TypeAlias = Literal["geojson", "gpkg"]
 
 FEATURES_FILE: Final = "features.parquet"
 RECORD_FILE: Final = "features.json"
+CONTEXT_FILE: Final = "context.json"
 OVERPASS_FILE: Final = "overpass.osm.pbf"
 _WORK_FOLDER: Final = ".overpass"
 _OSM_SUFFIXES: Final = (".pbf", ".osm", ".gz", ".bz2", ".o5m")
@@ -65,7 +67,8 @@ def fetch_features(
     also
         Other formats that the features are written in besides.
     overwrite
-        Replace features that are there.
+        Replace features that are there. What `write_context` measured of others in the folder then
+        counts no more: its ``context.json`` goes, and it is to be measured again.
     progress
         Told of requests or bytes, then of the extraction.
 
@@ -123,6 +126,7 @@ def fetch_features(
         )
         _warn_if_empty(features, file)
         _write(features, traffic, folder, also)
+        _forget_measures(folder)
         shutil.rmtree(folder / _WORK_FOLDER, ignore_errors=True)
     return final
 
@@ -210,6 +214,20 @@ def _write(
             write_features(features, aside, overwrite=True)
         digests = {name: digest_file(aside) for name, aside in written.items()}
         write_json(folder / RECORD_FILE, _record(features, traffic) | {"digests": digests})
+
+
+def _forget_measures(folder: Path) -> None:
+    """Take away the header of a context that was measured of other features than are there now."""
+    header = folder / CONTEXT_FILE
+    try:
+        digests = json.loads(header.read_text(encoding="utf-8"))["digests"]
+        is_current = digests[FEATURES_FILE] == digest_file(folder / FEATURES_FILE)
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError):
+        is_current = False
+    if not is_current:
+        header.unlink()
 
 
 def _record(features: Features, traffic: Mapping[str, Any]) -> dict[str, Any]:

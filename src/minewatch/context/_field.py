@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from minewatch.context._circle import Segments
 from minewatch.context._near import Candidates
-from minewatch.context._pairs import Pairs, circle_distances, least_by, seen_from
+from minewatch.context._pairs import ROOM_M, Pairs, circle_distances, least_by, seen_from
 from minewatch.context._pieces import Borders
 from minewatch.context._plane import Entries, Membership, Places
 from minewatch.context._runs import spans
@@ -30,8 +30,6 @@ _MOST_ROWS: Final = 3_000
 holds what is made of them."""
 _MOST_STARTS: Final = 50_000
 """Pairs of a patch and a segment that are divided at a time, about."""
-_ROOM_M: Final = 1e-6
-"""So that nothing is lost in rounding, metres."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,10 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Squares, and a segment that may be nearest to a pixel in each; sorted by group."""
+    """Squares, and a segment that may be nearest to a pixel in each.
+
+    The rows of one square of one group follow each other.
+    """
 
     group: IntArray
     """Which layer and patch."""
@@ -238,7 +239,7 @@ def _starts(
     for found in entries.near.search(places.x, places.y, reach):
         before = found.places.start
         found = Candidates(found.places, found.place + before, found.circle)
-        place, piece, key = _pieces(pixels, found, borders, entries, layers, max_distance_m)
+        place, piece, key = _nearest_pieces(pixels, found, borders, entries, layers, max_distance_m)
         counts = borders.pieces.count[piece]
         owner, segment = spans(borders.pieces.first[piece], counts)
         seen = _Seen.of(seen_from(places, place[owner], borders.segments, segment))
@@ -250,7 +251,7 @@ def _starts(
             yield rows.take(lot), seen
 
 
-def _pieces(
+def _nearest_pieces(
     pixels: Pixels,
     found: Candidates,
     borders: Borders,
@@ -339,7 +340,7 @@ def _divide(rows: _Rows, squares: _Squares, seen: _Seen, max_distance_m: float) 
     nearest, first, away = _nearest(rows, squares, seen)
     at = rows.patch[first] * (squares.height * squares.width) + rows.square[first]
     half = squares.half_m[at]
-    bound = np.minimum(nearest + 2.0 * half, max_distance_m + half) + _ROOM_M
+    bound = np.minimum(nearest + 2.0 * half, max_distance_m + half) + ROOM_M
     bound *= bound
     kept = away <= np.repeat(bound, np.diff(first, append=len(away)), axis=0)
     if not squares.there.all():

@@ -19,7 +19,7 @@ from minewatch.context._channels import MAX_DISTANCE_M, draw_channels
 from minewatch.context._columns import check_features, check_radii, choose_layers, target_columns
 from minewatch.context._features import Features, read_features, write_features
 from minewatch.context._layers import TARGET, Layer
-from minewatch.context._measure import DEFAULT_RADII_M, measure_context
+from minewatch.context._measure import DEFAULT_RADII_M, check_places, measure_context
 from minewatch.context._request import (
     FEATURES_NAME,
     FORMAT,
@@ -168,15 +168,20 @@ def write_context(  # noqa: PLR0913 - keyword-only facts, none of them derivable
     ['channels.zarr', 'context.json', 'features.parquet', 'measures.parquet']
     """
     final = Path(folder)
+    radii = check_radii(radii_m)
+    check_places(sites)
     with _store.locked(final):
-        taken = _take_features(final, features, overwrite=overwrite)
+        taken = _read_given(final, features)
         table, info = check_features(taken)
+        chosen = choose_layers(layers, table, info)
+        # Only now, when all that is asked for can be done, is anything replaced.
+        _put_features(final, taken, is_own=_is_own(final, features), overwrite=overwrite)
         request = Request(
             sites=sites,
             features=taken,
-            layers=choose_layers(layers, table, info),
+            layers=chosen,
             draws_target=layers is not None and TARGET in layers,
-            radii_m=check_radii(radii_m),
+            radii_m=radii,
             grid=grid,
             geoboxes=grids_of(sites, grid, geoboxes),
             own_geoboxes=geoboxes,
@@ -230,22 +235,36 @@ def open_context(folder: StrPath) -> Context:
     )
 
 
-def _take_features(
-    folder: Path, features: Features | StrPath | None, *, overwrite: bool
-) -> Features:
-    """Read the features, and put them into the folder if they come from elsewhere."""
+def _is_own(folder: Path, features: Features | StrPath | None) -> bool:
+    """Say whether the features are those that lie in the folder."""
+    if isinstance(features, Features):
+        return False
+    return features is None or Path(features) == folder / FEATURES_NAME
+
+
+def _read_given(folder: Path, features: Features | StrPath | None) -> Features:
+    """Read the features; None: those that lie in the folder."""
+    if isinstance(features, Features):
+        return features
     own = folder / FEATURES_NAME
-    if features is None or (not isinstance(features, Features) and Path(features) == own):
+    if features is None or Path(features) == own:
         if not own.is_file():
             raise NotThereError(
                 f"{own} does not exist; fetch features first (minewatch context fetch), or name "
                 "their file"
             )
         return read_features(own)
-    given = features if isinstance(features, Features) else read_features(features)
+    return read_features(features)
+
+
+def _put_features(folder: Path, given: Features, *, is_own: bool, overwrite: bool) -> None:
+    """Put the features into the folder if they come from elsewhere."""
+    own = folder / FEATURES_NAME
+    if is_own:
+        return
     if not own.exists():
         write_features(given, own)
-        return given
+        return
     aside = folder / f".new-{FEATURES_NAME}"
     try:
         write_features(given, aside, overwrite=True)
@@ -254,7 +273,6 @@ def _take_features(
             aside.replace(own)
     finally:
         aside.unlink(missing_ok=True)
-    return given
 
 
 def _refuse_other(folder: Path, request: Request, key: str, *, overwrite: bool) -> None:

@@ -50,6 +50,7 @@ _NO_TAGS: Final = frozenset(
 _KIND_OF: Final[Mapping[str, Kind]] = {
     "Point": "point",
     "LineString": "line",
+    "MultiLineString": "line",
     "Polygon": "area",
     "MultiPolygon": "area",
 }
@@ -142,7 +143,7 @@ def _gather(rows: _Rows, layers: Sequence[Layer]) -> tuple[Found, dict[str, int]
     match = matcher(known)
     kept: list[tuple[int, Kind, Match, BaseGeometry]] = []
     for place, shape in enumerate(rows.shapes):
-        whole = _polygons(shape)
+        whole = _joined(_polygons(shape))
         kind = _KIND_OF.get(whole.geom_type)
         feature_id = "{}/{}".format(*rows.ids[place])
         if kind is None:
@@ -150,7 +151,8 @@ def _gather(rows: _Rows, layers: Sequence[Layer]) -> tuple[Found, dict[str, int]
             found.rows.append((feature_id, reason, False))
             continue
         if whole is not shape:
-            found.rows.append((feature_id, f"it was a {shape.geom_type}; its areas stay", True))
+            stays = {"line": "its lines stay", "area": "its areas stay"}[kind]
+            found.rows.append((feature_id, f"it was a {shape.geom_type}; {stays}", True))
         matched = match(rows.tags[place], kind)
         if matched is None:
             rows.counts["in_no_layer"] += 1
@@ -184,6 +186,13 @@ def _polygons(shape: BaseGeometry) -> BaseGeometry:
         return shape
     polygons = [part for part in shapely.get_parts(shape) if _KIND_OF.get(part.geom_type) == "area"]
     return shapely.union_all(polygons) if polygons else shape
+
+
+def _joined(shape: BaseGeometry) -> BaseGeometry:
+    """Join the lines of a way that meet end to end; where there are gaps, several lines stay."""
+    if shape.geom_type != "MultiLineString":
+        return shape
+    return shapely.line_merge(shape)
 
 
 def read_geofabrik_lines(path: Path, layers: Sequence[Layer]) -> tuple[Found, dict[str, int]]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -271,14 +272,14 @@ def _look_up(session: HttpSession, source: RegionSource) -> str:
     try:
         regions = session.fetch(address, _read_index)
     except HttpError as error:
-        near = ", ".join(difflib.get_close_matches(source.region, REGIONS)) or "venezuela"
         raise InputError(
-            f"{source.region!r} is none of the {len(REGIONS)} regions known by name ({near}, …), "
-            f"and the server's index does not answer ({error}); {advice}"
+            f"{source.region!r} is none of the {len(REGIONS)} regions known by name"
+            f"{_suggest(source.region, REGIONS)}, and the server's index does not answer "
+            f"({error}); {advice}"
         ) from error
     if source.region not in regions:
-        near = ", ".join(difflib.get_close_matches(source.region, regions)) or "none is similar"
-        raise InputError(f"{address} lists no region {source.region!r} ({near}); {advice}")
+        near = _suggest(source.region, [*REGIONS, *regions])
+        raise InputError(f"{address} lists no region {source.region!r}{near}; {advice}")
     found = regions[source.region]
     if urlsplit(found)[:2] != urlsplit(source.url)[:2]:
         raise InputError(
@@ -286,6 +287,12 @@ def _look_up(session: HttpSession, source: RegionSource) -> str:
             "region's path, or download the file by hand (--extract)"
         )
     return found
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """Name the region that was meant, perhaps."""
+    near = difflib.get_close_matches(name, dict.fromkeys(known), n=2)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 
 def _read_index(answer: Answer) -> dict[str, str]:

@@ -17,6 +17,8 @@ import shapely
 from pyproj import Proj, Transformer
 
 from minewatch.context._cells import Cells
+from minewatch.context._pieces import sound
+from minewatch.context._runs import Runs
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _LONGEST_SIDE_DEGREES: Final = 0.05
@@ -46,10 +48,15 @@ class Ground:
 
     @classmethod
     def of(cls, geometry: AnyArray) -> "Ground":
-        """Join what crosses 180°; missing and empty geometry stays so."""
+        """Join what crosses 180°; missing and empty geometry stays so.
+
+        A side longer than half a turn is taken to go the short way, across 180°; what is wide
+        without such a side stays as it is.
+        """
         joined = np.array(geometry, dtype=object)
         bounds = _bounds(joined)
         crossing = np.flatnonzero(bounds[2] - bounds[0] > _TURN / 2.0)
+        crossing = crossing[_goes_over_180(joined[crossing])]
         if len(crossing):
             joined[crossing] = _join_at_180(joined[crossing])
             bounds[:, crossing] = _bounds(joined[crossing])
@@ -106,9 +113,17 @@ class Ground:
             geometry[row] = _shift(geometry[row], turns[row])
         span = np.maximum(east - west, north - south)
         wide, long = span > _WIDE_DEGREES, span > _LONGEST_SIDE_DEGREES
-        geometry[long] = shapely.segmentize(geometry[long], _LONGEST_SIDE_DEGREES)
-        if wide.any():
-            geometry[wide] = _cut(geometry[wide], around(longitude, latitude, 3.0 * margin_m))
+        geometry[long] = shapely.segmentize(_mended(geometry[long]), _LONGEST_SIDE_DEGREES)
+        if not wide.any():
+            return geometry
+        box = around(longitude, latitude, 3.0 * margin_m)
+        # What is as wide as this comes near from both sides.
+        about = np.flatnonzero(wide & (east - west > _TURN / 2.0))
+        turned = [[_shift(geometry[row], turn) for turn in (-_TURN, _TURN)] for row in about]
+        geometry[wide] = _cut(geometry[wide], box)
+        for row, sides in zip(about, turned, strict=True):
+            whole = [geometry[row], *_cut(np.array(sides, dtype=object), box)]
+            geometry[row] = shapely.union_all([part for part in whole if not part.is_empty])
         return geometry
 
 
@@ -216,8 +231,38 @@ def _join_at_180(geometry: AnyArray) -> AnyArray:
     return np.asarray(shapely.transform(geometry, join))
 
 
+def _goes_over_180(geometry: AnyArray) -> BoolArray:
+    """Say which of what is wider than half a turn gets there by going over 180°.
+
+    It is drawn in parts, none so wide, or a part has a side of more than half a turn, which goes
+    the short way. A side of a whole turn goes nowhere: such a part is as wide as it says.
+    """
+    runs = Runs.of(geometry)
+    steps = abs(np.diff(runs.x, append=runs.x[-1:]))
+    steps[runs.first[1:] - 1] = 0.0
+    ends = runs.first[:-1]
+    most = np.maximum.reduceat(runs.x, ends) if len(runs) else ends
+    least = np.minimum.reduceat(runs.x, ends) if len(runs) else ends
+    over = np.flatnonzero((steps > _TURN / 2.0) & (steps < _TURN))
+    goes = np.isin(np.arange(len(runs)), ends.searchsorted(over, side="right") - 1)
+    stays = (most - least > _TURN / 2.0) & ~goes
+    return np.asarray(np.bincount(runs.feature[stays], minlength=len(geometry)) == 0)
+
+
 def _shift(geometry: shapely.Geometry, degrees: float) -> shapely.Geometry:
     return shapely.transform(geometry, lambda places: places + np.array([degrees, 0.0]))
+
+
+def _mended(geometry: AnyArray) -> AnyArray:
+    """Mend areas that are not valid: `shapely.segmentize` would keep one half of such as cross.
+
+    What has no ground at all is left as it is.
+    """
+    areas = np.flatnonzero(shapely.get_dimensions(geometry) == 2)
+    mended = sound(geometry[areas])
+    kept = ~shapely.is_empty(mended)
+    geometry[areas[kept]] = mended[kept]
+    return geometry
 
 
 def _cut(geometry: AnyArray, box: shapely.Geometry) -> AnyArray:

@@ -26,7 +26,6 @@ def present(
     places, plane
         Places and features.
     """
-    n_layers = plane.layers.n_layers
     n_layers, n_features = plane.layers.n_layers, len(plane.layers.by_hand)
     found = np.zeros(len(places) * n_layers, dtype=np.bool_)
     rows = np.flatnonzero(pairs.least <= places.corner_m[pairs.place])
@@ -37,6 +36,7 @@ def present(
     rows = rows[_may_meet(pairs, rows, boxes, plane, found)]
     rows = rows[~found[pairs.key[rows]]]
     thing, layer, _ = plane.layers.expand(held_feature)
+    rows = np.concatenate([rows, _about_aside(pairs, boxes, places, plane, found)])
     key = np.concatenate([pairs.key[rows], held_place[thing] * n_layers + layer])
     feature = plane.borders.bodies.feature[pairs.entry[rows]]
     feature = np.concatenate([feature, held_feature[thing]])
@@ -80,6 +80,23 @@ class _Boxes:
         west, south, east, north = bounds
         beside = (west > self.east[place]) | (east < self.west[place])
         return beside | (south > self.north[place]) | (north < self.south[place])
+
+
+def _about_aside(
+    pairs: Pairs, boxes: _Boxes, places: Places, plane: Plane, found: BoolArray
+) -> IntArray:
+    """Choose areas that may hold a whole patch and not its place, for it lies beside its patch.
+
+    The border of such an area runs between the place and the patch: it is among the pairs.
+    """
+    aside = ~(boxes.filled & ~boxes.beside(np.arange(len(places)), (places.x, places.y) * 2))
+    unsure = np.flatnonzero(aside)
+    x, y = places.x[unsure], places.y[unsure]
+    aside[unsure] = ~shapely.intersects_xy(places.patches[unsure], x, y)
+    if not aside.any():
+        return np.empty(0, dtype=np.int64)
+    rows = np.flatnonzero(aside[pairs.place] & ~found[pairs.key])
+    return rows[plane.is_area[plane.borders.bodies.feature[pairs.entry[rows]]]]
 
 
 def _may_meet(

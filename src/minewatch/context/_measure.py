@@ -137,7 +137,7 @@ def measure_context(
     naming = naming_layers(layers, info)
     named = [name for name in layer_columns(table) if name not in naming]
     area = area_of(info)
-    places = _lonlat(sites)
+    places = check_places(sites)
     drawn = [named.index(name) for name in drawn_layers(named, info)]
     sheet = Sheet.empty(sites.index, chosen, named, drawn, radii, knows_area=area is not None)
     mapped = _Mapped.of(table, named, drawn, is_target(table, naming), area)
@@ -242,7 +242,14 @@ class _Cut:
         return np.asarray(drawn)
 
 
-def _lonlat(sites: gpd.GeoDataFrame) -> FloatArray:
+def check_places(sites: gpd.GeoDataFrame) -> FloatArray:
+    """Give the longitude and latitude of every site, degrees, NaN where it has none.
+
+    Raises
+    ------
+    InputError
+        If a site_id comes twice, or a site lies where no UTM zone is defined.
+    """
     if sites.index.has_duplicates:
         twice = sites.index[sites.index.duplicated()].unique()
         raise InputError(f"{', '.join(map(repr, twice[:5]))} come twice among the sites")

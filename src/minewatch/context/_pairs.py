@@ -1,7 +1,7 @@
 """Pairs of a place and a thing near it, judged by the thing's circle."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from minewatch.context._pieces import Pieces
 from minewatch.context._plane import Entries, Places
 from minewatch.types import FloatArray, IntArray
 
+ROOM_M: Final = 1e-6
+"""So that nothing is lost in rounding, metres: of what is equally near all is looked at."""
 RankArray: TypeAlias = npt.NDArray[np.int8]
 """Positions among radii."""
 

@@ -210,7 +210,7 @@ class Parts:
         """Cut areas; what is no area has no part."""
         parts, owner = simple_parts(geometry)
         polygons = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-        parts, owner = _subdivide(_sound(parts[polygons]), owner[polygons])
+        parts, owner = _subdivide(sound(parts[polygons]), owner[polygons])
         rings, of_part = shapely.get_rings(parts, return_index=True)
         is_outer = np.diff(of_part, prepend=-1) != 0
         turned = shapely.is_ccw(rings) != is_outer
@@ -246,7 +246,8 @@ def _gather(edges: FloatArray, part: IntArray, feature: IntArray) -> Parts:
     return Parts(segments, Pieces(first, count, feature, ground, *_circles(boxes)))
 
 
-def _sound(polygons: AnyArray) -> AnyArray:
+def sound(polygons: AnyArray) -> AnyArray:
+    """Mend areas that are not valid, such as a border that crosses itself."""
     broken = ~shapely.is_valid(polygons)
     if not broken.any():
         return polygons

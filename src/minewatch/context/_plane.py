@@ -118,6 +118,48 @@ class Entries:
 
 
 @dataclass(frozen=True)
+class Large:
+    """Areas of several bodies: lot after lot asks for them, so they are projected once and kept.
+
+    Attributes
+    ----------
+    feature
+        Their positions, ascending.
+    shapes
+        Their geometry in the plane, prepared.
+    bounds
+        West, south, east and north, dims (side, area).
+    """
+
+    feature: IntArray
+    shapes: AnyArray
+    bounds: FloatArray
+
+    @classmethod
+    def of(cls, runs: Runs, feature: IntArray, shapes: AnyArray) -> "Large":
+        """Prepare areas."""
+        shapely.prepare(shapes)
+        return cls(feature, shapes, _bounds(runs, feature))
+
+    def find(self, feature: IntArray) -> tuple[BoolArray, IntArray]:
+        """Say which features are among them, and where those are."""
+        if len(self.feature) == 0:
+            return np.zeros(len(feature), dtype=np.bool_), np.empty(0, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.feature, feature), len(self.feature) - 1)
+        there = self.feature[at] == feature
+        return there, at[there]
+
+    def containing(self, places: Places) -> tuple[IntArray, IntArray]:
+        """Pair places with the areas that they lie in or on the border of."""
+        x, y = places.x, places.y
+        west, south, east, north = self.bounds
+        met = (west <= x.max()) & (east >= x.min()) & (south <= y.max()) & (north >= y.min())
+        tree = shapely.STRtree(np.asarray(shapely.points(x, y)))
+        area, place = tree.query(self.shapes[met], predicate="intersects")
+        return place, self.feature[met][area]
+
+
+@dataclass(frozen=True)
 class Plane:
     """Features in the plane of one UTM zone, and the layers that each belongs to.
 
@@ -138,11 +180,9 @@ class Plane:
     is_area
         Whether a feature is an area.
     large
-        Positions of the areas that have several bodies.
-    bounds
-        West, south, east and north of those, dims (side, area).
-    shapes
-        Gives the geometry of features in the plane, by their positions.
+        The areas that have several bodies.
+    project
+        Gives the geometry of features in the plane, by their positions; makes it each time.
     """
 
     layers: Membership
@@ -154,16 +194,15 @@ class Plane:
     part_segments: Segments
     parts: Entries
     is_area: BoolArray
-    large: IntArray
-    bounds: FloatArray
-    shapes: Callable[[IntArray], AnyArray]
+    large: Large
+    project: Callable[[IntArray], AnyArray]
 
     @classmethod
     def of(
         cls,
         runs: Runs,
         layers: Membership,
-        shapes: Callable[[IntArray], AnyArray],
+        project: Callable[[IntArray], AnyArray],
         reach_m: float,
     ) -> "Plane":
         """Take features apart.
@@ -174,7 +213,7 @@ class Plane:
             The features' corners in the plane.
         layers
             What they belong to.
-        shapes
+        project
             Gives the geometry of features in the plane, by their positions.
         reach_m
             How far it will be looked at most, metres.
@@ -185,8 +224,9 @@ class Plane:
         is_area, done = np.zeros((2, len(layers.by_hand)), dtype=np.bool_)
         is_area[runs.feature[runs.kind == RING]] = True
         done[whole.bodies.feature[whole.simple]] = True
-        left, large = np.flatnonzero(is_area & ~done), np.flatnonzero(is_area & (n_bodies > 1))
-        parts = Parts.of(shapes(left), left)
+        left = np.flatnonzero(is_area & ~done)
+        shapes, several = project(left), n_bodies[left] > 1
+        parts = Parts.of(shapes, left)
         return cls(
             layers=layers,
             segments=whole.segments,
@@ -197,22 +237,34 @@ class Plane:
             part_segments=parts.segments,
             parts=Entries.of(parts.pieces, layers, reach_m)[0],
             is_area=is_area,
-            large=large,
-            bounds=_bounds(runs, large),
-            shapes=shapes,
+            large=Large.of(runs, left[several], shapes[several]),
+            project=project,
         )
 
-    def large_containing(self, places: Places) -> tuple[IntArray, IntArray]:
-        """Pair places with the areas of several bodies that they lie in or on the border of."""
-        x, y = places.x, places.y
-        west, south, east, north = self.bounds
-        met = (west <= x.max()) & (east >= x.min()) & (south <= y.max()) & (north >= y.min())
-        feature = self.large[met]
-        shapes = self.shapes(feature)
-        shapely.prepare(shapes)
-        tree = shapely.STRtree(np.asarray(shapely.points(x, y)))
-        area, place = tree.query(shapes, predicate="intersects")
-        return place, feature[area]
+    def shapes(self, rows: IntArray) -> AnyArray:
+        """Give the geometry of features in the plane, by their positions."""
+        there, at = self.large.find(rows)
+        given = np.empty(len(rows), dtype=object)
+        given[there] = self.large.shapes[at]
+        given[~there] = self.project(rows[~there])
+        return given
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at, from where, and how far.
+
+    Attributes
+    ----------
+    places, plane
+        Places and features in one plane.
+    radii_m
+        Radii in metres on the ground, ascending.
+    """
+
+    places: Places
+    plane: Plane
+    radii_m: FloatArray
 
 
 def _bounds(runs: Runs, areas: IntArray) -> FloatArray:

@@ -78,6 +78,14 @@ class Scan:
     """Why a way that a relation is made of has no line, by its number."""
     newest: datetime | None = None
     """Time of the newest object that was looked at, UTC. Year 1970: nothing says it."""
+    named: Any = field(default_factory=osmium.IdTracker)
+    """What relations of any kind are made of."""
+    n_ways: int = 0
+    """How many ways there are."""
+    n_untagged: int = 0
+    """How many of them have no tags."""
+    n_loose: int = 0
+    """How many of those no relation is made of."""
 
 
 def check_file(path: Path) -> None:
@@ -125,16 +133,28 @@ def _box(box: Any) -> Polygon | None:
     return drawn
 
 
-def read_relations(path: Path, layers: Sequence[Layer]) -> list[Relation]:
-    """Read the multipolygons and boundaries that have a tag of one of the layers."""
-    keys = _keys(layers, "area")
-    if not keys:
-        return []
-    wanted = osmium.filter.KeyFilter(*keys)
+class _Naming:
+    """Notes what relations are made of."""
+
+    def __init__(self, scan: Scan) -> None:
+        self.relation = scan.named.add_references
+        """Called with every relation that no layer asks for."""
+
+
+def read_relations(path: Path, layers: Sequence[Layer], scan: Scan) -> list[Relation]:
+    """Read the multipolygons and boundaries that have a tag of one of the layers.
+
+    What relations of any kind are made of is noted in `scan`.
+    """
+    wanted = osmium.filter.KeyFilter(*_keys(layers, "area"))
+    naming = _Naming(scan)
     found = []
     with reading(path), osmium.io.Reader(str(path), RELATION) as reader:
-        objects: Iterator[Any] = osmium.OsmFileIterator(reader, wanted)
+        objects = osmium.OsmFileIterator(reader, wanted)
+        objects.set_filtered_handler(naming)
+        relation: Any
         for relation in objects:
+            naming.relation(relation)
             tags = dict(relation.tags)
             if tags.get("type") in RELATION_TYPES:
                 ways: dict[int, str] = {}
@@ -145,14 +165,19 @@ def read_relations(path: Path, layers: Sequence[Layer]) -> list[Relation]:
     return found
 
 
-class _Members:
-    """Takes the lines of untagged ways that relations are made of."""
+class _Others:
+    """Takes the ways that no layer asks for: lines that relations are made of, and counts."""
 
     def __init__(self, scan: Scan, numbers: frozenset[int], shapes: "_Shapes") -> None:
         self._scan, self._numbers, self._shapes = scan, numbers, shapes
+        self._named = scan.named.way_ids()
 
     def way(self, way: Any) -> None:
-        """Keep the line of a way, if it is a member."""
+        """Count a way, and keep its line if it is a member."""
+        self._scan.n_ways += 1
+        if not way.tags:
+            self._scan.n_untagged += 1
+            self._scan.n_loose += way.id not in self._named
         if way.id in self._numbers:
             keep_member(self._scan, way.id, self._shapes.line(way))
 
@@ -231,18 +256,18 @@ def read_objects(
     ways = osmium.filter.KeyFilter(*_keys(layers, "line", "area"))
     nodes.enable_for(NODE)
     ways.enable_for(WAY)
-    untagged = _Members(scan, members, shapes)
+    others = _Others(scan, members, shapes)
     batches = {"node": Batch(), "way": Batch()}
     with reading(path), osmium.io.Reader(str(path), NODE | WAY) as reader:
         objects = osmium.OsmFileIterator(reader, locations, nodes, ways)
-        if members:
-            objects.set_filtered_handler(untagged)
+        objects.set_filtered_handler(others)
         one: Any
         for one in objects:
             if dated:
                 moment = one.timestamp
                 scan.newest = moment if scan.newest is None else max(scan.newest, moment)
             word = "node" if one.is_node() else "way"
+            scan.n_ways += word == "way"
             _take(one, word, batches[word], scan, shapes, members)
             if len(batches[word].numbers) >= _BATCH:
                 yield word, batches[word]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from minewatch.context._columns import ANYTHING, IS_EDGE_LIMITED
+from minewatch.context._columns import ANYTHING, EDGE_M, IS_EDGE_LIMITED
 from minewatch.context._layers import TARGET
 
 _COUNT: Final = re.compile(r"(?P<layer>.+)_(?P<radius>\d+)m_count")
@@ -26,7 +26,9 @@ def summarise_measures(table: pd.DataFrame) -> dict[str, Any]:
     JSON values: ``sites``; ``unplaced``, sites without coordinates; ``layers``, for each layer, the
     target and anything the percentages of placed sites that have it (``in_patch_percent``,
     ``within_percent`` by radius in metres) and the ``median_nearest_m`` of those that have it
-    within the largest radius; ``nothing_mapped``, placed sites with no feature within each radius;
+    within the largest radius; ``outside``, placed sites outside of the extract's area, of which
+    nothing is known: the percentages count them as having nothing, None where the area is not
+    known; ``nothing_mapped``, placed sites within it with no feature within each radius;
     ``edge_limited``, sites nearer than the largest radius to the border of the extract, None where
     its area is not known.
     """
@@ -41,6 +43,7 @@ def summarise_measures(table: pd.DataFrame) -> dict[str, Any]:
             counts.setdefault(match["layer"], {})[match["radius"]] = name
     counts = {layer: counts[layer] for layer in sorted(counts, key=lambda one: one == TARGET)}
     limited = placed[IS_EDGE_LIMITED]
+    outside = (placed[EDGE_M] == 0.0).to_numpy(dtype=bool)
     return {
         "sites": len(table),
         "unplaced": len(table) - len(placed),
@@ -49,8 +52,10 @@ def summarise_measures(table: pd.DataFrame) -> dict[str, Any]:
             for layer, columns in (*counts.items(), (ANYTHING, anything))
         },
         "nothing_mapped": {
-            radius: int((placed[name] == 0).sum()) for radius, name in anything.items()
+            radius: int((placed.loc[~outside, name] == 0).sum())
+            for radius, name in anything.items()
         },
+        "outside": None if limited.isna().all() else int(outside.sum()),
         "edge_limited": None if limited.isna().all() else int(limited.sum()),
     }
 

@@ -22,7 +22,7 @@ TAGS_TYPE: Final = pa.map_(pa.string(), pa.string())
 DROP_COLUMNS: Final = (FEATURE_ID, "reason", "repaired")
 _SHAPES_OF: Final[Mapping[str, frozenset[str]]] = {
     "point": frozenset({"Point"}),
-    "line": frozenset({"LineString"}),
+    "line": frozenset({"LineString", "MultiLineString"}),
     "area": frozenset({"Polygon", "MultiPolygon"}),
 }
 

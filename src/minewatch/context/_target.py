@@ -91,6 +91,8 @@ INNOCENT_NAMES: Final[Mapping[str, str]] = {
     "ouro verde": "coffee, 'green gold': towns and farms of Brazil",
     "oro verde": "coffee or forest, 'green gold', in Spanish",
     "lavras da mangabeira": "a town of Ceará",
+    "minas? d agua": "a spring, or a gallery that taps water, in Portuguese",
+    "minas? de agua": "a spring, or a gallery that taps water, in Spanish and Portuguese",
 }
 """Names that hold such a word and do not tell of a mine nearby, and what they are; written as
 `TARGET_WORDS` are."""

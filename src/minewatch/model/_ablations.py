@@ -176,7 +176,12 @@ def run_ablations(
             "one that is not trained yet"
         )
     sample = read_sample(
-        dataset, context, None, sampling=settings.sampling, random_state=random_state
+        dataset,
+        context,
+        None,
+        splitter=splitter,
+        sampling=settings.sampling,
+        random_state=random_state,
     )
     splits, _ = plan_splits(sample, splitter, 0)
     blocks = splitter.blocks(sample.sites)
@@ -359,6 +364,7 @@ def _figures(
     scored = resampling.scored(variant)
     here = rank_scores(scored, resampling.weights)
     there = rank_scores(resampling.scored(full), resampling.weights)
+    is_same = bool((variant["score"].to_numpy() == full["score"].to_numpy()).all())
     figures: dict[str, object] = {}
     for metric in _METRICS:
         column = RANKING.index(metric)
@@ -367,6 +373,8 @@ def _figures(
         ends = resampling.interval(float(values[0]), values[1:], scored.n_scarce)
         figures |= _with_ends(metric, float(values[0]), ends)
         ends = resampling.difference(float(change[0]), change[1:], scored.n_scarce)
+        if is_same:
+            ends = 0.0, 0.0
         figures |= _with_ends(f"{metric}_change", float(change[0]), ends)
     return figures | {"n_sites": len(variant), "n_blocks": int(variant["block"].nunique())}
 

@@ -1,7 +1,10 @@
 """The area of applicability: how unlike what a detector learned from a place is."""
 
 import io
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +15,7 @@ import pandas as pd
 
 from minewatch import _store
 from minewatch.errors import DetectorError, InputError, NotThereError
-from minewatch.types import BoolArray, FloatArray, IntArray, StrPath
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray, StrPath
 
 FILE_NAME: Final = "applicability.npz"
 """The file's name in a detector's folder."""
@@ -21,6 +24,11 @@ _CELLS_AT_ONCE: Final = 4_000_000
 _ARRAYS: Final = (
     "names", "centre", "scale", "training", "mean_distance", "threshold", "site_ids", "held_out",
 )  # fmt: skip
+_DAMAGE: Final = (
+    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, MemoryError,
+    SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError,
+)  # fmt: skip
+"""What NumPy raises where a file is not whole: of the archive, or of an array's header."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +49,11 @@ class Applicability:
     mean_distance: float
     """Mean distance between two training sites."""
     threshold: float
-    """Largest dissimilarity of held-out sites to the training sites of their fold, no outlier."""
+    """Largest dissimilarity of test sites to the training sites of their fold, no outlier."""
     site_ids: tuple[str, ...]
     """The training sites, in the order of `training`."""
     held_out: FloatArray
-    """``(site,)``: dissimilarity of each to the training sites of other folds."""
+    """``(site,)``: dissimilarity of each to what trained its fold; NaN if it was never tested."""
 
     def dissimilarity(self, features: pd.DataFrame) -> "pd.Series[float]":
         """Measure how unlike the training sites places are.
@@ -84,14 +92,17 @@ class Applicability:
 
 
 def fit_applicability(
-    features: pd.DataFrame, folds: "pd.Series[int]", *, weights: "pd.Series[float] | None" = None
+    features: pd.DataFrame,
+    folds: "pd.Series[int] | pd.DataFrame",
+    *,
+    weights: "pd.Series[float] | None" = None,
 ) -> Applicability:
     """Learn which places are like the training sites, after Meyer and Pebesma [1]_.
 
     Features are standardised and weighted by importance. The dissimilarity of a place is its
     distance to the nearest training site, over the mean distance between two training sites. The
-    threshold is the largest dissimilarity of training sites to those of other folds that is no
-    outlier: at most the upper quartile and one and a half interquartile ranges. Beyond it the
+    threshold is the largest dissimilarity of test sites to the training sites of their fold that is
+    no outlier: at most the upper quartile and one and a half interquartile ranges. Beyond it the
     evaluation never looked, and its figures say nothing.
 
     It tells unlike places, not wrong scores: a place may be alike and yet be misread.
@@ -101,7 +112,9 @@ def fit_applicability(
     features
         Training sites, index site_id; numbers, NaN where not known (taken for the mean).
     folds
-        Index site_id: the fold that each site was held out in; as many as the evaluation had.
+        As from `fold_table`: `site_id`, `fold` and `role`, so that sites in a dead zone are neither
+        tested nor trained on; sites that are not in `features` are left out. Or index site_id: the
+        fold that each site was held out in, while all sites of other folds trained.
     weights
         Importance of each feature by name, not negative (`model explain` gives such); None: equal.
 
@@ -112,7 +125,8 @@ def fit_applicability(
     Raises
     ------
     InputError
-        If sites have no fold, there are fewer than two folds, or nothing differs between sites.
+        If sites have no fold, there are fewer than two folds, no test site has training sites, or
+        nothing differs between sites.
 
     References
     ----------
@@ -126,7 +140,7 @@ def fit_applicability(
     >>> area.is_inside(pd.DataFrame({"brightness": [0.25, 9.0]}, index=["near", "far"])).to_dict()
     {'near': True, 'far': False}
     """
-    codes = _fold_codes(features, folds)
+    pairs = _pairs(features, folds)
     names = tuple(str(name) for name in features.columns)
     values = features.to_numpy(dtype=np.float64, na_value=np.nan)
     known = np.isfinite(values)
@@ -141,13 +155,40 @@ def fit_applicability(
     if not mean_distance > 0:
         raise InputError("the training sites do not differ in any weighted feature")
     held_out = np.full(len(training), np.nan)
-    for fold in np.unique(codes):
-        held_out[codes == fold] = _nearest(training[codes == fold], training[codes != fold])
-    held_out /= mean_distance
+    for train, test in pairs:
+        new = test[np.isnan(held_out[test])]
+        held_out[new] = _nearest(training[new], training[train]) / mean_distance
     sites = tuple(str(site) for site in features.index)
     return Applicability(
         names, centre, scale, training, mean_distance, _upper_whisker(held_out), sites, held_out
     )
+
+
+def _pairs(
+    features: pd.DataFrame, folds: "pd.Series[int] | pd.DataFrame"
+) -> list[tuple[IntArray, IntArray]]:
+    """Give rows of the features that trained, and rows that were tested, of each fold."""
+    if isinstance(folds, pd.Series):
+        codes = _fold_codes(features, folds)
+        return [
+            (np.flatnonzero(codes != fold), np.flatnonzero(codes == fold))
+            for fold in np.unique(codes)
+        ]
+    row = features.index.get_indexer(pd.Index(folds["site_id"]))
+    known = folds.assign(row=row)[row >= 0]
+    pairs = []
+    for _, fold in known.groupby("fold"):
+        train, test = (
+            fold.loc[fold["role"] == role, "row"].to_numpy(dtype=np.int64)
+            for role in ("train", "test")
+        )
+        if len(train) and len(test):
+            pairs.append((train, test))
+    if not pairs:
+        raise InputError(
+            f"in none of the folds is one of the {len(features)} sites tested while others train"
+        )
+    return pairs
 
 
 def _fold_codes(features: pd.DataFrame, folds: "pd.Series[int]") -> IntArray:
@@ -202,13 +243,19 @@ def _mean_distance(training: npt.NDArray[np.float32]) -> float:
 
 
 def _upper_whisker(values: FloatArray) -> float:
-    lower, upper = np.quantile(values, [0.25, 0.75])
-    inside: BoolArray = values <= upper + 1.5 * (upper - lower)
-    return float(values[inside].max())
+    known = values[np.isfinite(values)]
+    lower, upper = np.quantile(known, [0.25, 0.75])
+    inside: BoolArray = known <= upper + 1.5 * (upper - lower)
+    return float(known[inside].max())
 
 
-def save_applicability(area: Applicability, path: StrPath) -> None:
+def save_applicability(area: Applicability, path: StrPath) -> str:
     """Write an area of applicability as plain arrays (``.npz``); a file of that name is replaced.
+
+    Returns
+    -------
+    str
+        The file's digest, for the card.
 
     Examples
     --------
@@ -216,8 +263,9 @@ def save_applicability(area: Applicability, path: StrPath) -> None:
     >>> features = pd.DataFrame({"brightness": [0.1, 0.2, 0.3, 0.4]}, index=list("abcd"))
     >>> area = fit_applicability(features, pd.Series([0, 1, 0, 1], index=list("abcd")))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_applicability(area, f"{folder}/{FILE_NAME}")
-    ...     load_applicability(f"{folder}/{FILE_NAME}").threshold == area.threshold
+    ...     digest = save_applicability(area, f"{folder}/{FILE_NAME}")
+    ...     again = load_applicability(f"{folder}/{FILE_NAME}", digest=digest)
+    >>> again.threshold == area.threshold
     True
     """
     content = io.BytesIO()
@@ -234,29 +282,18 @@ def save_applicability(area: Applicability, path: StrPath) -> None:
     )
     with _store.writing_file(path) as aside:
         aside.write_bytes(content.getvalue())
+    return _store.digest_bytes(content.getvalue())
 
 
-def load_applicability(path: StrPath) -> Applicability:
-    """Read an area of applicability; nothing in the file is run.
-
-    Raises
-    ------
-    NotThereError
-        If there is no such file.
-    DetectorError
-        If it is damaged, or holds other arrays.
-    """
+def _read_arrays(content: bytes, path: StrPath) -> dict[str, AnyArray]:
     try:
-        # Opened here, for NumPy leaves a file open that it cannot read.
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in _ARRAYS}
-    except FileNotFoundError as error:
-        raise NotThereError(f"there is no file {path}") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise DetectorError(
             f"{path} cannot be read as an area of applicability: {error}"
         ) from error
-    n_features, n_sites = len(arrays["names"]), len(arrays["training"])
+    n_features, n_sites = arrays["names"].size, arrays["site_ids"].size
     shapes = {
         "names": (n_features,),
         "centre": (n_features,),
@@ -268,9 +305,55 @@ def load_applicability(path: StrPath) -> Applicability:
         "held_out": (n_sites,),
     }
     wrong = [name for name, shape in shapes.items() if arrays[name].shape != shape]
-    texts = {arrays[name].dtype.kind for name in ("names", "site_ids")}
-    if wrong or texts != {"U"} or not arrays["mean_distance"] > 0:
-        raise DetectorError(f"{path} is damaged ({', '.join(wrong) or 'values'}); make it again")
+    wrong = wrong or [name for name in _ARRAYS if not _is_sound(name, arrays[name])]
+    if wrong:
+        raise DetectorError(f"{path} is damaged ({', '.join(wrong)}); make it again")
+    return arrays
+
+
+def _is_sound(name: str, values: AnyArray) -> bool:
+    """Say whether an array holds what it may: texts, or numbers that are finite."""
+    if name in ("names", "site_ids"):
+        return values.dtype.kind == "U" and len(np.unique(values)) == len(values)
+    if values.dtype.kind != "f":
+        return False
+    if name == "held_out":  # NaN for a site that was never tested
+        return not np.isinf(values).any() and not (values < 0).any()
+    if not np.isfinite(values).all():
+        return False
+    low = {"scale": 0.0, "threshold": 0.0, "mean_distance": np.finfo(np.float64).tiny}
+    return name not in low or bool((values >= low[name]).all())
+
+
+def load_applicability(path: StrPath, *, digest: str | None = None) -> Applicability:
+    """Read an area of applicability; nothing in the file is run.
+
+    Parameters
+    ----------
+    path
+        The file.
+    digest
+        What its digest must be, as the detector's card says. None: it is not looked at.
+
+    Raises
+    ------
+    NotThereError
+        If there is no such file.
+    DetectorError
+        If it is damaged, holds other arrays or numbers that cannot be, or has another digest.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise NotThereError(f"there is no file {path}") from error
+    except OSError as error:
+        raise DetectorError(f"{path} cannot be read: {error}") from error
+    if digest is not None and _store.digest_bytes(content) != digest:
+        raise DetectorError(
+            f"{path} is not the area of applicability that the card was written with; make or "
+            "fetch the detector again"
+        )
+    arrays = _read_arrays(content, path)
     return Applicability(
         names=tuple(str(name) for name in arrays["names"]),
         centre=arrays["centre"].astype(np.float64),
@@ -281,3 +364,29 @@ def load_applicability(path: StrPath) -> Applicability:
         site_ids=tuple(str(site) for site in arrays["site_ids"]),
         held_out=arrays["held_out"].astype(np.float64),
     )
+
+
+def read_beside(folder: Path, digest: str | None) -> Applicability | None:
+    """Read the area of applicability in a detector's folder; None if it has none.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    digest
+        What the card says of it.
+
+    Raises
+    ------
+    DetectorError
+        If it is damaged, or not what the card says.
+    """
+    file = folder / FILE_NAME
+    if file.is_file():
+        return load_applicability(file, digest=digest)
+    if digest is not None:
+        raise DetectorError(
+            f"{folder} has no {FILE_NAME}, of which its card speaks; make or fetch the detector "
+            "again"
+        )
+    return None

@@ -61,7 +61,7 @@ def describe_patches(pixels: npt.NDArray[np.floating], names: Sequence[str]) -> 
     return pd.concat(tables, axis=1)
 
 
-def fit_area(evaluation: Evaluation, model: str, sample: Sample) -> Applicability:
+def fit_area(evaluation: Evaluation, sample: Sample) -> Applicability:
     """Learn where the figures of an evaluation hold, from the patches that it was made on.
 
     Features are weighted by their importance to trees that tell the classes apart [1]_ by them:
@@ -70,9 +70,7 @@ def fit_area(evaluation: Evaluation, model: str, sample: Sample) -> Applicabilit
     Parameters
     ----------
     evaluation
-        It says in which fold each site was held out.
-    model
-        The detector's name in it.
+        It says which sites each fold tested, and which it trained on.
     sample
         The patches that were learned from.
 
@@ -83,16 +81,8 @@ def fit_area(evaluation: Evaluation, model: str, sample: Sample) -> Applicabilit
     """
     names = [str(name) for name in sample.pixels["band"].to_numpy()]
     features = describe_patches(sample.pixels.to_numpy(), names).set_index(sample.labels.index)
-    predictions = evaluation.predictions
-    rows = predictions[predictions["model"] == model].drop_duplicates("site_id")
-    folds = pd.Series(rows["fold"].to_numpy(dtype=np.int64), index=rows["site_id"])
-    folds = folds[folds.index.isin(features.index)]
-    if folds.nunique() < 2 or len(folds) < len(features):
-        # One region held out: what was tested is one fold, what was trained on the other.
-        folds = pd.Series(features.index.isin(folds.index).astype(np.int64), index=features.index)
-    numbered: pd.Series[int] = folds.astype(np.int64)
     weights = weigh_features(features, sample.labels.to_numpy(dtype=np.int64))
-    return fit_applicability(features, numbered, weights=weights)
+    return fit_applicability(features, evaluation.folds, weights=weights)
 
 
 def weigh_features(features: pd.DataFrame, labels: IntArray) -> "pd.Series[float]":

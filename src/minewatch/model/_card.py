@@ -120,9 +120,11 @@ class Metric(_Part):
     value: float
     """The estimate."""
     low: float | None = None
-    """Lower end of the 95 % interval; None if none was given."""
+    """Lower end of the interval; None if none was given."""
     high: float | None = None
-    """Upper end of the 95 % interval; None if none was given."""
+    """Upper end of the interval; None if none was given."""
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    """Share of such intervals that should hold the truth; None if not said, or without one."""
     on: str
     """The sample: which patches, of what level and period, at which threshold."""
     splitter: str
@@ -230,6 +232,9 @@ class Card(_Part):
     """Versions of the libraries that made it."""
     digest: str
     """Digest of ``model.onnx``, which always lies beside the card."""
+    area_digest: str | None = None
+    """Digest of ``applicability.npz``, the area of applicability; None if the card was written
+    without one."""
 
     @field_validator("bands")
     @classmethod

@@ -183,7 +183,12 @@ def learning_curve(
     if not all(0 < share <= 1 for share in shares):
         raise InputError(f"shares are {shares}; expected numbers above 0 and at most 1")
     sample = read_sample(
-        dataset, context, settings.bands, sampling=settings.sampling, random_state=random_state
+        dataset,
+        context,
+        settings.bands,
+        splitter=splitter,
+        sampling=settings.sampling,
+        random_state=random_state,
     )
     splits, _ = plan_splits(sample, splitter, 0)
     blocks = splitter.blocks(sample.sites)

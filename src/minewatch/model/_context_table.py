@@ -91,8 +91,20 @@ class ContextColumns:
     """For each column of classes, those that were there in training, sorted."""
 
     @classmethod
-    def choose(cls, context: pd.DataFrame, *, allow_target: bool = False) -> "ContextColumns":
+    def choose(
+        cls, context: pd.DataFrame, sites: pd.Index | None = None, *, allow_target: bool = False
+    ) -> "ContextColumns":
         """Take all columns of a table; those of text or categories hold classes.
+
+        Parameters
+        ----------
+        context
+            The context table, index site_id.
+        sites
+            The sites that are learned from: a class that others alone have is not taken, so that
+            sites held out have no part in what is learned. None: all of the table.
+        allow_target
+            Whether columns that name the target may be learned from.
 
         Raises
         ------
@@ -108,6 +120,8 @@ class ContextColumns:
                 "them, or say that a detector may learn from them (allow_target=True)"
             )
         classes = {}
+        if sites is not None:
+            context = context.loc[context.index.isin(sites)]
         for name in names:
             column = context[name]
             if not pd.api.types.is_numeric_dtype(column):

@@ -27,6 +27,7 @@ from minewatch.model._evaluate_tables import (
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
 from minewatch.model._nulls import NULL_KINDS, NullDetector
 from minewatch.model._onnx import OnnxDetector
+from minewatch.model._own_sites import LeakingEvaluationWarning, describe_own_sites
 from minewatch.patches import PatchDataset
 
 NULL_PREFIX = "null: "
@@ -64,7 +65,8 @@ def cross_validate(
     detector
         A detector, or several by name, which are then compared with each other. Each fold trains a
         fresh copy; a saved detector is asked as it is, and its scores mean something only on sites
-        that it did not learn from.
+        that it did not learn from: else a `LeakingEvaluationWarning` and a note say so, and the
+        evaluation is no headline.
     dataset
         Patches with labels.
     splitter
@@ -112,7 +114,12 @@ def cross_validate(
     """
     detectors = _named(detector)
     sample = read_sample(
-        dataset, context, settings.bands, sampling=settings.sampling, random_state=random_state
+        dataset,
+        context,
+        settings.bands,
+        splitter=splitter,
+        sampling=settings.sampling,
+        random_state=random_state,
     )
     _warn_of_overlap(splitter, dataset)
     splits, notes = plan_splits(sample, splitter, settings.n_inner)
@@ -132,11 +139,16 @@ def cross_validate(
     blocks = splitter.blocks(sample.sites)
     predictions.insert(3, "block", blocks.loc[predictions["site_id"]].to_numpy())
     thresholds = pd.concat([part for _, part in parts], ignore_index=True)
+    remembered = _remembered(detectors, dataset)
+    for sentence in remembered:
+        warnings.warn(sentence, LeakingEvaluationWarning, stacklevel=2)
+    notes += remembered
     header = _header(sample, dataset, splitter, settings, random_state) | {
         "models": list(models),
         "detectors": {name: _describe(model) for name, model in detectors.items()},
         "notes": notes,
     }
+    header["headline"] = header["headline"] and not remembered
     folds = _quiet_fold_table(splitter, sample)
     return _tabulate(predictions, thresholds, folds, header, len(detectors))
 
@@ -259,6 +271,12 @@ def _named(detector: Detector | Mapping[str, Detector]) -> dict[str, Detector]:
             f"one, and no name that begins with {NULL_PREFIX!r}"
         )
     return dict(detector)
+
+
+def _remembered(detectors: Mapping[str, Detector], dataset: PatchDataset) -> list[str]:
+    """Say of each saved detector that it learned from these sites, if it did."""
+    saved = [one for one in detectors.values() if isinstance(one, OnnxDetector)]
+    return [sentence for one in saved if (sentence := describe_own_sites(one, dataset))]
 
 
 def _name_of(detector: Detector) -> str:

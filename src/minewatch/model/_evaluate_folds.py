@@ -3,13 +3,11 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, Self, runtime_checkable
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.base import clone
 
 from minewatch.errors import InputError
 from minewatch.model._blocks import LeakingSplitWarning, Splitter
@@ -17,13 +15,13 @@ from minewatch.model._blocks_groups import distance_to_train
 from minewatch.model._detector import Detector, read_pixels
 from minewatch.model._evaluation import EvaluationSettings
 from minewatch.model._nulls import with_places
-from minewatch.model._onnx import OnnxDetector
 from minewatch.model._operating import (
     THRESHOLD_NAMES,
     choose_thresholds,
     describe_calibration,
     fit_calibration,
 )
+from minewatch.model._runner import make_runner
 from minewatch.model._training import Sampling, draw_equal
 from minewatch.patches import PatchDataset
 from minewatch.sites._distance import lonlat
@@ -31,31 +29,6 @@ from minewatch.types import FloatArray, IntArray
 
 Rows = tuple[IntArray, IntArray]
 """Positions of sites to train on, and of sites to score."""
-
-
-@runtime_checkable
-class Summarising(Protocol):
-    """A detector that sees patches by a summary of each alone, which need be made only once.
-
-    A patch's summary depends on nothing but that patch, so that making it before the folds leaks
-    nothing.
-    """
-
-    def summarise(self, pixels: xr.DataArray) -> pd.DataFrame:
-        """Summarise patches: index site_id."""
-        ...
-
-    def fit_summary(
-        self, summary: pd.DataFrame, labels: pd.Series, context: pd.DataFrame | None = None
-    ) -> Self:
-        """Learn as `fit` does, from summaries."""
-        ...
-
-    def predict_summary(
-        self, summary: pd.DataFrame, context: pd.DataFrame | None = None
-    ) -> FloatArray:
-        """Score as `predict_proba` does, from summaries."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +82,14 @@ def read_sample(
     context: pd.DataFrame | None,
     bands: tuple[str, ...] | None,
     *,
+    splitter: Splitter,
     sampling: Sampling = "all",
     random_state: int = 0,
 ) -> Sample:
     """Read the labelled patches of a dataset, to learn from all of them or from some.
+
+    Pixels bear the place of their site and, where the splitter never parts the groups of a column,
+    its `group`: a detector that makes folds of its own keeps both together too.
 
     Raises
     ------
@@ -135,6 +112,10 @@ def read_sample(
             )
         context = context.loc[sites.index]
     pixels = with_places(read_pixels(dataset, sites.index, bands=bands), dataset.sites)
+    column = getattr(splitter, "group_column", None)
+    if column is not None and column in sites:
+        own = sites[column].astype("object")
+        pixels = pixels.assign_coords(group=("site", own.where(own.notna(), None).to_numpy()))
     return Sample(sites, labels, pixels, context, sampling, random_state)
 
 
@@ -200,13 +181,14 @@ def score_folds(
     thresholds
         `model`, `fold`, `threshold` (name), `value` (probability), `calibration` (JSON values).
     """
-    run = _runner(detector, sample)
+    runner = make_runner(detector, sample)
     predictions, thresholds = [], []
     for split in splits:
-        score = run(split.train, split.test)
+        fold = runner(split.train)
+        score = fold.score(split.test)
         inner = np.full(len(sample.labels), np.nan)
         for train, test in split.inner:
-            inner[test] = run(train, test)
+            inner[test] = fold.score_inside(train, test)
         is_mining = sample.labels.to_numpy() == 1
         calibration = fit_calibration(
             inner[split.train], is_mining[split.train], settings.calibration
@@ -244,8 +226,8 @@ def score_folds(
 
 def score_rows(detector: Detector, sample: Sample, rows: Sequence[Rows]) -> list[FloatArray]:
     """Train a fresh copy on the first rows of each pair and score the second: P(mining)."""
-    run = _runner(detector, sample)
-    return [run(train, test) for train, test in rows]
+    runner = make_runner(detector, sample)
+    return [runner(train).score(test) for train, test in rows]
 
 
 def _decide(probability: FloatArray, threshold: float | None) -> pd.Series:
@@ -266,36 +248,8 @@ def _predictions(name: str, sample: Sample, split: Split, score: FloatArray) -> 
             "fold": split.fold,
             "label": sample.labels.iloc[split.test].to_numpy(),
             "score": score,
-            "nearest_train_m": distance_to_train(places, split.train, split.test),
+            "nearest_train_m": distance_to_train(places, sample.learned(split.train), split.test),
             "longitude": places[split.test, 0],
             "latitude": places[split.test, 1],
         }
     )
-
-
-def _runner(detector: Detector, sample: Sample) -> Callable[[IntArray, IntArray], FloatArray]:
-    """Give what trains a fresh copy on some sites and scores others: P(mining)."""
-    context, labels = sample.context, sample.labels
-    if isinstance(detector, OnnxDetector):  # finished: it is only asked
-        scores = _mining(detector.predict_proba(sample.pixels, context))
-        return lambda _, test: scores[test]
-    if isinstance(detector, Summarising):
-        summary = detector.summarise(sample.pixels).loc[labels.index]
-
-        def run_summary(train: IntArray, test: IntArray) -> FloatArray:
-            rows = sample.learned(train)
-            fitted = clone(detector).fit_summary(summary.iloc[rows], labels.iloc[rows], context)
-            return _mining(fitted.predict_summary(summary.iloc[test], context))
-
-        return run_summary
-
-    def run(train: IntArray, test: IntArray) -> FloatArray:
-        rows = sample.learned(train)
-        fitted = clone(detector).fit(sample.pixels.isel(site=rows), labels.iloc[rows], context)
-        return _mining(fitted.predict_proba(sample.pixels.isel(site=test), context))
-
-    return run
-
-
-def _mining(probabilities: FloatArray) -> FloatArray:
-    return np.asarray(probabilities, dtype=np.float64)[:, 1]

@@ -1,7 +1,7 @@
 """Turn the predictions of an evaluation into its tables of figures, each with an interval."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from minewatch.model import _metrics
 from minewatch.model._evaluation import EvaluationSettings
 from minewatch.model._metrics import Scored
+from minewatch.model._metrics_rare import rank_least
 from minewatch.model._operating import THRESHOLD_NAMES
 from minewatch.types import BoolArray, FloatArray
 
@@ -77,7 +78,15 @@ class Figures:
     scored: Scored
     by_key: dict[Key, FloatArray] = field(default_factory=dict)
     """``(1 + resample,)``, the estimate first."""
+    least: dict[Key, FloatArray] = field(default_factory=dict)
+    """The same with as many false alarms as there may well be, for what rests on few of them."""
+    decided: dict[str, Scored] = field(default_factory=dict)
+    """By threshold: the sites that were decided, on which its figures rest."""
     n_unscored: int = 0
+
+    def sites(self, threshold: str) -> Scored:
+        """Give the sites that figures at a threshold rest on; empty: those that need none."""
+        return self.decided[threshold] if threshold else self.scored
 
 
 def measure(rows: pd.DataFrame, resampling: Resampling) -> Figures:
@@ -86,6 +95,7 @@ def measure(rows: pd.DataFrame, resampling: Resampling) -> Figures:
     scored = resampling.scored(known)
     settings, weights = resampling.settings, resampling.weights
     figures: dict[Key, FloatArray] = {}
+    decided: dict[str, Scored] = {}
     if len(known):
         ranked = _metrics.rank_scores(
             scored, weights, specificity=settings.specificity, prevalences=settings.prevalences
@@ -96,21 +106,32 @@ def measure(rows: pd.DataFrame, resampling: Resampling) -> Figures:
         error = (known["probability"].to_numpy() - scored.is_mining) ** 2
         figures["brier", "", None] = _metrics.mean_by_block(error, scored, weights)
         for threshold in THRESHOLD_NAMES:
-            figures |= _decisions(known, scored, threshold, resampling)
-    return Figures(scored, figures, len(rows) - len(known))
+            column = known.get(f"at_{threshold}")
+            there = None if column is None else column.notna().to_numpy(dtype=np.bool_)
+            if column is None or there is None or not there.any():
+                continue
+            decided[threshold] = scored.part(there)
+            values = column[there].to_numpy(dtype=np.bool_)
+            figures |= _decisions(decided[threshold], values, threshold, resampling)
+    return Figures(scored, figures, decided=decided, n_unscored=len(rows) - len(known))
+
+
+def with_least(figures: Figures, resampling: Resampling) -> Figures:
+    """Measure, besides, average precision where mining is rare if false alarms are many."""
+    settings = resampling.settings
+    keys: list[Key] = [("average_precision", "", share) for share in settings.prevalences]
+    if not keys or not figures.by_key:
+        return figures
+    least = rank_least(
+        figures.scored, resampling.weights, settings.prevalences, settings.confidence
+    )
+    return replace(figures, least=dict(zip(keys, least.T, strict=True)))
 
 
 def _decisions(
-    known: pd.DataFrame, scored: Scored, threshold: str, resampling: Resampling
+    scored: Scored, values: BoolArray, threshold: str, resampling: Resampling
 ) -> dict[Key, FloatArray]:
-    if f"at_{threshold}" not in known:
-        return {}
-    decided = known[f"at_{threshold}"]
-    there = decided.notna().to_numpy(dtype=np.bool_)
-    if not there.any():
-        return {}
-    values = decided[there].to_numpy(dtype=np.bool_)
-    counts = _metrics.count_decisions(scored.part(there), values, len(resampling.blocks))
+    counts = _metrics.count_decisions(scored, values, len(resampling.blocks))
     prevalences = resampling.settings.prevalences
     found = _metrics.measure_decisions(resampling.weights @ counts, prevalences)
     figures: dict[Key, FloatArray] = {}
@@ -125,7 +146,7 @@ def metrics_table(
 ) -> tuple[pd.DataFrame, dict[str, Figures]]:
     """Tabulate the figures of all models, and keep them for the differences."""
     measured = {
-        str(name): measure(rows, resampling)
+        str(name): with_least(measure(rows, resampling), resampling)
         for name, rows in predictions.groupby("model", sort=False)
     }
     rows = [row for name, figures in measured.items() for row in _rows(name, figures, resampling)]
@@ -133,17 +154,10 @@ def metrics_table(
 
 
 def _rows(name: str, figures: Figures, resampling: Resampling) -> Iterator[dict[str, object]]:
-    scored = figures.scored
-    about = {
-        "n_sites": len(scored.score),
-        "n_mining": int(scored.is_mining.sum()),
-        "n_blocks": int(np.unique(scored.block).size),
-        "n_unscored": figures.n_unscored,
-    }
-    for (metric, threshold, prevalence), values in figures.by_key.items():
-        low, high = resampling.interval(float(values[0]), values[1:], _blocks_of(scored, metric))
-        if metric == "precision" and prevalence is not None and values[0] == 1.0:
-            low = _least_precision(figures, threshold, prevalence, resampling)
+    for key, values in figures.by_key.items():
+        metric, threshold, prevalence = key
+        scored = figures.sites(threshold)
+        low, high, _ = _interval(figures, key, resampling)
         yield {
             "model": name,
             "metric": metric,
@@ -152,8 +166,26 @@ def _rows(name: str, figures: Figures, resampling: Resampling) -> Iterator[dict[
             "value": float(values[0]),
             "low": low,
             "high": high,
-            **about,
+            "n_sites": len(scored.score),
+            "n_mining": int(scored.is_mining.sum()),
+            "n_blocks": int(np.unique(scored.block).size),
+            "n_unscored": figures.n_unscored,
         }
+
+
+def _interval(figures: Figures, key: Key, resampling: Resampling) -> tuple[float, float, bool]:
+    """Give a figure's interval, and whether resampling alone would have put its low end higher."""
+    metric, threshold, prevalence = key
+    values, scored = figures.by_key[key], figures.sites(threshold)
+    n_blocks = _blocks_of(scored, metric)
+    low, high = resampling.interval(float(values[0]), values[1:], n_blocks)
+    least = low
+    if key in figures.least:
+        floor = figures.least[key]
+        least, _ = resampling.interval(float(floor[0]), floor[1:], n_blocks)
+    elif metric == "precision" and prevalence is not None and values[0] == 1.0:
+        least = _least_precision(figures, threshold, prevalence, resampling)
+    return (least, high, True) if least < low else (low, high, False)
 
 
 def _least_precision(
@@ -165,7 +197,7 @@ def _least_precision(
     rare: precision follows from the low end of specificity.
     """
     specificity = figures.by_key["specificity", threshold, None]
-    n_blocks = _blocks_of(figures.scored, "specificity")
+    n_blocks = _blocks_of(figures.sites(threshold), "specificity")
     least, _ = resampling.interval(float(specificity[0]), specificity[1:], n_blocks)
     hits = float(figures.by_key["sensitivity", threshold, None][0]) * prevalence
     return hits / (hits + (1.0 - least) * (1.0 - prevalence))
@@ -196,18 +228,14 @@ def _differences(
     resampling: Resampling,
 ) -> list[dict[str, object]]:
     one, other = (measured[name] for name in pair)
-    if one.n_unscored or other.n_unscored:
-        first, second = (by_model[name].set_index(["site_id", "fold"]) for name in pair)
-        both = first["score"].notna() & second["score"].notna().reindex(first.index)
-        shared = both.index[both]
-        one, other = (
-            measure(rows.loc[shared].reset_index(), resampling) for rows in (first, second)
-        )
+    if not _on_same_sites(one, other):
+        first, second = _shared(*(by_model[name] for name in pair))
+        one, other = (with_least(measure(rows, resampling), resampling) for rows in (first, second))
     rows = []
     for key in one.by_key.keys() & other.by_key.keys():
         difference = one.by_key[key] - other.by_key[key]
         value = float(difference[0])
-        low, high = resampling.difference(value, difference[1:], one.scored.n_scarce)
+        low, high = _difference_interval(one, other, key, resampling)
         rows.append(
             {
                 "model": pair[0],
@@ -218,11 +246,54 @@ def _differences(
                 "value": value,
                 "low": low,
                 "high": high,
-                "n_sites": len(one.scored.score),
+                "n_sites": len(one.sites(key[1]).score),
             }
         )
     order = {key: i for i, key in enumerate(one.by_key)}
     return sorted(rows, key=lambda row: order[_key(row)])
+
+
+def _on_same_sites(one: Figures, other: Figures) -> bool:
+    sizes = [
+        {threshold: len(scored.score) for threshold, scored in figures.decided.items()}
+        for figures in (one, other)
+    ]
+    whole = {len(figures.scored.score) for figures in (one, other)}
+    return (
+        not one.n_unscored
+        and not other.n_unscored
+        and whole.union(*(size.values() for size in sizes)) == whole
+    )
+
+
+def _shared(*models: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Give what all models scored, with the decisions that all made."""
+    indexed = [rows.set_index(["site_id", "fold"]) for rows in models]
+    indexed = [rows.reindex(indexed[0].index) for rows in indexed]
+    scored = np.logical_and.reduce([rows["score"].notna() for rows in indexed])
+    for rows in indexed:
+        columns = {}
+        for name in rows.columns[rows.columns.str.startswith("at_")]:
+            decided = [one[name].notna() for one in indexed if name in one]
+            columns[name] = rows[name].where(np.logical_and.reduce(decided))
+        yield rows.assign(**columns)[scored].reset_index()
+
+
+def _difference_interval(
+    one: Figures, other: Figures, key: Key, resampling: Resampling
+) -> tuple[float, float]:
+    """Give the interval of a difference.
+
+    Where resampling cannot see how many false alarms there may be, the draws say nothing of the
+    pair either: the interval then reaches from the low end of one to the high end of the other.
+    """
+    difference = one.by_key[key] - other.by_key[key]
+    if key[2] is not None:
+        first, second = (_interval(figures, key, resampling) for figures in (one, other))
+        if first[2] or second[2]:
+            return first[0] - second[1], first[1] - second[0]
+    n_scarce = one.sites(key[1]).n_scarce
+    return resampling.difference(float(difference[0]), difference[1:], n_scarce)
 
 
 def _key(row: Mapping[str, object]) -> Key:
@@ -291,7 +362,8 @@ def part_rows(
         for key in _PART_KEYS:
             values = figures.by_key.get(key, np.full(1, np.nan))
             # Sensitivity and specificity are of one class, so its blocks alone count.
-            n_blocks = _blocks_of(scored, key[0])
+            on = figures.sites(key[1]) if key in figures.by_key else scored
+            n_blocks = _blocks_of(on, key[0])
             low, high = resampling.interval(float(values[0]), values[1:], n_blocks)
             row |= {key[0]: float(values[0]), f"{key[0]}_low": low, f"{key[0]}_high": high}
         yield row

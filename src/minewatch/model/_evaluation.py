@@ -81,9 +81,12 @@ class Evaluation:
     metrics
         One row for each model and figure: `model`, `metric`, `threshold` (name; empty if none is
         needed), `prevalence` (that precision is given at; NaN: that of the sample), `value`, `low`,
-        `high` (NaN if there is no interval), `n_sites`, `n_mining`, `n_blocks`, `n_unscored`.
+        `high` (NaN if there is no interval), `n_sites`, `n_mining`, `n_blocks` (what the figure
+        rests on: at a threshold, the sites that were decided), `n_unscored`.
     differences
-        The same for `model` minus `other`, on the sites that both scored, by the same resamples.
+        The same for `model` minus `other`, on the sites that both scored (at a threshold: decided),
+        by the same resamples. Where these cannot see how many false alarms there may be at a
+        `prevalence`, the interval comes from the ends of both.
     thresholds
         Chosen inside the training sites of each fold: `model`, `fold`, `threshold`, `value`, and
         the calibration that made the probability.

@@ -22,6 +22,7 @@ from minewatch.model._explain_importance import list_parts, measure_importance
 from minewatch.model._explain_maps import Fill, Values, background_fill, map_patches
 from minewatch.model._explain_pictures import choose_composite, find_stretch, picture_patches
 from minewatch.model._onnx import OnnxDetector
+from minewatch.model._own_sites import describe_own_sites
 from minewatch.model._training import Sampling
 from minewatch.patches import PatchDataset
 from minewatch.types import Settings
@@ -164,7 +165,12 @@ def explain(
     [121, 121, 121, 121]
     """
     sample = read_sample(
-        dataset, context, settings.bands, sampling=settings.sampling, random_state=random_state
+        dataset,
+        context,
+        settings.bands,
+        splitter=splitter,
+        sampling=settings.sampling,
+        random_state=random_state,
     )
     splits, _ = plan_splits(sample, splitter, 0)
     names = [str(name) for name in sample.pixels["band"].to_numpy()]
@@ -305,12 +311,8 @@ def _header(
     random_state: int,
 ) -> dict[str, Any]:
     card = detector.card if isinstance(detector, OnnxDetector) else None
-    notes = []
-    if card and card.training.dataset_digest == dataset.header.digest:
-        notes.append(
-            "the saved detector learned from these very patches: what is shown is how it remembers "
-            "them, not how it sees places that it does not know"
-        )
+    remembered = describe_own_sites(detector, dataset) if isinstance(detector, OnnxDetector) else ""
+    notes = [remembered] if remembered else []
     counts = np.unique(sample.labels, return_counts=True)[1]
     return {
         "minewatch": __version__,

@@ -34,7 +34,8 @@ class FoldSettings(Settings):
     region: Path | None = None
     """A file of polygons: to hold out, or to match the distances of."""
     group_column: str | None = None
-    """Column of the sites; those that share a value in it are never parted."""
+    """Column of the sites; those that share a value in it are never parted, but by random folds,
+    and folds of kind nearest cannot keep them together."""
     random_state: int = 0
     """Seed of the dealing."""
 
@@ -52,7 +53,8 @@ def make_splitter(folds: FoldSettings, dataset: PatchDataset) -> Splitter:
     Raises
     ------
     SettingsError
-        If a region is to be held out and none is named.
+        If a region is to be held out and none is named, or groups are named for folds that would
+        part them.
 
     Examples
     --------
@@ -77,6 +79,11 @@ def make_splitter(folds: FoldSettings, dataset: PatchDataset) -> Splitter:
     if folds.kind == "clusters":
         return ClusterKFold(folds.n_splits, folds.cluster_m, buffer_m, group, seed)
     if folds.kind == "nearest":
+        if group is not None:
+            raise SettingsError(
+                f"folds of kind nearest part the groups of {group}, for they are made of single "
+                "places; take blocks, clusters or a region, or give no group column"
+            )
         return NearestNeighbourDistanceKFold(
             folds.n_splits, folds.region, buffer_m, random_state=seed
         )

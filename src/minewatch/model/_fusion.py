@@ -19,8 +19,8 @@ from minewatch.model._cnn_folds import inner_folds
 from minewatch.model._context_table import ContextColumns
 from minewatch.model._detector import check_pixels
 from minewatch.model._estimator import DetectorBase, in_order_of_sites
-from minewatch.model._evaluate_folds import Summarising
 from minewatch.model._fusion_onnx import fuse_networks
+from minewatch.model._runner import Summarising
 from minewatch.model._training import CLASSES, both, class_weights, join_labels
 from minewatch.types import FloatArray, IntArray
 
@@ -138,7 +138,7 @@ class FusionDetector(DetectorBase):
         sites = pd.Index(pixels["site"].to_numpy(), name="site_id")
         is_mining = pd.Series(join_labels(sites, labels), index=sites)
         self.classes_ = CLASSES.copy()
-        self.context_ = ContextColumns.choose(context, allow_target=self.allow_target)
+        self.context_ = ContextColumns.choose(context, sites, allow_target=self.allow_target)
         numbers = self.context_.read(context, sites, _WHO)
         folds = inner_folds(pixels, is_mining, n_splits=self.n_splits, block_m=self.block_m)
         self.base_, base_runner = self._prepare_base(pixels, is_mining)

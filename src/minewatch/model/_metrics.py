@@ -20,6 +20,8 @@ RANKING: Final = (
 """Figures that need no threshold, in the order in which `rank_scores` gives them."""
 _CELLS_AT_ONCE: Final = 4_000_000
 _MIN_REPLICATES: Final = 20
+_TINY: Final = 1e-12
+"""Resamples that differ by less are the same but for rounding."""
 
 Counts: TypeAlias = FloatArray
 """``(…, 4)``: true positives, false positives, false negatives, true negatives."""
@@ -81,7 +83,7 @@ def rank_scores(
         ``(resample, block)``: how often each block counts; ones give the estimates.
     specificity
         For ``sensitivity_at_specificity``: the sensitivity of the lowest threshold that lets
-        through at most the remaining share of sites without mining.
+        through at most the remaining share of these sites without mining: off their own ROC curve.
     prevalences
         Shares of mining among all places, 0 to 1, at which average precision is given too: each
         site without mining then counts for as many as there would be.
@@ -101,7 +103,7 @@ def rank_scores(
     [0.75, 0.75, 0.833, 0.5]
     """
     parts = []
-    for some in _chunks(weights, len(scored.score)):
+    for some in chunks(weights, len(scored.score)):
         ranked = _rank(scored, some, specificity, prevalences)
         parts.append(np.insert(ranked, 1, _auc_within(scored, some), axis=1))
     return np.concatenate(parts)
@@ -111,16 +113,16 @@ def _rank(
     scored: Scored, weights: FloatArray, specificity: float, prevalences: Sequence[float]
 ) -> FloatArray:
     """Give AUC, average precision, sensitivity at a specificity, average precision if rare."""
-    mining, other = _by_score(scored, weights)
+    mining, other = sum_by_score(scored, weights)
     n_mining, n_other = mining.sum(axis=1), other.sum(axis=1)
     below = np.cumsum(other, axis=1) - other
     found = np.cumsum(mining[:, ::-1], axis=1)[:, ::-1]
     wrong = n_other[:, None] - below
     with np.errstate(invalid="ignore", divide="ignore"):
         auc = (mining * (below + 0.5 * other)).sum(axis=1) / (n_mining * n_other)
-        average = _average_precision(mining, found, wrong)
+        average = average_precision(mining, found, wrong)
         rarer = [
-            _average_precision(
+            average_precision(
                 mining, found, wrong * ((1.0 / p - 1.0) * n_mining / n_other)[:, None]
             )
             for p in prevalences
@@ -135,7 +137,7 @@ def _rank(
     return figures
 
 
-def _average_precision(mining: FloatArray, found: FloatArray, wrong: FloatArray) -> FloatArray:
+def average_precision(mining: FloatArray, found: FloatArray, wrong: FloatArray) -> FloatArray:
     """Give the mean precision over mining sites: (resample,); all arrays (resample, score)."""
     taken = found + wrong
     precision = np.where(taken > 0, found / taken, 0.0)
@@ -147,7 +149,7 @@ def _auc_within(scored: Scored, weights: FloatArray) -> FloatArray:
     wins = np.zeros(len(weights))
     pairs = np.zeros(len(weights))
     for fold in np.unique(scored.fold):
-        mining, other = _by_score(scored.part(scored.fold == fold), weights)
+        mining, other = sum_by_score(scored.part(scored.fold == fold), weights)
         below = np.cumsum(other, axis=1) - other
         wins += (mining * (below + 0.5 * other)).sum(axis=1)
         pairs += mining.sum(axis=1) * other.sum(axis=1)
@@ -155,7 +157,7 @@ def _auc_within(scored: Scored, weights: FloatArray) -> FloatArray:
     return auc
 
 
-def _by_score(scored: Scored, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def sum_by_score(scored: Scored, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sum the weights of mining and other sites by distinct score, from the lowest."""
     order = np.argsort(scored.score, kind="stable")
     sites = weights[:, scored.block[order]]
@@ -319,11 +321,25 @@ def share_interval(
 def difference_interval(
     value: float, replicates: FloatArray, *, n_scarce: int, widen: float, confidence: float
 ) -> tuple[float, float]:
-    """Give an interval of a difference, stretched as in `share_interval` but not in the logit."""
+    """Give an interval of a difference of two figures between 0 and 1.
+
+    It is stretched as in `share_interval`, but not in the logit. A difference that is the same in
+    all resamples, which then cannot doubt it, reaches as far to both sides as the exact binomial
+    bound for as many blocks, none of which showed another one.
+
+    Examples
+    --------
+    >>> ends = difference_interval(0.0, np.zeros(100), n_scarce=12, widen=1.0, confidence=0.95)
+    >>> [round(end, 3) for end in ends]
+    [-0.265, 0.265]
+    """
     known = replicates[np.isfinite(replicates)]
     if n_scarce < 2 or len(known) < _MIN_REPLICATES or not np.isfinite(value):
         return float("nan"), float("nan")
     tail = (1.0 - confidence) / 2.0
+    if np.ptp(known) < _TINY:
+        bound = 1.0 - float(tail ** (1.0 / n_scarce))
+        return max(value - bound, -1.0), min(value + bound, 1.0)
     ends = np.quantile(known, [tail, 1.0 - tail])
     reach = np.maximum((ends - value) * [-1.0, 1.0], 0.0) * _stretch(n_scarce, widen, tail)
     return value - float(reach[0]), value + float(reach[1])
@@ -338,7 +354,7 @@ def _logit(share: FloatArray) -> FloatArray:
         return np.asarray(np.log(share) - np.log1p(-share))
 
 
-def _chunks(weights: FloatArray, n_sites: int) -> Iterator[FloatArray]:
+def chunks(weights: FloatArray, n_sites: int) -> Iterator[FloatArray]:
     rows = max(1, _CELLS_AT_ONCE // max(n_sites, 1))
     for start in range(0, len(weights), rows):
         yield weights[start : start + rows]

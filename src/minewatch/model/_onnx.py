@@ -12,7 +12,7 @@ import xarray as xr
 from minewatch import _store
 from minewatch.errors import DetectorError, InputError, NotThereError, UnsafeError
 from minewatch.model._applicability import FILE_NAME as AREA_NAME
-from minewatch.model._applicability import Applicability, load_applicability, save_applicability
+from minewatch.model._applicability import Applicability, read_beside, save_applicability
 from minewatch.model._card import CARD_NAME, NETWORK_NAME, Card, read_card
 from minewatch.model._channel_statistics import (
     channel_statistic_names,
@@ -266,12 +266,16 @@ def load_detector(path: StrPath, *, options: RunOptions | None = None) -> OnnxDe
     _store.inside(folder, NETWORK_NAME)
     if network.stat().st_size > MAX_NETWORK_BYTES:
         raise DetectorError(f"{network} has {network.stat().st_size:,} bytes; that is no detector")
-    file = folder / AREA_NAME
-    area = load_applicability(file) if file.is_file() else None
-    return OnnxDetector(card, network.read_bytes(), options, area)
+    return OnnxDetector(card, network.read_bytes(), options, read_beside(folder, card.area_digest))
 
 
-def save_detector(detector: Exportable, path: StrPath, *, overwrite: bool = False) -> Path:
+def save_detector(
+    detector: Exportable,
+    path: StrPath,
+    *,
+    area: Applicability | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Save a detector as a folder that appears whole, and is loaded once before it does.
 
     Parameters
@@ -280,6 +284,8 @@ def save_detector(detector: Exportable, path: StrPath, *, overwrite: bool = Fals
         A detector that gives its card and itself as ONNX (`to_onnx`).
     path
         The new folder.
+    area
+        Where its figures hold. None: what the detector was loaded with, if anything.
     overwrite
         Replace a saved detector of that name; any other folder is never replaced.
 
@@ -295,16 +301,17 @@ def save_detector(detector: Exportable, path: StrPath, *, overwrite: bool = Fals
     DetectorError
         If the network is not what its card says, or onnxruntime cannot run it.
     """
-    folder = Path(path)
     card, network = detector.to_onnx()
-    with _store.writing_folder(folder, overwrite=overwrite, ours=OURS) as aside:
+    if area is None and isinstance(detector, OnnxDetector):
+        area = detector.area
+    with _store.writing_folder(path, overwrite=overwrite, ours=OURS) as aside:
         with _store.writing_file(aside / NETWORK_NAME) as file:
             file.write_bytes(network)
+        digest = None if area is None else save_applicability(area, aside / AREA_NAME)
+        card = card.model_copy(update={"area_digest": digest})
         _store.write_json(aside / CARD_NAME, card.model_dump(mode="json"))
-        if isinstance(detector, OnnxDetector) and detector.area is not None:
-            save_applicability(detector.area, aside / AREA_NAME)
         load_detector(aside, options=RunOptions(threads=1))
-    return folder
+    return Path(path)
 
 
 def _check_network(card: Card, network: bytes) -> None:

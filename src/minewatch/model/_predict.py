@@ -17,6 +17,7 @@ from minewatch.errors import InputError
 from minewatch.model._applicability_patches import describe_patches
 from minewatch.model._detector import Detector, centre, read_pixels
 from minewatch.model._onnx import OnnxDetector
+from minewatch.model._own_sites import own_sites
 from minewatch.model._stacked import channels_of
 from minewatch.patches import PatchDataset
 from minewatch.types import StrPath
@@ -149,7 +150,7 @@ def describe_run(
         "centre_crop": dataset.header.size_px > card.size_px,
         "patch_px": dataset.header.size_px,
         "saturation_dn": dataset.header.saturation_dn,
-        "learned_from_these": card.training.dataset_digest == dataset.header.digest,
+        "learned_from_these": len(own_sites(detector, dataset)),
         "patches": len(table),
         "scored": int(scores.notna().sum()),
         "not_scored": {str(reason): int(n) for reason, n in reasons.items()},

@@ -14,7 +14,7 @@ from minewatch._report._section import Findings
 from minewatch._report._sections import write_sections
 from minewatch._store import Ours, write_text, writing_folder
 from minewatch.model._ablations import Ablations
-from minewatch.model._applicability import FILE_NAME, Applicability, load_applicability
+from minewatch.model._applicability import Applicability, read_beside
 from minewatch.model._card import Card, read_card
 from minewatch.model._evaluation import Evaluation
 from minewatch.model._explain import Explanation
@@ -136,8 +136,8 @@ def write_sections_report(
 
 
 def _read_detector(folder: Path) -> tuple[Card, Applicability | None]:
-    file = folder / FILE_NAME
-    return read_card(folder), load_applicability(file) if file.is_file() else None
+    card = read_card(folder)
+    return card, read_beside(folder, card.area_digest)
 
 
 def _header(

@@ -56,7 +56,8 @@ def applicability_section(area: Applicability | None, evaluation: Evaluation) ->
         KEY,
         _TITLE,
         seen=(
-            f"Of {format_count(len(sites))} patches, each held against those of other folds, "
+            f"Of {format_count(len(sites))} patches, each held against those that trained its "
+            "fold, "
             f"{format_count(len(outside))} "
             f"({format_percent(len(outside) / max(len(sites), 1))}) are more than "
             f"{format_number(area.threshold, decimals=2)} unlike the nearest (1 is the mean "
@@ -76,14 +77,14 @@ def applicability_section(area: Applicability | None, evaluation: Evaluation) ->
 
 
 def site_table(area: Applicability, evaluation: Evaluation) -> pd.DataFrame:
-    """Give each training patch its dissimilarity to the other folds, beside its held-out score.
+    """Give each tested patch its dissimilarity to what trained its fold, beside its score.
 
     Returns
     -------
     DataFrame
         `site_id`, `longitude`, `latitude` (degrees, NaN if unplaced), `label`, `score`,
-        `dissimilarity`, `is_applicable`; the most unlike first. Patches that were not held out
-        have no place and no score.
+        `dissimilarity`, `is_applicable`; the most unlike first. Patches that were never tested
+        are left out.
     """
     held_out = pd.DataFrame(
         {
@@ -91,7 +92,7 @@ def site_table(area: Applicability, evaluation: Evaluation) -> pd.DataFrame:
             "dissimilarity": area.held_out,
             "is_applicable": area.held_out <= area.threshold,
         }
-    )
+    )[np.isfinite(area.held_out)]
     predictions = evaluation.predictions
     own = predictions[predictions["model"] == evaluation.models[0]].drop_duplicates("site_id")
     own = own[["site_id", "longitude", "latitude", "label", "score"]]
@@ -140,7 +141,7 @@ def _bin(name: str, part: pd.DataFrame) -> dict[str, object]:
 
 def _facts(area: Applicability) -> Iterator[tuple[str, float]]:
     yield "threshold of dissimilarity", area.threshold
-    yield "median dissimilarity to other folds", float(np.nanmedian(area.held_out))
+    yield "median dissimilarity of tested patches", float(np.nanmedian(area.held_out))
     yield "training patches", float(len(area.training))
     yield "features", float(len(area.names))
     yield "mean distance of two training patches", area.mean_distance
@@ -155,7 +156,7 @@ def _weights(area: Applicability) -> pd.DataFrame:
 
 @house_style()
 def draw_applicability(sites: pd.DataFrame, facts: pd.DataFrame) -> Figure:
-    """Draw where patches are unlike the other folds, and how unlike they are.
+    """Draw where patches are unlike what trained their fold, and how unlike they are.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def draw_applicability(sites: pd.DataFrame, facts: pd.DataFrame) -> Figure:
 
 
 def _draw_places(axes: Axes, placed: pd.DataFrame) -> None:
-    axes.set_title("Where patches are unlike the other folds")
+    axes.set_title("Where patches are unlike what trained their fold")
     if placed.empty:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no patch has a place", ha="center", va="center", color=FAINT)
@@ -206,7 +207,7 @@ def _draw_counts(axes: Axes, unlike: "np.ndarray[tuple[int], np.dtype[np.float64
         f"threshold {format_number(threshold, decimals=2)}", (threshold, 1.0), (4, -10),
         xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8,
     )  # fmt: skip
-    axes.set(xlabel="Dissimilarity to the other folds", ylabel="Patches")
+    axes.set(xlabel="Dissimilarity to what trained the fold", ylabel="Patches")
     axes.set_title("How unlike they are")
     quiet_axes(axes)
 
@@ -220,9 +221,9 @@ def applicability_plates(on: str) -> tuple[Plate, ...]:
         What the figures rest on, in words.
     """
     says = (
-        "Distance to the nearest patch of other folds over the mean distance between two, in "
-        "features weighted by what they tell of mining (Meyer and Pebesma 2021); the threshold is "
-        "the largest that is no outlier."
+        "Distance to the nearest patch that trained the fold, over the mean distance between two, "
+        "in features weighted by what they tell of mining (Meyer and Pebesma 2021); the threshold "
+        "is the largest that is no outlier."
     )
     return (
         Plate(

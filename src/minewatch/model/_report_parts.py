@@ -24,7 +24,7 @@ _FIGURES: Final = (
     ("roc_auc", "roc_auc", ""),
     ("roc_auc_within_folds", "roc_auc_within_folds", ""),
     ("average_precision", "average_precision", ""),
-    ("sensitivity_at_98_specificity", "sensitivity_at_specificity", ""),
+    ("sensitivity_at_specificity", "sensitivity_at_specificity", ""),
     ("f1", "f1", "f1"),
     ("f05", "f0.5", "f0.5"),
     ("sensitivity", "sensitivity", "f1"),
@@ -77,7 +77,10 @@ def headline_section(evaluation: Evaluation) -> Section:
         row["n_unscored"] = int(predictions["score"].isna().sum())
         rows.append(row)
     model = first_detector(evaluation)
-    auc = format_interval(*_value(evaluation, model, "roc_auc", ""))
+    auc, found = (
+        format_interval(*_value(evaluation, model, metric, ""))
+        for metric in ("roc_auc", "sensitivity_at_specificity")
+    )
     table = evaluation.differences
     gains = table[
         (table["model"] == model)
@@ -87,7 +90,12 @@ def headline_section(evaluation: Evaluation) -> Section:
     return Section(
         key="headline",
         title="How good it is",
-        seen=f"{model} scores an area under the ROC curve of {auc} on {on_what(evaluation)}.",
+        seen=(
+            f"{model} scores an area under the ROC curve of {auc} on {on_what(evaluation)}. At a "
+            f"specificity of {evaluation.settings.specificity:g}, read off the ROC curve of these "
+            f"held-out patches, it finds {found} of the mining. In brackets intervals of "
+            f"{100 * evaluation.settings.confidence:g} %."
+        ),
         advice=_headline_advice(evaluation, gains),
         tables={
             "headline": pd.DataFrame(rows),

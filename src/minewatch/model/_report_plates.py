@@ -158,7 +158,8 @@ _ONLY_NAMED: Final = TableView(n_rows=0)
 VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("headline", "headline"): TableView(
         note="F1 and F0.5 at their own thresholds, sensitivity and specificity at that for F1, all "
-        "chosen inside training folds."
+        "chosen inside training folds; sensitivity at a given specificity is read off the ROC "
+        "curve of the held-out patches."
     ),
     ("headline", "differences"): TableView(note="The detector minus the other, on the same draws."),
     ("folds", "folds"): _ONLY_NAMED,

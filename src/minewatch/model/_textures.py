@@ -1,26 +1,29 @@
 """`TextureDetector`: a dictionary of small textures learned from patches, and a linear rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted
 
 from minewatch import _store
 from minewatch.errors import InputError
-from minewatch.model._card import Card, MissingPixels, Preparation, Standardise, Training
+from minewatch.model._card import Card, MissingPixels, Preparation, Training
 from minewatch.model._channels import parse_channel
 from minewatch.model._detector import check_fit, check_pixels
 from minewatch.model._estimator import DetectorBase, in_order_of_sites, is_usable, what_it_takes
-from minewatch.model._prepare import missing_share, prepare
-from minewatch.model._training import CLASSES, NO_LICENCE, both, class_weights, join_labels
-from minewatch.types import BoolArray, FloatArray, IntArray
+from minewatch.model._prepare import missing_share
+from minewatch.model._textures_rule import apply_rule, fit_rule
+from minewatch.model._training import CLASSES, NO_LICENCE, both, join_labels
+from minewatch.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from minewatch.model._textures_view import TextureView
 
 STRIDE_PX: Final = 2
 WEAKEST: Final = 0.25
@@ -147,30 +150,46 @@ class TextureDetector(DetectorBase):
         InputError
             If labels are missing, a class is, or patches are not square or smaller than 4 windows.
         """
-        check_pixels(pixels)
-        height, width = pixels.shape[2:]
-        if height != width or height < 2 * self.window_px:
-            raise InputError(
-                f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
-                "more a side"
-            )
-        order = in_order_of_sites(pixels)
-        is_mining = join_labels(pd.Index(pixels["site"].to_numpy()[order]), labels)
-        names = tuple(str(name) for name in pixels["band"].to_numpy())
-        self._preparation = _preparation(names, self.most_missing)
-        values = prepare(pixels.to_numpy()[order], self._preparation)
-        usable = self._usable(values)
+        pixels = self._in_order(pixels)
+        is_mining = join_labels(pd.Index(pixels["site"].to_numpy()), labels)
+        values, usable = see(pixels, self.most_missing)
         values, is_mining = values[usable], is_mining[usable]
         if len(np.unique(is_mining)) < 2:
             raise InputError("too many pixels are missing: of one class no patch is left")
         self.classes_ = CLASSES.copy()
         self._takes = what_it_takes(pixels)
         self.n_sites_ = {name: int((is_mining == name).sum()) for name in (0, 1)}
-        self.dictionary_ = learn_dictionary(
-            values, self.n_textures, self.window_px, np.random.default_rng(self.random_state)
+        self.dictionary_ = self._learn_dictionary(values)
+        self.weights_, self.bias_ = fit_rule(
+            describe(values, self.dictionary_),
+            is_mining,
+            strength=self.strength,
+            balanced=self.balanced,
         )
-        self._fit_rule(describe(values, self.dictionary_), is_mining)
         return self
+
+    def learn_view(self, pixels: xr.DataArray) -> "TextureView":
+        """Learn textures alone, of which rules can then be learned from other labels.
+
+        Parameters
+        ----------
+        pixels
+            Reflectance (site, band, y, x), as `read_pixels` gives it.
+
+        Raises
+        ------
+        InputError
+            If patches are not square, smaller than 2 windows, or too many pixels are missing.
+        """
+        from minewatch.model._textures_view import TextureView
+
+        values, usable = see(self._in_order(pixels), self.most_missing)
+        return TextureView(
+            self._learn_dictionary(values[usable]),
+            self.most_missing,
+            self.strength,
+            self.balanced,
+        )
 
     def predict_proba(
         self,
@@ -187,13 +206,12 @@ class TextureDetector(DetectorBase):
         check_is_fitted(self, "dictionary_")
         check_pixels(pixels)
         check_fit(pixels, self._card(""), centre_crop=False)
-        wanted = pixels.sel(band=list(self._takes["bands"])).to_numpy()
-        values = prepare(wanted, self._preparation)
-        usable = self._usable(values)
+        wanted = pixels.sel(band=list(self._takes["bands"]))
+        values, usable = see(wanted, self.most_missing)
         mining = np.full(len(values), np.nan)
         if usable.any():
-            texts = describe(values[usable], self.dictionary_).astype(np.float64)
-            mining[usable] = expit(texts @ self.weights_ + self.bias_)
+            texts = describe(values[usable], self.dictionary_)
+            mining[usable] = apply_rule(texts, self.weights_, self.bias_)
         return both(mining)
 
     def to_onnx(self) -> tuple[Card, bytes]:
@@ -202,24 +220,28 @@ class TextureDetector(DetectorBase):
 
         check_is_fitted(self, "dictionary_")
         network = write_textures(
-            self.dictionary_, self._takes["size_px"], self.weights_, self.bias_
+            self.dictionary_,
+            self._takes["size_px"],
+            self.weights_,
+            self.bias_,
+            channel_scale(self._takes["bands"]),
         )
         return self._card(_store.digest_bytes(network)), network
 
-    def _usable(self, values: Values) -> BoolArray:
-        return is_usable(missing_share(values), self.most_missing)
+    def _in_order(self, pixels: xr.DataArray) -> xr.DataArray:
+        """Give patches that can be learned from, in the order of their site_ids."""
+        check_pixels(pixels)
+        height, width = pixels.shape[2:]
+        if height != width or height < 2 * self.window_px:
+            raise InputError(
+                f"patches have {height} × {width} px; expected squares of {2 * self.window_px} or "
+                "more a side"
+            )
+        return pixels.isel(site=in_order_of_sites(pixels))
 
-    def _fit_rule(self, texts: Values, is_mining: IntArray) -> None:
-        numbers = texts.astype(np.float64)
-        known = np.isfinite(numbers).all(axis=1)
-        numbers, is_mining = numbers[known], is_mining[known]
-        mean = numbers.mean(axis=0)
-        deviation = np.maximum(numbers.std(axis=0), _SMALLEST_SCALE)
-        model = LogisticRegression(C=self.strength, max_iter=2_000)
-        weights = class_weights(is_mining, balanced=self.balanced)
-        model.fit((numbers - mean) / deviation, is_mining, sample_weight=weights)
-        self.weights_ = model.coef_[0] / deviation
-        self.bias_ = float(model.intercept_[0] - mean @ self.weights_)
+    def _learn_dictionary(self, values: Values) -> Dictionary:
+        rng = np.random.default_rng(self.random_state)
+        return learn_dictionary(values, self.n_textures, self.window_px, rng)
 
     def _card(self, digest: str) -> Card:
         return Card(
@@ -227,7 +249,9 @@ class TextureDetector(DetectorBase):
             kind="linear",
             description="A linear rule on how often learned textures occur.",
             **self._takes,
-            preparation=self._preparation,
+            preparation=Preparation(
+                missing=MissingPixels(method="keep", most_share=self.most_missing)
+            ),
             training=Training(
                 n_sites=sum(self.n_sites_.values()),
                 classes={"mining": self.n_sites_[1], "no mining": self.n_sites_[0]},
@@ -239,13 +263,18 @@ class TextureDetector(DetectorBase):
         )
 
 
-def _preparation(names: tuple[str, ...], most_missing: float) -> Preparation:
-    """Keep missing pixels; bring channels of context near to what reflectance differs by."""
-    divisors = tuple(1.0 if parse_channel(name).is_imagery else _CONTEXT_DIVISOR for name in names)
-    plain = all(divisor == 1.0 for divisor in divisors)
-    steps = () if plain else (Standardise(mean=(0.0,) * len(names), deviation=divisors),)
-    missing = MissingPixels(method="keep", most_share=most_missing)
-    return Preparation(missing=missing, steps=steps)
+def channel_scale(names: Sequence[str]) -> Values:
+    """Give what brings channels of context near to what reflectance differs by: (band, 1, 1)."""
+    shares = [1.0 if parse_channel(name).is_imagery else 1.0 / _CONTEXT_DIVISOR for name in names]
+    return np.array(shares, dtype=np.float32)[:, None, None]
+
+
+def see(pixels: xr.DataArray, most_missing: float) -> tuple[Values, BoolArray]:
+    """Give patches on the scale that textures are learned on, and which of them are usable."""
+    values = pixels.to_numpy().astype(np.float32, copy=False)
+    usable = is_usable(missing_share(values), most_missing)
+    scale = channel_scale([str(name) for name in pixels["band"].to_numpy()])
+    return (values * scale if (scale != 1).any() else values), usable
 
 
 def learn_dictionary(

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 
 from minewatch.model._forest_onnx import finish_model, import_onnx
-from minewatch.model._textures import SMALLEST_CONTRAST, STRIDE_PX, WEAKEST, Dictionary
+from minewatch.model._textures import SMALLEST_CONTRAST, STRIDE_PX, WEAKEST, Dictionary, Values
 from minewatch.types import FloatArray
 
 
-def write_textures(dictionary: Dictionary, size_px: int, weights: FloatArray, bias: float) -> bytes:
+def write_textures(
+    dictionary: Dictionary, size_px: int, weights: FloatArray, bias: float, scale: Values
+) -> bytes:
     """Write the network: `pixels` is reflectance, NaN where nothing is known; `score` is P(mining).
 
     Parameters
@@ -20,6 +22,8 @@ def write_textures(dictionary: Dictionary, size_px: int, weights: FloatArray, bi
         Side of the patches.
     weights, bias
         The linear rule on what `describe` gives.
+    scale
+        What each band is multiplied by first: (band, 1, 1).
     """
     onnx = import_onnx()
     n_bands, window = dictionary.filters.shape[1:3]
@@ -41,20 +45,25 @@ def write_textures(dictionary: Dictionary, size_px: int, weights: FloatArray, bi
         "weights": weights[:, None].astype(np.float32),
         "bias": np.array([bias], dtype=np.float32),
     }
+    is_scaled = bool((scale != 1).any())
+    if is_scaled:
+        constants["scale"] = scale
     pixels = onnx.helper.make_tensor_value_info(
         "pixels", onnx.TensorProto.FLOAT, ["site", n_bands, size_px, size_px]
     )
     tensors = [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
-    return finish_model([*_respond(), *_pool(), *_decide()], [pixels], tensors)
+    return finish_model([*_respond(is_scaled=is_scaled), *_pool(), *_decide()], [pixels], tensors)
 
 
-def _respond() -> list[Any]:
+def _respond(*, is_scaled: bool) -> list[Any]:
     """Compare every window with every texture; `known` is 1 where no pixel is missing."""
     make = import_onnx().helper.make_node
     strides = {"strides": [STRIDE_PX, STRIDE_PX]}
+    source = "scaled" if is_scaled else "pixels"
     return [
-        make("IsNaN", ["pixels"], ["is_missing"]),
-        make("Where", ["is_missing", "nought", "pixels"], ["filled"]),
+        *([make("Mul", ["pixels", "scale"], ["scaled"])] if is_scaled else []),
+        make("IsNaN", [source], ["is_missing"]),
+        make("Where", ["is_missing", "nought", source], ["filled"]),
         make("Cast", ["is_missing"], ["missing"], to=import_onnx().TensorProto.FLOAT),
         make("Conv", ["missing", "ones"], ["n_missing"], **strides),
         make("Less", ["n_missing", "half"], ["is_known"]),

@@ -1,6 +1,6 @@
 """Train a detector on all labelled sites, and write down how good it is far from them."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +13,10 @@ from minewatch import _store
 from minewatch._figures import format_length
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError
-from minewatch.model._applicability import FILE_NAME, save_applicability
 from minewatch.model._applicability_patches import fit_area
 from minewatch.model._blocks import PLACE_M, Splitter, place_names
 from minewatch.model._blocks_groups import read_places
-from minewatch.model._card import Card, Metric, Threshold, Training
+from minewatch.model._card import Card, Metric, Threshold, Training, read_card
 from minewatch.model._detector import Detector, Exportable
 from minewatch.model._evaluate import NULL_PREFIX, cross_validate
 from minewatch.model._evaluate_folds import Sample, read_sample
@@ -163,6 +162,7 @@ def train_detector(
         dataset,
         context,
         settings.evaluation.bands,
+        splitter=splitter,
         sampling=settings.evaluation.sampling,
         random_state=settings.random_state,
     )
@@ -172,9 +172,9 @@ def train_detector(
     fitted = clone(detector).fit(sample.pixels, sample.labels, sample.context)
     progress("train", 1, 1)
     saved = _WithCard(fitted, _Facts(evaluation, name, dataset, sample, n_labelled, settings))
-    save_detector(saved, folder, overwrite=overwrite)
-    save_applicability(fit_area(evaluation, name, sample), folder / FILE_NAME)
-    return Trained(folder, saved.to_onnx()[0], evaluation)
+    area = fit_area(evaluation, sample)
+    save_detector(saved, folder, area=area, overwrite=overwrite)
+    return Trained(folder, read_card(folder), evaluation)
 
 
 def _check_trainable(detector: Detector) -> None:
@@ -263,16 +263,28 @@ class _Facts:
             threshold = _AT.get(metric, "f1") if (rows["threshold"] != "").any() else ""
             rows = rows[rows["threshold"] == threshold]
             for row in rows[rows["value"].notna()].to_dict(orient="records"):
-                at = f", threshold {threshold} chosen inside training folds" if threshold else ""
+                low = _known(row["low"])
                 yield Metric(
                     name=metric,
                     value=float(row["value"]),
-                    low=_known(row["low"]),
+                    low=low,
                     high=_known(row["high"]),
-                    on=f"{self._on(model)}{at}",
+                    confidence=None if low is None else self.evaluation.settings.confidence,
+                    on=f"{self._on(model)}{self._at(model, row)}",
                     splitter=str(self.evaluation.header["splitter"]),
                     n_sites=int(row["n_sites"]),
                 )
+
+    def _at(self, model: str, row: Mapping[Hashable, Any]) -> str:
+        """Say at which threshold a figure was measured, and on how many if not on all."""
+        if row["metric"] == "sensitivity_at_specificity":
+            level = self.evaluation.settings.specificity
+            return f", read off their ROC curve at a specificity of {level:g}"
+        if not row["threshold"]:
+            return ""
+        n_left = len(self._rows(model)) - int(row["n_sites"])
+        others = f"; {n_left} patches were not decided" if n_left else ""
+        return f", threshold {row['threshold']} chosen inside training folds{others}"
 
     def _training(self, training: Training) -> Training:
         header, labels = self.dataset.header, self.sample.labels

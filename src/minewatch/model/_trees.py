@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pandas as pd
 import xarray as xr
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,6 +29,9 @@ from minewatch.types import BoolArray, FloatArray, IntArray
 _WHO: Final = "this detector"
 _SITES_AT_ONCE: Final = 2048
 _SHARE: Final = "missing share"
+_MANY_SITES: Final = 200
+_TREES_FOR_CHOICES: Final = 100
+"""Enough to choose a threshold by: more trees give the same scores with a little less chance."""
 
 
 class TreeDetector(DetectorBase):
@@ -57,8 +61,8 @@ class TreeDetector(DetectorBase):
     most_missing
         A patch with a larger share of pixels missing (in any band) is left out, and gets no score.
     n_jobs
-        Threads for training; scores do not depend on it. None: one, or all processors if there are
-        more than `most_sites` patches.
+        Threads for training; scores do not depend on it. None: all processors, or one if there are
+        few patches (under 200).
     random_state
         Seed.
 
@@ -189,7 +193,7 @@ class TreeDetector(DetectorBase):
         self.context_ = (
             ContextColumns()
             if context is None
-            else ContextColumns.choose(context, allow_target=self.allow_target)
+            else ContextColumns.choose(context, summary.index, allow_target=self.allow_target)
         )
         self.statistics_ = tuple(name for name in summary.columns if name != _SHARE)
         values, usable = self._columns(summary, context), self._usable(summary)
@@ -227,6 +231,11 @@ class TreeDetector(DetectorBase):
         if usable.any():
             mining[usable] = self.forest_.predict_proba(values[usable])[:, 1]
         return both(mining)
+
+    def for_choices(self) -> Self:
+        """Give a detector of fewer trees, not trained, for folds that only choose thresholds."""
+        fewer: Self = clone(self).set_params(n_trees=min(self.n_trees, _TREES_FOR_CHOICES))
+        return fewer
 
     def to_onnx(self) -> tuple[Card, bytes]:
         """Give the card, and the bytes of ``model.onnx``, which takes statistics and context."""
@@ -274,7 +283,7 @@ class TreeDetector(DetectorBase):
             max_features=self.max_features,
             bootstrap=is_large,
             max_samples=self.most_sites if is_large else None,
-            n_jobs=-1 if is_large and self.n_jobs is None else self.n_jobs,
+            n_jobs=-1 if self.n_jobs is None and len(values) >= _MANY_SITES else self.n_jobs,
             random_state=self.random_state,
         )
         weights = class_weights(is_mining, balanced=self.balanced)

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "models"
 MEASURES: Final = "context/measures.parquet"
-TREES: Final = "trees"
-WITH_CONTEXT: Final = "trees-context"
-WITH_CHANNELS: Final = "trees-channels"
+WITH_CONTEXT: Final = "{}-context"
+WITH_CHANNELS: Final = "{}-channels"
 REPORT: Final = f"{FOLDER}/report"
 
 
@@ -47,15 +46,16 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
     from minewatch.model._train import train_detector
 
     section = _section(settings)
+    name = section.detector
     dataset, context = PatchDataset.open(study / DATASET), _read_context(study)
     folds, out = _folds(study, section), study / FOLDER
     splitter = make_splitter(folds, dataset)
     found = []
     if context is not None:
-        alone = _asked(section, TREES).training
+        alone = _asked(section, name).training
         found.append(
             train_detector(
-                _detector(section), dataset, out / TREES, splitter=splitter, settings=alone,
+                _detector(section), dataset, out / name, splitter=splitter, settings=alone,
                 overwrite=True, progress=progress,
             )
         )  # fmt: skip
@@ -67,7 +67,7 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
         out,
         folds=folds,
         context=context,
-        settings=_asked(section, TREES if context is None else WITH_CONTEXT),
+        settings=_asked(section, name if context is None else WITH_CONTEXT.format(name)),
         overwrite=True,
         progress=progress,
     )
@@ -87,12 +87,13 @@ def _train_channels(
     from minewatch.model._stacked import open_stacked
     from minewatch.model._train import train_detector
 
+    name = WITH_CHANNELS.format(section.detector)
     return train_detector(
         _detector(section),
         open_stacked(study / DATASET, channels=(study / MEASURES).parent, drawn="all"),
-        study / FOLDER / WITH_CHANNELS,
+        study / FOLDER / name,
         splitter=make_splitter(folds, dataset),
-        settings=_asked(section, WITH_CHANNELS).training,
+        settings=_asked(section, name).training,
         overwrite=True,
         progress=progress,
     )
@@ -107,7 +108,7 @@ def _detector(section: ModelSection) -> "Detector":
     from minewatch.model._kinds import make_detector
 
     return make_detector(
-        "trees",
+        section.detector,
         class_weight=section.class_weight,
         n_trees=section.n_trees,
         random_state=section.random_state,
@@ -172,10 +173,11 @@ def _settings(settings: StudySettings) -> Mapping[str, Any]:
 MODEL_STAGE: Final = Stage(
     name="model",
     after=("sites", "patches", "context"),
-    outputs=(f"{FOLDER}/{TREES}", f"{FOLDER}/evaluation", REPORT),
+    outputs=(f"{FOLDER}/evaluation", REPORT),
     settings=_settings,
     inputs=_inputs,
     run=_make,
     wanted=lambda settings: settings.model is not None,
+    named=lambda settings: (f"{FOLDER}/{_section(settings).detector}",),
 )
 """After the report on the patches."""

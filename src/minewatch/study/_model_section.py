@@ -1,6 +1,7 @@
 """The section [model] of study.toml."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,7 +12,10 @@ from minewatch.types import Settings
 
 
 class ModelSection(Settings):
-    """How a detector of trees is trained and evaluated; with context too, where there is any."""
+    """How a detector is trained and evaluated; with context too, where there is any."""
+
+    detector: Literal["ensemble", "trees"] = "ensemble"
+    """``ensemble``: trees on statistics and a rule on textures; ``trees``: those alone, faster."""
 
     n_splits: int = Field(default=5, ge=2)
     """Folds."""
@@ -34,8 +38,8 @@ class ModelSection(Settings):
     licence: str | None = None
     """SPDX identifier or words, for the cards; else they say that none is stated."""
     channels: bool = False
-    """Whether trees are trained on context drawn as channels beside the bands too."""
+    """Whether it is trained on context drawn as channels beside the bands too."""
     n_trees: int = Field(default=400, ge=1)
     """Number of trees."""
     random_state: int = 0
-    """Seed of trees, folds and resamples."""
+    """Seed of the detector, folds and resamples."""

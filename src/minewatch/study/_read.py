@@ -136,7 +136,12 @@ def _locate(parts: Sequence[str | int], model: type[BaseModel]) -> tuple[list[st
     """Give a fault's place as it stands in the file, and the keys that its section knows."""
     where: list[str] = []
     inside: list[type[BaseModel]] = [model]
-    for part in map(str, parts):
+    for number, part in enumerate(map(str, parts)):
+        if number and isinstance(parts[number - 1], int) and part in _forms(inside):
+            continue  # pydantic names the form of an item, too
+        if part.isdecimal():
+            where.append(part)
+            continue
         kinds = [kind for kind in inside if part in _kinds(kind)]
         if len(inside) > 1 and kinds:
             inside = kinds  # pydantic names the kind of a section, the file does not
@@ -153,6 +158,13 @@ def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
     return () if field is None else get_args(field.annotation)
 
 
+def _forms(models: Sequence[type[BaseModel]]) -> set[str]:
+    """Name the forms that an item of a list may have, as pydantic does."""
+    return {"str", *(model.__name__ for model in models)}
+
+
 def _models_of(annotation: Any) -> list[type[BaseModel]]:
-    candidates = [annotation, *get_args(annotation)]
-    return [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    """Give the models in an annotation, and in the lists and choices that it is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_of(part)]

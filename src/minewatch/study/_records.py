@@ -43,6 +43,10 @@ def decide(now: Record, before: Record | None) -> str | None:
     'it has not been run'
     >>> decide(Record({"seed": 1}, *list(vars(before).values())[1:]), before)
     'setting seed changed from 0 to 1'
+    >>> layers = [{"name": "highway"}, {"name": "building"}]
+    >>> old, new = (Record({"layers": of}, {}, {}, "0.1.0") for of in (layers[:1], layers[1:]))
+    >>> decide(new, old)
+    'setting layers changed: new building; no longer highway'
     >>> decide(before, before) is None
     True
     """
@@ -76,7 +80,7 @@ def _compare_settings(now: Record, before: Record) -> str | None:
     for name in sorted({*now.settings, *before.settings}):
         old, new = before.settings.get(name), now.settings.get(name)
         if old != new:
-            return f"setting {name} changed from {_show(old)} to {_show(new)}"
+            return f"setting {name} changed{_change(old, new)}"
     return None
 
 
@@ -89,6 +93,30 @@ def _compare_inputs(now: Record, before: Record) -> str | None:
         if now.inputs[name] != before.inputs[name]:
             return f"{name} changed"
     return None
+
+
+def _change(old: Any, new: Any) -> str:
+    """Say how a setting changed; of a list of things with names, which of them."""
+    before, after = _by_name(old), _by_name(new)
+    if before is None or after is None:
+        return f" from {_show(old)} to {_show(new)}"
+    both = [name for name in after if name in before]
+    groups = {
+        "new": [name for name in after if name not in before],
+        "no longer": [name for name in before if name not in after],
+        "defined otherwise": [name for name in both if after[name] != before[name]],
+    }
+    said = [f"{word} {', '.join(names)}" for word, names in groups.items() if names]
+    return f": {'; '.join(said) or 'another order'}"
+
+
+def _by_name(value: Any) -> dict[str, Any] | None:
+    """Give the things of a list by their names; None if it is no list of such."""
+    if not isinstance(value, list) or not value:
+        return None
+    if not all(isinstance(one, dict) and "name" in one for one in value):
+        return None
+    return {str(one["name"]): one for one in value}
 
 
 def _show(value: Any) -> str:

@@ -22,6 +22,8 @@ from minewatch.scan._work import Opener
 from minewatch.sites._regions import Region
 from minewatch.sites._space import from_equal_area, to_equal_area
 from minewatch.study._build import place_of_source, source_items
+from minewatch.study._model import FOLDER as MODELS
+from minewatch.study._model_section import ModelSection
 from minewatch.study._read import FILE_NAME, read_study
 from minewatch.study._scan_section import ScanSection
 from minewatch.study._settings import ImagerySection, StudySettings
@@ -117,10 +119,11 @@ def plan_study_scan(
         If a file cannot be read.
     """
     study = Path(folder)
-    section, told = ScanSection(), None
+    section, told, saved = ScanSection(), None, detector_folder(None)
     if (study / FILE_NAME).is_file():
         whole = read_study(study)
         section, told = whole.scan or section, whole.imagery
+        saved = detector_folder(whole)
     if region is not None and bbox is not None:
         raise InputError("a region and --bbox were given; expected one of them")
     where = region if bbox is None else read_bbox(bbox)
@@ -129,7 +132,7 @@ def plan_study_scan(
     return _put_together(
         study,
         where if where is not None else _region(study, section),
-        detector or study / section.detector,
+        detector or study / saved,
         features or study / section.features,
         images,
         chosen,
@@ -222,9 +225,17 @@ def _settings(settings: StudySettings) -> Mapping[str, Any]:
     return values
 
 
+def detector_folder(settings: StudySettings | None) -> Path:
+    """Say where a study's detector lies: where [scan] says, else where the stage model saves it."""
+    if settings is not None and settings.scan is not None and settings.scan.detector is not None:
+        return settings.scan.detector
+    section = None if settings is None else settings.model
+    return Path(MODELS) / (section or ModelSection()).detector
+
+
 def _inputs(study: Path, settings: StudySettings) -> list[Path]:
     section = _section(settings)
-    files = [study / section.detector / name for name in ("card.json", "model.onnx")]
+    files = [study / detector_folder(settings) / name for name in ("card.json", "model.onnx")]
     items = [] if settings.imagery is None else source_items(study, settings.imagery)
     where = section.region
     files += [study / SITES] if where is None else required(study, (where,), "scan.region")

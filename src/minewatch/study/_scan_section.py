@@ -14,8 +14,8 @@ class ScanSection(ScanSettings):
     """A file of polygons. None: the ground around the sites."""
     around_m: float = Field(default=1_000.0, gt=0, le=50_000)
     """Without a region: how far from each site, metres."""
-    detector: Path = Path("models/trees")
-    """The folder of a saved detector."""
+    detector: Path | None = None
+    """The folder of a saved detector. None: what the stage model saves."""
     features: Path = Path("context/features.parquet")
     """What is mapped, for detectors that take context."""
     allow_failed: bool = False

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from minewatch.context import DEFAULT_LAYERS, Layer
+from minewatch.context._layers import check_layers
+from minewatch.errors import SettingsError
 from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
@@ -156,13 +158,23 @@ PatchesSection: TypeAlias = Annotated[ImportSection | BuildSection, Field(discri
 """Patches that others cut, or patches that are built."""
 
 
+def _layer_form(value: object) -> str:
+    return "str" if isinstance(value, str) else "Layer"
+
+
+_AnyLayer: TypeAlias = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Layer, Tag("Layer")], Discriminator(_layer_form)
+]
+"""A layer by its name, or as it is defined: what is wrong with one is said of that form alone."""
+
+
 class ContextSection(Settings):
     """What is taken from OpenStreetMap around the sites."""
 
     source: str
     """A ``.osm.pbf`` file, relative to the study's folder; ``overpass``; the URL of a server like
     it; or a region whose extract is downloaded: ``venezuela``, ``south-america/brazil/norte``."""
-    layers: tuple[str | Layer, ...] = tuple(layer.name for layer in DEFAULT_LAYERS)
+    layers: tuple[_AnyLayer, ...] = tuple(layer.name for layer in DEFAULT_LAYERS)
     """Names of the layers that are known, or layers of your own."""
     radii_m: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(
         default=(500, 2_000, 10_000), min_length=1
@@ -181,6 +193,16 @@ class ContextSection(Settings):
             raise ValueError(
                 f"context.layers names {', '.join(unknown) or 'none'}; there are {', '.join(known)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_comes_twice(self) -> Self:
+        if len(set(self.radii_m)) < len(self.radii_m):
+            raise ValueError(f"context.radii_m is {list(self.radii_m)}; expected each radius once")
+        try:
+            check_layers(self.wanted)
+        except SettingsError as error:
+            raise ValueError(f"context.layers: {error}") from error
         return self
 
     @model_validator(mode="after")

@@ -36,6 +36,8 @@ class Stage:
     """What makes it."""
     wanted: Callable[[StudySettings], bool] = lambda _settings: True
     """Whether a study has it."""
+    named: Callable[[StudySettings], tuple[str, ...]] = lambda _settings: ()
+    """Results that the settings name, as paths in the study's folder."""
     downloads: Callable[[StudySettings], tuple[str, ...]] = lambda _settings: ()
     """What it keeps of the network as it came, as paths in the study's folder: results too."""
 
@@ -52,7 +54,7 @@ class Stage:
 
     def results(self, study: Path, settings: StudySettings) -> dict[str, str]:
         """Give the digest of each result as it lies there."""
-        names = (*self.outputs, *self.downloads(settings))
+        names = (*self.outputs, *self.named(settings), *self.downloads(settings))
         return {name: self.digest(study, name) for name in names}
 
     def digest(self, study: Path, output: str) -> str:

@@ -128,7 +128,14 @@ def _patches_inputs(study: Path, settings: StudySettings) -> list[Path]:
 def _make_patches(study: Path, settings: StudySettings, progress: Progress) -> str:
     if isinstance(settings.patches, BuildSection):
         return _build_patches(study, settings, progress)
-    return _describe(_import_patches(study, settings.patches, progress))
+    made = _describe(_import_patches(study, settings.patches, progress))
+    if settings.imagery is None:
+        return made
+    return (
+        f"{made}; [imagery] is not looked at, for patches of kind {settings.patches.kind!r} have "
+        "their pixels: of which days they are is said under [patches], by period, or by "
+        "start_column and end_column"
+    )
 
 
 def _describe(dataset: patches.PatchDataset) -> str:
