@@ -15,7 +15,10 @@ from minewatch.scan._merge_file import read_detections, write_detections
 from minewatch.scan._merge_polygons import area_ha, unite_squares
 from minewatch.scan._outline import (
     BANDS,
+    Mask,
     OutlineRule,
+    _blocks,
+    _cut,
     mask_ground,
     outline_detections,
     outline_files,
@@ -121,6 +124,22 @@ def test_large_detections_are_read_in_blocks_and_give_the_same(toy_archive, toy_
     parts = outline_detections(detections, source, query, rule=rule)
     assert parts["bare_ha"].iloc[0] == pytest.approx(whole["bare_ha"].iloc[0], rel=1e-4)
     assert shapely.symmetric_difference(whole.geometry.iloc[0], parts.geometry.iloc[0]).area < 1e-9
+
+
+def test_ground_that_ends_at_the_edge_of_windows_is_valid_and_its_parts_unite():
+    rng, rule = np.random.default_rng(0), OutlineRule(margin_m=60.0)
+    for _ in range(60):
+        left, top = 60 * rng.integers(7_000, 9_000), 60 * rng.integers(11_000, 12_500)
+        square = shapely.box(left, top - 480, left + 480, top)
+        window = unite_squares(np.array([square]), np.array([20]), gap_m=0.0, is_exact=True)[0]
+        geobox = next(_blocks(window, 32620, rule))
+        bare = rng.random(geobox.shape.yx) < 0.5
+        mask = Mask(bare, ~bare, np.zeros_like(bare))
+        found = _cut(window, geobox, 32620, mask, rule)
+        assert found.bare.is_valid
+        assert found.pond.is_valid
+        whole = shapely.union(found.bare, found.pond)
+        assert shapely.symmetric_difference(whole, window).area < 1e-5 * window.area
 
 
 def test_outlines_of_a_file_say_how_they_were_made(outlined, toy_archive, tmp_path):

@@ -39,6 +39,9 @@ RESOLUTION_M: Final = 10.0
 _SNAP_M: Final = 60.0
 _BLOCK_M: Final = 5_040.0
 """Side of what is read at a time, without its margin; a multiple of `_SNAP_M`."""
+_PRECISION_M: Final = 0.001
+"""Edges of detections come back from degrees a nanometre off those of pixels; slivers between them
+would be no valid ground in degrees."""
 _EIGHT: Final = np.ones((3, 3), dtype=np.bool_)
 _STEP: Final = "outline detections"
 
@@ -252,7 +255,7 @@ def _cut(
         own = shapely.transform(own, lambda at: at - np.array([0.0, SOUTHERN_FALSE_NORTHING_M]))
     inside = shapely.intersection(to_plane(np.array([shape], dtype=object), epsg % 100)[0], own)
     cut = [
-        shapely.intersection(_polygons(mask, geobox, epsg), inside)
+        shapely.intersection(_polygons(mask, geobox, epsg), inside, grid_size=_PRECISION_M)
         for mask in (seen.bare, seen.pond, seen.unknown)
     ]
     return _Block(*to_degrees(np.array(cut, dtype=object), epsg % 100))
