@@ -56,7 +56,7 @@ from minewatch.study._demo import REGION, YEAR, make_demo
 QUERY = SceneQuery(start=f"{YEAR}-01-01", end=f"{YEAR}-12-31")
 MIDDLE = f"{YEAR}-07-01"
 """Mines that opened later are in less than half of the year's views, and are not asked for."""
-PLANE = toy.Valley(seed=1).geobox.crs.epsg
+PLANE = "EPSG:32620"
 IS_MINING = 0.01
 """Share of a window that is mine from which on it counts as mining, as for the demo's places."""
 LARGE_HA = 0.5
@@ -207,7 +207,9 @@ def look(study: Path, seed: int, way: str) -> Look:
 def scan(study: Path, region: gpd.GeoDataFrame, detector: Path, name: str) -> Part:
     """Scan stretches, merge what is detected, and outline it."""
     source = open_source(study / "archive")
-    made = scan_region(region, load_detector(detector), source, QUERY, study / f"scan-{name}")
+    made = scan_region(
+        region, load_detector(detector), source, QUERY, study / f"scan-{name}", overwrite=True
+    )
     windows = read_windows(made.path)
     threshold = load_detector(detector).card.thresholds["f1"].value
     detections = merge_detections(windows, threshold=threshold)
@@ -292,8 +294,9 @@ def describe_estimates(looked: Look) -> Iterator[dict[str, object]]:
         float((frame["area_ha"] * frame["share"]).sum()),
     )
     reviews = [review(looked, seed) for seed in range(DRAWS)]
-    for at, (kind, truth) in enumerate(zip(("windows", "ground"), truths, strict=True)):
-        found = pd.DataFrame([one[at].areas.loc["mining"] for one in reviews])
+    estimates = ([one[0] for one in reviews], [one[1] for one in reviews])
+    for kind, truth, own in zip(("windows", "ground"), truths, estimates, strict=True):
+        found = pd.DataFrame([one.areas.loc["mining"] for one in own])
         first = found.iloc[0]
         holds = (found["low_ha"] <= truth) & (truth <= found["high_ha"])
         yield {
