@@ -1,0 +1,37 @@
+"""Maps: what was found, in files and pages for the people who were waiting for it.
+
+`gather_contents` puts together what a map is made from, `write_files` writes it in the formats that
+maps, phones and spreadsheets read, `write_map` as one page that opens anywhere.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from minewatch._lazy import import_name
+
+if TYPE_CHECKING:
+    from minewatch.maps._contents import Composite as Composite
+    from minewatch.maps._contents import MapContents, Period
+    from minewatch.maps._gather import gather_contents
+    from minewatch.maps._page import write_map
+    from minewatch.maps._write import write_files
+
+__all__ = ["MapContents", "Period", "gather_contents", "write_files", "write_map"]
+
+_MODULES = {
+    "Composite": "_contents",
+    "MapContents": "_contents",
+    "Period": "_contents",
+    "gather_contents": "_gather",
+    "write_files": "_write",
+    "write_map": "_page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use."""
+    return import_name(__name__, _MODULES, name)
+
+
+def __dir__() -> list[str]:
+    """List every name that is here."""
+    return sorted(_MODULES)
