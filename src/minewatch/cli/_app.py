@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from minewatch import __version__, errors
-from minewatch.cli import _common, context, explore, imagery, model, patches, scan, sites, study
+from minewatch.cli import (
+    _common,
+    context,
+    explore,
+    imagery,
+    maps,
+    model,
+    patches,
+    scan,
+    sites,
+    study,
+)
 
 app = typer.Typer(
     name="minewatch",
@@ -26,6 +37,7 @@ app.add_typer(context.app, name="context")
 app.add_typer(explore.app, name="explore")
 app.add_typer(model.app, name="model")
 app.add_typer(scan.app, name="scan")
+app.add_typer(maps.app, name="maps")
 
 
 def _print_version(wanted: bool) -> None:

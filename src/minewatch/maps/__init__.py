@@ -11,14 +11,15 @@ from minewatch._lazy import import_name
 if TYPE_CHECKING:
     from minewatch.maps._contents import Composite as Composite
     from minewatch.maps._contents import MapContents, Period
-    from minewatch.maps._gather import gather_contents
+    from minewatch.maps._gather import Layers, gather_contents
     from minewatch.maps._page import write_map
     from minewatch.maps._write import write_files
 
-__all__ = ["MapContents", "Period", "gather_contents", "write_files", "write_map"]
+__all__ = ["Layers", "MapContents", "Period", "gather_contents", "write_files", "write_map"]
 
 _MODULES = {
     "Composite": "_contents",
+    "Layers": "_gather",
     "MapContents": "_contents",
     "Period": "_contents",
     "gather_contents": "_gather",

@@ -1,0 +1,320 @@
+"""From files, or tables, to what a map is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import geopandas as gpd
+import pandas as pd
+
+from minewatch import __version__
+from minewatch._store import digest_files
+from minewatch.errors import InputError
+from minewatch.maps._contents import Composite, MapContents, Period
+from minewatch.maps._known import Known, read_known, region_of, words_of_area
+from minewatch.scan import read_detections, read_windows, touched_names
+from minewatch.scan._compare_ground import check_detections
+from minewatch.scan._compare_unseen import NOT_SEEN, find_not_seen
+from minewatch.scan._merge_file import attribution_in
+from minewatch.scan._merge_ids import DETECTION_ID
+from minewatch.scan._merge_polygons import area_ha, points_within
+from minewatch.scan._merge_windows import HEADER
+from minewatch.sites import read_sites
+from minewatch.sites._regions import read_polygons
+from minewatch.types import StrPath
+
+if TYPE_CHECKING:
+    from minewatch.context import Features
+    from minewatch.model import Card
+
+_OUTLINED: Final = ("ground_ha", "bare_ha", "pond_ha")
+_OF_CHANGES: Final = ("change", "before_ha")
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Files that lie beside detections; None, or empty, where there is none."""
+
+    scores: StrPath | None = None
+    """``scores.parquet`` of a scan, or its folder."""
+    not_seen: StrPath | None = None
+    """Polygons that were not seen. None: ``not_seen.parquet`` beside the scores, or beside the
+    detections of that very scan."""
+    changes: StrPath | None = None
+    """Places that ``scan compare`` wrote: ``…_places.parquet``."""
+    outlines: StrPath | None = None
+    """What ``scan outline`` wrote."""
+    sites: StrPath | None = None
+    """Labelled points."""
+    features: StrPath | None = None
+    """Map features that ``context fetch`` wrote."""
+    overlays: Mapping[StrPath, str] = field(default_factory=dict)
+    """Files of polygons, each with its column of names; they are called like the files."""
+    earlier: Mapping[str, StrPath] = field(default_factory=dict)
+    """Detections of earlier periods, by period (``2023``), the oldest first."""
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that is read."""
+        single = (self.not_seen, self.changes, self.outlines, self.sites, self.features)
+        named = [one for one in single if one is not None]
+        scores = [] if self.scores is None else [_scores_file(self.scores)]
+        return [*scores, *map(Path, (*named, *self.overlays, *self.earlier.values()))]
+
+
+def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is asked
+    detections: StrPath | gpd.GeoDataFrame,
+    layers: Layers = Layers(),
+    *,
+    title: str = "",
+    attribution: Sequence[str] = (),
+    period: str | None = None,
+    threshold: float | None = None,
+    detector: StrPath | None = None,
+    found_by: str = "",
+    composites: Sequence[Composite] = (),
+) -> MapContents:
+    """Put together what a map is made from: detections, and what is known of them.
+
+    What the detections say of themselves, when this package made them, need not be said again:
+    their rule, detector, period, and whom to name. Of polygons that others made it has to be said.
+
+    Parameters
+    ----------
+    detections
+        A file of polygons, or a table as `minewatch.scan.merge_detections` gives it.
+    layers
+        Files that lie beside them.
+    title
+        What is shown. Empty: a title made of the period.
+    attribution
+        Whom to name besides those that the files name.
+    period
+        Of the imagery: ``2024``, ``2024-02``, ``2023-10-01/2024-03-31``. None: what the detections
+        say.
+    threshold
+        Score from which on windows counted as detected. None: what the detections say.
+    detector
+        Folder of the detector that found them, for its card.
+    found_by
+        Who, or what, found them, in words. Empty: the detector's name.
+    composites
+        Imagery to show.
+
+    Returns
+    -------
+    MapContents
+        For `write_files` and `write_map`.
+
+    Raises
+    ------
+    InputError
+        If nothing says of which period the map is, or whom to name; if a file cannot be used.
+    NotThereError
+        If a file is not there.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> mines = gpd.GeoDataFrame(
+    ...     index=pd.Index(["a"], name="detection_id"), crs="EPSG:4326",
+    ...     geometry=[shapely.box(-62.60, 5.40, -62.59, 5.41)],
+    ... )
+    >>> contents = gather_contents(mines, period="2024", attribution=["drawn by hand"])
+    >>> contents.title, contents.detections["area_ha"].round(1).tolist()
+    ('Mining in 2024', [122.6])
+    """
+    table = _read(detections)
+    header = table.attrs.get(HEADER)
+    known = read_known(header, table)
+    own = Period.parse(period) if period is not None else known.period
+    card = None if detector is None else _read_card(detector)
+    features = None if layers.features is None else _read_features(layers.features)
+    earlier = {Period.parse(name): _read(path) for name, path in layers.earlier.items()}
+    names = _credits(known, attribution, features, composites, earlier.values())
+    _check_said(own, names)
+    not_seen_file = _not_seen_file(detections, table, layers)
+    outlines = None if layers.outlines is None else read_detections(layers.outlines)
+    changes = None if layers.changes is None else _read_changes(layers.changes)
+    overlays = {Path(path).stem: _read_overlay(path, of) for path, of in layers.overlays.items()}
+    return MapContents(
+        detections=_complete(table, outlines, changes, overlays),
+        title=title or f"Mining in {own.name}",  # type: ignore[union-attr] # it was checked
+        attribution=names,
+        periods=_periods([*earlier, own], composites),
+        threshold=known.threshold if threshold is None else threshold,
+        threshold_from=known.threshold_from if threshold is None else "as said",
+        detector=found_by or (card.name if card else known.detector),
+        card=card,
+        area_means=words_of_area(known.window_m, outlined=outlines is not None),
+        not_seen=None if not_seen_file is None else read_polygons(not_seen_file),
+        seen_means=_words_of_seen(not_seen_file),
+        region=None if not_seen_file is None else region_of(not_seen_file),
+        earlier={one.name: _complete(of, None, None, {}) for one, of in earlier.items()},
+        changes=changes,
+        scores=None if layers.scores is None else read_windows(layers.scores),
+        outlines=outlines,
+        sites=None if layers.sites is None else read_sites(layers.sites),
+        features=features,
+        overlays=overlays,
+        overlay_columns=tuple(overlays),
+        composites=tuple(composites),
+        made=_made(detections, layers, header),
+    )
+
+
+def _read(detections: StrPath | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    if not isinstance(detections, gpd.GeoDataFrame):
+        return read_detections(detections)
+    table = check_detections(detections).copy(deep=False)
+    table.index = pd.Index(table.index.astype("str"), name=DETECTION_ID, dtype="str")
+    return table
+
+
+def _read_card(folder: StrPath) -> "Card":
+    from minewatch.model._card import read_card
+
+    return read_card(Path(folder))
+
+
+def _read_features(path: StrPath) -> "Features":
+    from minewatch.context import read_features
+
+    return read_features(path)
+
+
+def _read_changes(path: StrPath) -> gpd.GeoDataFrame:
+    table = read_detections(path) if Path(path).suffix != ".parquet" else gpd.read_parquet(path)
+    missing = [name for name in ("change", "after_ids") if name not in table]
+    if missing:
+        raise InputError(
+            f"{path} lacks {', '.join(missing)}; expected …_places.parquet, as scan compare "
+            "writes it"
+        )
+    return table
+
+
+def _read_overlay(path: StrPath, name_column: str) -> gpd.GeoDataFrame:
+    layer = read_polygons(path)
+    if name_column not in layer.columns:
+        columns = ", ".join(str(name) for name in layer.columns if name != layer.geometry.name)
+        raise InputError(f"{path} has no column {name_column!r}; it has {columns}")
+    named = layer[name_column].astype("str").fillna("(no name)")
+    return gpd.GeoDataFrame({"name": named}, geometry=layer.geometry, crs=layer.crs)
+
+
+def _credits(
+    known: Known,
+    said: Sequence[str],
+    features: "Features | None",
+    composites: Sequence[Composite],
+    earlier: "Sequence[gpd.GeoDataFrame] | Any",
+) -> tuple[str, ...]:
+    """List whom to name, each once, in order."""
+    mapped = "" if features is None else str(features.info.get("attribution") or "")
+    before = [attribution_in(table.attrs.get(HEADER)) for table in earlier]
+    words = [known.attribution, *before, *said, *(one.attribution for one in composites), mapped]
+    single = [part.strip() for text in words for part in text.split(";")]
+    return tuple(dict.fromkeys(text for text in single if text))
+
+
+def _check_said(period: Period | None, names: Sequence[str]) -> None:
+    """Refuse a map that would not say when, or whose work it is."""
+    missing = []
+    if period is None:
+        missing.append("of which period the imagery is (period=, --period 2024)")
+    if not names:
+        missing.append("whom to name (attribution=, --attribution)")
+    if missing:
+        raise InputError(
+            f"the detections do not say {' nor '.join(missing)}; say it: a map without it would "
+            "be no use to those who have to judge it"
+        )
+
+
+def _not_seen_file(
+    detections: StrPath | gpd.GeoDataFrame, table: gpd.GeoDataFrame, layers: Layers
+) -> Path | None:
+    if layers.not_seen is not None:
+        return Path(layers.not_seen)
+    if layers.scores is not None:
+        beside = _scores_file(layers.scores).with_name(NOT_SEEN)
+        return beside if beside.is_file() else None
+    if isinstance(detections, gpd.GeoDataFrame):
+        return None
+    return find_not_seen({"": detections}, {"": table}).get("")
+
+
+def _scores_file(scores: StrPath) -> Path:
+    path = Path(scores)
+    return path / "scores.parquet" if path.is_dir() else path
+
+
+def _words_of_seen(file: Path | None) -> str:
+    if file is None:
+        return (
+            "nothing says which ground was not seen: where nothing is shown, there may be mines "
+            "all the same"
+        )
+    return (
+        "not_seen is ground of which no clear imagery was scored: that nothing is shown there does "
+        "not say that there is no mining, nor of ground outside of the region"
+    )
+
+
+def _complete(
+    table: gpd.GeoDataFrame,
+    outlines: gpd.GeoDataFrame | None,
+    changes: gpd.GeoDataFrame | None,
+    overlays: Mapping[str, gpd.GeoDataFrame],
+) -> gpd.GeoDataFrame:
+    """Give detections the columns that all have, and those of what lies beside them."""
+    shapes = table.geometry.to_numpy()
+    points = points_within(shapes)
+    columns: dict[str, Any] = {
+        "area_ha": area_ha(shapes),
+        "longitude": points[:, 0],
+        "latitude": points[:, 1],
+    }
+    for name in ("start", "end"):
+        dates = table[name] if name in table else pd.Series(None, index=table.index, dtype="str")
+        columns[name] = dates.astype("str")
+    if outlines is not None:
+        columns |= {name: outlines[name].reindex(table.index) for name in _OUTLINED}
+    if changes is not None:
+        columns |= _of_places(table, changes)
+    for name, layer in overlays.items():
+        columns[name] = touched_names(table, layer, name_column="name")
+    whole = table.assign(**columns).rename_geometry("geometry")
+    whole = whole[[*(name for name in whole.columns if name != "geometry"), "geometry"]]
+    whole.attrs = {}
+    return whole.sort_index()
+
+
+def _of_places(table: gpd.GeoDataFrame, changes: gpd.GeoDataFrame) -> dict[str, pd.Series]:
+    """Say of every detection what became of the place that it belongs to."""
+    places = changes[["after_ids", *_OF_CHANGES]].dropna(subset="after_ids")
+    single = places.assign(one=places["after_ids"].str.split("; ")).explode("one")
+    by_id = single.drop_duplicates("one").set_index("one")
+    return {name: by_id[name].reindex(table.index) for name in _OF_CHANGES}
+
+
+def _periods(said: Sequence[Period | None], composites: Sequence[Composite]) -> tuple[Period, ...]:
+    """List the periods that are shown, the oldest first; that of the detections comes last."""
+    *before, own = [one for one in said if one is not None]
+    shown = [Period.parse(one.period) for one in composites]
+    others = {one.name: one for one in (*before, *shown) if one.name != own.name}
+    return (*sorted(others.values(), key=lambda one: (one.start, one.end)), own)
+
+
+def _made(
+    detections: StrPath | gpd.GeoDataFrame, layers: Layers, header: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    files = [] if isinstance(detections, gpd.GeoDataFrame) else [Path(detections)]
+    return {
+        "step": "maps",
+        "minewatch": __version__,
+        "inputs": digest_files([*files, *layers.files]),
+        "detections": dict(header or {}),
+    }
