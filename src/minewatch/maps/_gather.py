@@ -286,7 +286,9 @@ def _complete(
         columns |= _of_places(table, changes)
     for name, layer in overlays.items():
         columns[name] = touched_names(table, layer, name_column="name")
-    whole = table.assign(**columns).rename_geometry("geometry")
+    whole = table.assign(**columns)
+    if whole.geometry.name != "geometry":
+        whole = whole.rename_geometry("geometry")
     whole = whole[[*(name for name in whole.columns if name != "geometry"), "geometry"]]
     whole.attrs = {}
     return whole.sort_index()

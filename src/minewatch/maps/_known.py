@@ -111,7 +111,7 @@ def words_of_area(window_m: float | None, *, outlined: bool) -> str:
             "detector saw mining: not mined ground, which is less"
         )
     if outlined:
-        words += "; ground_ha is what looks like bare ground or ponds inside of them, by its colour alone"
+        words += "; ground_ha is what by its colour is bare ground or a pond inside of them"
     return words
 
 
