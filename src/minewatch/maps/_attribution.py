@@ -1,0 +1,127 @@
+"""What every file says of itself: of when it is, how sure it is, and whom to name."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from minewatch import __version__
+from minewatch.maps._contents import MapContents
+
+if TYPE_CHECKING:
+    from minewatch.model._card import Metric
+
+UNKNOWN: Final = "not known"
+_MOST_METRICS: Final = 4
+_HEADINGS: Final = {
+    "title": "Title",
+    "found": "Found",
+    "hectares": "Hectares",
+    "period": "Period of the imagery",
+    "threshold": "Threshold",
+    "detector": "Detector",
+    "measured": "How sure",
+    "limits": "What it does not see",
+    "not_seen": "Not seen",
+    "attribution": "Attribution",
+    "made_by": "Made by",
+}
+
+
+def describe_contents(contents: MapContents) -> dict[str, str]:
+    """Say of when a map is, what its numbers mean, how sure it is, and whom to name.
+
+    Parameters
+    ----------
+    contents
+        What the map is made from.
+
+    Returns
+    -------
+    dict of str
+        ``title``, ``found``, ``hectares``, ``period``, ``threshold``, ``detector``, ``not_seen``,
+        ``attribution``, ``made_by``; ``measured`` and ``limits`` where the detector's card says
+        them. What nobody said is ``not known``.
+    """
+    table, own = contents.detections, contents.periods[-1] if contents.periods else None
+    words = {
+        "title": contents.title,
+        "found": f"{len(table):,} detections of {table['area_ha'].sum():,.1f} ha in all",
+        "hectares": contents.area_means,
+        "period": UNKNOWN if own is None else f"{own.start} to {own.end}",
+        "threshold": _threshold(contents),
+        "detector": contents.detector or UNKNOWN,
+        **_of_card(contents),
+        "not_seen": _not_seen(contents),
+        "attribution": "; ".join(contents.attribution),
+        "made_by": f"minewatch {__version__}",
+    }
+    return {key: text for key, text in words.items() if text}
+
+
+def as_text(words: Mapping[str, str], *, without: tuple[str, ...] = ()) -> str:
+    """Write a description as lines, for fields that hold text alone.
+
+    Examples
+    --------
+    >>> as_text({"title": "Mining in 2024", "period": "2024-01-01 to 2024-12-31"})
+    'Title: Mining in 2024\\nPeriod of the imagery: 2024-01-01 to 2024-12-31'
+    """
+    return "\n".join(
+        f"{_HEADINGS[key]}: {text}" for key, text in words.items() if key not in without
+    )
+
+
+def header_of(contents: MapContents, *, layer: str = "detections") -> dict[str, Any]:
+    """Give the header of files that can hold JSON: the description, the card, how it was made.
+
+    `minewatch.scan.read_detections` understands it, so that what was written can be written again.
+    """
+    before = dict(contents.made.get("detections", {}))
+    settings = before.get("settings", before)
+    card = None if contents.card is None else contents.card.model_dump(mode="json")
+    return {
+        "format": "detections 1",
+        "step": "maps",
+        "layer": layer,
+        "minewatch": __version__,
+        "about": describe_contents(contents),
+        "attribution": "; ".join(contents.attribution),
+        "settings": settings,
+        "inputs": contents.made.get("inputs", {}),
+        "card": card,
+    }
+
+
+def header_text(contents: MapContents, *, layer: str = "detections") -> str:
+    """Give `header_of` as JSON on one line."""
+    return json.dumps(
+        header_of(contents, layer=layer), sort_keys=True, allow_nan=False, ensure_ascii=False
+    )
+
+
+def _threshold(contents: MapContents) -> str:
+    if contents.threshold is None:
+        return UNKNOWN
+    source = f" ({contents.threshold_from})" if contents.threshold_from else ""
+    return f"{contents.threshold:g}{source}"
+
+
+def _not_seen(contents: MapContents) -> str:
+    if contents.not_seen is None:
+        return contents.seen_means
+    hectares = float(contents.not_seen["area_ha"].sum())
+    return f"{hectares:,.1f} ha of the region; {contents.seen_means}"
+
+
+def _of_card(contents: MapContents) -> dict[str, str]:
+    if contents.card is None:
+        return {}
+    measured = "; ".join(_metric(one) for one in contents.card.metrics[:_MOST_METRICS])
+    return {"measured": measured, "limits": " ".join(contents.card.limits)}
+
+
+def _metric(metric: "Metric") -> str:
+    between = ""
+    if metric.low is not None and metric.high is not None:
+        between = f" ({metric.low:.2f} to {metric.high:.2f})"
+    return f"{metric.name} {metric.value:.2f}{between} on {metric.on}, {metric.splitter}"

@@ -1,0 +1,40 @@
+"""CSV: a row per detection, with coordinates as numbers and as people write them."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from minewatch._store import writing_file
+from minewatch.maps._attribution import describe_contents
+from minewatch.maps._contents import MapContents
+from minewatch.maps._coordinates import all_dms
+from minewatch.maps._vector import plain_table, rounded
+
+_SAID: Final = ("period", "threshold", "detector", "hectares", "not_seen", "attribution")
+"""What every row says of the whole: rows get copied without their file."""
+_STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(contents: MapContents, path: Path) -> None:
+    """Write the detections without their shapes, as UTF-8 that spreadsheets recognise.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
+    table = plain_table(contents.detections)
+    plain = rounded(pd.DataFrame(table.drop(columns="geometry")))
+    place = plain.columns.get_loc("latitude")
+    places = {axis: all_dms(table[axis], axis) for axis in ("longitude", "latitude")}
+    for axis, words in places.items():
+        plain.insert(int(place) + 1, f"{axis}_dms", words)  # type: ignore[arg-type]  # once there
+    said = describe_contents(contents)
+    for name in _SAID:
+        plain[f"map_{name}"] = said.get(name, "")
+    with writing_file(path) as aside:
+        plain.map(_harmless).to_csv(aside, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_STARTS_FORMULA):
+        return f"'{value}"
+    return value
