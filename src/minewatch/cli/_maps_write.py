@@ -2,14 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from minewatch.cli import _common
+from minewatch.cli import _common, _query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from minewatch.maps import Layers, MapContents
 
 
 class FormatName(StrEnum):
@@ -24,9 +26,6 @@ class FormatName(StrEnum):
     cog = "cog"
     pmtiles = "pmtiles"
     html = "html"
-
-
-FileOption = Annotated[Path | None, typer.Option(metavar="FILE")]
 
 
 def write(
@@ -96,19 +95,44 @@ def write(
         list[str] | None,
         typer.Option("--earlier", metavar="PERIOD=FILE", help="Detections of earlier periods."),
     ] = None,
+    imagery: Annotated[
+        str | None,
+        typer.Option(
+            "--imagery", metavar="NAME|URL|FOLDER", help="Where imagery comes from; else none."
+        ),
+    ] = None,
+    collection: _query.Collection = None,
+    level: _query.LevelOption = None,
+    project: _query.Project = None,
     study: _common.StudyOption = Path(),
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
-    """Write detections as files for maps, phones and spreadsheets, and as a page."""
-    from minewatch.maps import Layers, gather_contents, write_files
+    """Write detections as files for maps, phones and spreadsheets, and as a page.
+
+    Without DETECTIONS, what the scan of the study found, merged as its section [maps] says.
+    """
+    from minewatch.maps import Layers
 
     layers, names = overlay or [], name_column or []
     if len(layers) != len(names):
         raise typer.BadParameter("say --name-column once for each --overlay, in the same order")
+    chosen = [one.value for one in formats] if formats else None
     if detections is None:
-        raise typer.BadParameter("give DETECTIONS")
-    contents = gather_contents(
+        beside = (detector, scores, not_seen, changes, outlines, sites, features, imagery)
+        if any(one is not None for one in (*beside, period)) or layers or earlier or found_by:
+            raise typer.BadParameter(
+                "give DETECTIONS; of a study's own say such things in the section [maps]"
+            )
+        said = {
+            "title": title or None,
+            "attribution": tuple(attribution) if attribution else None,
+            "threshold": threshold,
+            "formats": tuple(chosen) if chosen else None,
+        }
+        _write_study(study, out, said, overwrite=overwrite, json_=json_)
+        return
+    contents = _gather(
         detections,
         Layers(
             scores=scores,
@@ -120,21 +144,89 @@ def write(
             overlays=dict(zip(layers, names, strict=True)),
             earlier=_pairs(earlier or []),
         ),
-        title=title,
-        attribution=attribution or [],
-        period=period,
-        threshold=threshold,
-        detector=detector,
-        found_by=found_by,
+        {
+            "title": title,
+            "attribution": attribution or [],
+            "period": period,
+            "threshold": threshold,
+            "detector": detector,
+            "found_by": found_by,
+        },
+        None if imagery is None else _Imagery(imagery, collection, level, project),
     )
-    files = write_files(
-        contents,
-        out or study / "maps",
-        formats=[one.value for one in formats] if formats else None,
-        overwrite=overwrite,
+    from minewatch.maps import write_files
+
+    files = write_files(contents, out or study / "maps", formats=chosen, overwrite=overwrite)
+    _print(contents, files, json_=json_)
+
+
+class _Imagery(NamedTuple):
+    """Where imagery comes from."""
+
+    place: str
+    collection: str | None
+    level: _query.LevelName | None
+    project: str | None
+
+
+def _gather(
+    detections: Path, layers: "Layers", said: "Mapping[str, Any]", imagery: _Imagery | None
+) -> "MapContents":
+    from minewatch.maps import gather_contents, load_imagery
+
+    contents = gather_contents(detections, layers, **said)
+    if imagery is None:
+        return contents
+    from minewatch.imagery import open_source
+
+    source = open_source(
+        imagery.place,
+        collection=imagery.collection,
+        level=None if imagery.level is None else imagery.level.value,
+        project=imagery.project,
     )
-    result = {"files": [str(file) for file in files]}
-    _common.print_result(result, as_json=json_, describe=lambda: "\n".join(result["files"]))
+    with _common.progress_bars() as progress:
+        return load_imagery(contents, source, progress=progress)
+
+
+def _write_study(
+    study: Path,
+    out: Path | None,
+    said: "Mapping[str, Any]",
+    *,
+    overwrite: bool,
+    json_: bool,
+) -> None:
+    from minewatch.study import read_study, write_study_maps
+
+    with _common.progress_bars() as progress:
+        contents, files = write_study_maps(
+            study,
+            read_study(study),
+            out or study / "maps",
+            said={name: value for name, value in said.items() if value is not None},
+            overwrite=overwrite,
+            progress=progress,
+        )
+    _print(contents, files, json_=json_)
+
+
+def _print(contents: "MapContents", files: "Sequence[Path]", *, json_: bool) -> None:
+    from minewatch.maps import describe_contents
+
+    result = {"about": describe_contents(contents), "files": [str(file) for file in files]}
+    _common.print_result(result, as_json=json_, describe=lambda: _describe(contents, files))
+
+
+def _describe(contents: "MapContents", files: "Sequence[Path]") -> str:
+    from minewatch.maps import describe_contents
+
+    about = describe_contents(contents)
+    lines = [about["found"], f"  {about['hectares']}", f"Not seen: {about['not_seen']}"]
+    lines += [f"Period {about['period']}, threshold {about['threshold']}"]
+    lines += [f"Detector: {about['detector']}", f"Attribution: {about['attribution']}"]
+    lines += [f"{file} ({file.stat().st_size / 1e6:.1f} MB)" for file in files]
+    return "\n".join(lines)
 
 
 def _pairs(given: "Sequence[str]") -> dict[str, str]:

@@ -88,15 +88,20 @@ def _tell(told: "StageResult | str") -> None:
 
 
 def _print_results(study: Path, results: "list[StageResult]", *, as_json: bool) -> None:
-    from minewatch.study import model_report_path, report_path
+    from minewatch.study import map_path, model_report_path, report_path
 
-    pages = {"report": report_path(study), "model report": model_report_path(study)}
+    pages = {
+        "report": report_path(study),
+        "model report": model_report_path(study),
+        "map": map_path(study),
+    }
     made = {name: page for name, page in pages.items() if page.is_file()}
     values = {
         "study": study,
         "stages": [vars(result) for result in results],
         "report": made.get("report"),
         "model_report": made.get("model report"),
+        "map": made.get("map"),
     }
     lines = [f"{name}: {page}" for name, page in made.items()]
     _common.print_result(

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from minewatch._lazy import import_name
 
 if TYPE_CHECKING:
+    from minewatch.maps._attribution import describe_contents as describe_contents
     from minewatch.maps._contents import Composite as Composite
     from minewatch.maps._contents import MapContents, Period
     from minewatch.maps._gather import Layers, gather_contents
     from minewatch.maps._page import write_map
+    from minewatch.maps._raster_load import load_imagery as load_imagery
     from minewatch.maps._write import write_files
 
 __all__ = ["Layers", "MapContents", "Period", "gather_contents", "write_files", "write_map"]
@@ -22,7 +24,9 @@ _MODULES = {
     "Layers": "_gather",
     "MapContents": "_contents",
     "Period": "_contents",
+    "describe_contents": "_attribution",
     "gather_contents": "_gather",
+    "load_imagery": "_raster_load",
     "write_files": "_write",
     "write_map": "_page",
 }

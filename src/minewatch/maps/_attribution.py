@@ -63,8 +63,9 @@ def as_text(words: Mapping[str, str], *, without: tuple[str, ...] = ()) -> str:
 
     Examples
     --------
-    >>> as_text({"title": "Mining in 2024", "period": "2024-01-01 to 2024-12-31"})
-    'Title: Mining in 2024\\nPeriod of the imagery: 2024-01-01 to 2024-12-31'
+    >>> print(as_text({"title": "Mining in 2024", "period": "2024-01-01 to 2024-12-31"}))
+    Title: Mining in 2024
+    Period of the imagery: 2024-01-01 to 2024-12-31
     """
     return "\n".join(
         f"{_HEADINGS[key]}: {text}" for key, text in words.items() if key not in without

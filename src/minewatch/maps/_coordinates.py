@@ -24,8 +24,8 @@ def format_dms(degrees: float, axis: Literal["longitude", "latitude"]) -> str:
 
     Examples
     --------
-    >>> format_dms(5.45162, "latitude"), format_dms(-62.99999, "longitude")
-    ('5°27\\'05.8"N', '63°00\\'00.0"W')
+    >>> print(format_dms(5.45162, "latitude"), format_dms(-62.99999, "longitude"))
+    5°27'05.8"N 63°00'00.0"W
     """
     most = 180.0 if axis == "longitude" else 90.0
     if not (math.isfinite(degrees) and abs(degrees) <= most):

@@ -1,7 +1,7 @@
 """From files, or tables, to what a map is made from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -128,21 +128,20 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     table = _read(detections)
     header = table.attrs.get(HEADER)
     known = read_known(header, table)
-    own = Period.parse(period) if period is not None else known.period
     card = None if detector is None else _read_card(detector)
     features = None if layers.features is None else _read_features(layers.features)
     earlier = {Period.parse(name): _read(path) for name, path in layers.earlier.items()}
-    names = _credits(known, attribution, features, composites, earlier.values())
-    _check_said(own, names)
+    names = _credits(known, attribution, features, earlier.values())
+    own = _check_said(known.period if period is None else Period.parse(period), names)
     not_seen_file = _not_seen_file(detections, table, layers)
     outlines = None if layers.outlines is None else read_detections(layers.outlines)
     changes = None if layers.changes is None else _read_changes(layers.changes)
     overlays = {Path(path).stem: _read_overlay(path, of) for path, of in layers.overlays.items()}
-    return MapContents(
+    contents = MapContents(
         detections=_complete(table, outlines, changes, overlays),
-        title=title or f"Mining in {own.name}",  # type: ignore[union-attr] # it was checked
+        title=title or f"Mining in {own.name}",
         attribution=names,
-        periods=_periods([*earlier, own], composites),
+        periods=_periods([*earlier, own]),
         threshold=known.threshold if threshold is None else threshold,
         threshold_from=known.threshold_from if threshold is None else "as said",
         detector=found_by or (card.name if card else known.detector),
@@ -159,8 +158,20 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
         features=features,
         overlays=overlays,
         overlay_columns=tuple(overlays),
-        composites=tuple(composites),
         made=_made(detections, layers, header),
+    )
+    return add_composites(contents, composites)
+
+
+def add_composites(contents: MapContents, composites: Sequence[Composite]) -> MapContents:
+    """Add imagery to what a map is made from, with its periods and whom to name."""
+    words = [one.attribution for one in composites]
+    shown = [Period.parse(one.period) for one in composites]
+    return replace(
+        contents,
+        attribution=_each_once([*contents.attribution, *words]),
+        periods=_periods([*shown, *contents.periods]),
+        composites=tuple(sorted(composites, key=lambda one: Period.parse(one.period).start)),
     )
 
 
@@ -208,29 +219,32 @@ def _credits(
     known: Known,
     said: Sequence[str],
     features: "Features | None",
-    composites: Sequence[Composite],
-    earlier: "Sequence[gpd.GeoDataFrame] | Any",
+    earlier: Iterable[gpd.GeoDataFrame],
 ) -> tuple[str, ...]:
-    """List whom to name, each once, in order."""
+    """List whom to name."""
     mapped = "" if features is None else str(features.info.get("attribution") or "")
     before = [attribution_in(table.attrs.get(HEADER)) for table in earlier]
-    words = [known.attribution, *before, *said, *(one.attribution for one in composites), mapped]
+    return _each_once([known.attribution, *before, *said, mapped])
+
+
+def _each_once(words: Iterable[str]) -> tuple[str, ...]:
     single = [part.strip() for text in words for part in text.split(";")]
     return tuple(dict.fromkeys(text for text in single if text))
 
 
-def _check_said(period: Period | None, names: Sequence[str]) -> None:
-    """Refuse a map that would not say when, or whose work it is."""
+def _check_said(period: Period | None, names: Sequence[str]) -> Period:
+    """Give the period; refuse a map that would not say when, or whose work it is."""
     missing = []
     if period is None:
         missing.append("of which period the imagery is (period=, --period 2024)")
     if not names:
         missing.append("whom to name (attribution=, --attribution)")
-    if missing:
+    if missing or period is None:
         raise InputError(
             f"the detections do not say {' nor '.join(missing)}; say it: a map without it would "
             "be no use to those who have to judge it"
         )
+    return period
 
 
 def _not_seen_file(
@@ -302,11 +316,10 @@ def _of_places(table: gpd.GeoDataFrame, changes: gpd.GeoDataFrame) -> dict[str, 
     return {name: by_id[name].reindex(table.index) for name in _OF_CHANGES}
 
 
-def _periods(said: Sequence[Period | None], composites: Sequence[Composite]) -> tuple[Period, ...]:
-    """List the periods that are shown, the oldest first; that of the detections comes last."""
-    *before, own = [one for one in said if one is not None]
-    shown = [Period.parse(one.period) for one in composites]
-    others = {one.name: one for one in (*before, *shown) if one.name != own.name}
+def _periods(said: Sequence[Period]) -> tuple[Period, ...]:
+    """List periods, the oldest first; the last that was said, of the detections, comes last."""
+    *before, own = said
+    others = {one.name: one for one in before if one.name != own.name}
     return (*sorted(others.values(), key=lambda one: (one.start, one.end)), own)
 
 

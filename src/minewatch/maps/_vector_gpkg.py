@@ -75,7 +75,8 @@ def _add_styles(path: Path, styles: dict[str, str], day: str | None) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_STYLES)
         database.execute(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change)"
+            "INSERT INTO gpkg_contents"
+            " (table_name, data_type, identifier, description, last_change)"
             " VALUES ('layer_styles', 'attributes', 'layer_styles', 'Styles of QGIS',"
             " coalesce(?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))",
             (day,),

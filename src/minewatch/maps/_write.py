@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final
 
 from minewatch import __version__, _store
 from minewatch.errors import InputError
 from minewatch.maps._attribution import as_text, describe_contents, header_of
 from minewatch.maps._contents import MapContents
+from minewatch.maps._formats import FORMATS, Format
 from minewatch.maps._raster import write_composite, write_scores
 from minewatch.maps._vector import plain_table
 from minewatch.maps._vector_csv import write_csv
@@ -16,20 +17,15 @@ from minewatch.maps._vector_gpkg import write_gpkg
 from minewatch.maps._vector_parquet import write_parquet
 from minewatch.maps._vector_pmtiles import write_pmtiles
 from minewatch.maps._vector_xml import write_gpx, write_kml
-from minewatch.scan._merge_windows import HEADER
 from minewatch.scan._not_seen import REGION
 from minewatch.types import StrPath
 
-Format: TypeAlias = Literal[
-    "parquet", "geojson", "gpkg", "kml", "gpx", "csv", "cog", "pmtiles", "html"
-]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 PMTILES_FROM: Final = 2_000
 """So many detections are large: PMTiles are written without being asked for."""
 MARKER: Final = "maps.json"
 README: Final = "README.txt"
 PAGE: Final = "map.html"
-_OURS: Final = _store.Ours(MARKER)
+OURS: Final = _store.Ours(MARKER)
 _FOR: Final[Mapping[str, str]] = {
     "detections.parquet": "all digits, for geopandas, DuckDB, QGIS; holds how it was made",
     "detections.geojson": "for web maps and most programs",
@@ -103,8 +99,8 @@ def write_files(
     """
     final = Path(out)
     chosen = choose_formats(contents, formats)
-    _store.refuse_existing(final, overwrite=overwrite, ours=_OURS)
-    with _store.writing_folder(final, overwrite=overwrite, ours=_OURS) as aside:
+    _store.refuse_existing(final, overwrite=overwrite, ours=OURS)
+    with _store.writing_folder(final, overwrite=overwrite, ours=OURS) as aside:
         for name in chosen:
             _WRITERS[name](contents, aside)
         written = sorted(item.name for item in aside.iterdir())
@@ -238,6 +234,5 @@ def _readme(contents: MapContents, files: Sequence[str]) -> str:
 
 def _file_lines(files: Sequence[str]) -> Iterator[str]:
     for name in files:
-        stem = name.split(".")[0].split("_2")[0]
-        words = _FOR.get(name) or _FOR.get(stem, "")
+        words = _FOR.get(name) or next((_FOR[one] for one in _FOR if name.startswith(one)), "")
         yield f"  {name}: {words}" if words else f"  {name}"

@@ -12,6 +12,7 @@ from minewatch.explore import ExploreSettings
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
 from minewatch.patches import ImportSettings
+from minewatch.study._maps_section import MapsSection
 from minewatch.study._model_section import ModelSection
 from minewatch.study._scan_section import ScanSection
 from minewatch.types import Level, Settings
@@ -253,6 +254,8 @@ class BuildSettings(Settings):
     """Not looked at here."""
     scan: ScanSection | None = None
     """Not looked at here."""
+    maps: MapsSection | None = None
+    """Not looked at here."""
 
 
 class StudySettings(Settings):
@@ -274,6 +277,8 @@ class StudySettings(Settings):
     """How a detector is trained and evaluated. None: none is."""
     scan: ScanSection | None = None
     """Which ground is scanned with which detector. None: none is."""
+    maps: MapsSection | None = None
+    """What is written of what the scan found. None: nothing."""
 
     @model_validator(mode="after")
     def _imagery_to_build_from(self) -> Self:
@@ -281,4 +286,6 @@ class StudySettings(Settings):
             raise ValueError("patches.kind is 'build', and there is no [imagery] to build from")
         if self.scan is not None and self.imagery is None:
             raise ValueError("there is a [scan], and no [imagery] to scan")
+        if self.maps is not None and self.scan is None:
+            raise ValueError("there is a section [maps], and no [scan] whose detections it shows")
         return self

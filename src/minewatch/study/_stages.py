@@ -17,6 +17,7 @@ from minewatch.study._build import (
     source_items,
 )
 from minewatch.study._context import CONTEXT_STAGE, context_results, open_results
+from minewatch.study._maps import MAPS_STAGE
 from minewatch.study._model import MODEL_STAGE
 from minewatch.study._model import REPORT as MODEL_REPORT
 from minewatch.study._scan import SCAN_STAGE
@@ -263,5 +264,6 @@ STAGES: Final[tuple[Stage, ...]] = (
     ),
     MODEL_STAGE,
     SCAN_STAGE,
+    MAPS_STAGE,
 )
 """Every stage, in the order in which the data moves."""

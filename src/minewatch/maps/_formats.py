@@ -1,0 +1,8 @@
+"""The formats that a map can be written in."""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+Format: TypeAlias = Literal[
+    "parquet", "geojson", "gpkg", "kml", "gpx", "csv", "cog", "pmtiles", "html"
+]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
