@@ -1,0 +1,479 @@
+// @ts-check
+// The page: puts its parts together and keeps them in step.
+
+import { showCard } from "./card.js";
+import { decimalText, metresBetween, readCoordinates } from "./coordinates.js";
+import { byId, element, fill, refill } from "./dom.js";
+import { countAsked, makeFilters, openFilter } from "./filters.js";
+import { colourings, groupsOf, makeLayers, makeTimeline, showLegend } from "./layers.js";
+import { makeList } from "./list.js";
+import { canDraw, loadLibrary, makeMap, mapData, mapFilter } from "./map.js";
+import { colourOfRow } from "./style.js";
+import { showSureness } from "./sure.js";
+import { makeSwipe } from "./swipe.js";
+import { filterRows, readTable, totalsOf } from "./table.js";
+import {
+  currentLanguage, days, distance, hectares, number, say, sayWord, sayCount, sayTemplate, setLanguage, startText,
+} from "./text.js";
+import { isInside, unpackAreas, unpackText } from "./unpack.js";
+
+const SORTS = ["hectares", "score", "new", "id"];
+
+/** @type {any} */
+const page = {};
+
+async function start() {
+  if (!("DecompressionStream" in window)) throw new Error("this browser is too old for this page");
+  const payload = JSON.parse(await unpackText("payload"));
+  startText(JSON.parse(await unpackText("strings")), payload.language);
+  const table = readTable(payload);
+  const newest = payload.periods.length - 1;
+  const { layers } = payload;
+  Object.assign(page, {
+    payload,
+    table,
+    shapes: {
+      detections: unpackAreas(payload.shapes),
+      notSeen: layers.not_seen ? unpackAreas(layers.not_seen.shapes) : [],
+      region: layers.region ? unpackAreas(layers.region) : [],
+      ground: layers.ground ? unpackAreas(layers.ground.shapes) : [],
+      gone: layers.gone ? unpackAreas(layers.gone.shapes) : [],
+      overlays: Object.fromEntries(
+        Object.entries(layers.overlays).map(([name, layer]) => [name, unpackAreas(layer.shapes)]),
+      ),
+    },
+    filter: openFilter(newest),
+    sort: "hectares",
+    chosen: -1,
+    kind: payload.pictures[0]?.kind ?? "true",
+    view: {
+      colourBy: colourings(payload, table)[0] ?? "nothing",
+      kind: payload.pictures[0]?.kind ?? "none",
+      basemap: -1,
+      period: newest,
+      isComparing: false,
+      before: Math.max(0, newest - 1),
+      groups: groupsOf(payload),
+    },
+    look: { threshold: payload.threshold, nPeriods: payload.periods.length },
+  });
+  page.list = makeList(byId("list"), table, choose, (row) =>
+    colourOfRow(table, row, page.view.colourBy, page.look),
+  );
+  listen();
+  setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
+  sayAll();
+  document.body.classList.remove("waiting");
+  await startMap();
+  document.body.dataset.ready = "yes";
+}
+
+/** Write everything in the reader's language. */
+function sayAll() {
+  const { payload, table, view, filter } = page;
+  sayTemplate();
+  byId("language").value = currentLanguage();
+  byId("go-text").placeholder = say("go_example");
+  showFacts();
+  showSureness(byId("sure-body"), payload);
+  makeFilters(byId("filters"), table, filter, page.look, update);
+  makeLayers(byId("layers"), payload, table, view, viewChanged);
+  makeTimeline(byId("timeline"), payload, view, viewChanged, page.main !== undefined);
+  showLegend(byId("legend"), payload, table, view);
+  sortOptions();
+  showCredits();
+  update();
+  if (page.chosen >= 0) drawCard();
+}
+
+function showFacts() {
+  const { payload } = page;
+  const period = payload.periods[page.view.period];
+  const rows = [
+    [say("fact.period"), period ? periodText(period) : say("no_period")],
+    [say("fact.detector"), payload.detector || say("not_said")],
+    [say("fact.threshold"), payload.threshold === null ? say("not_said") : number(payload.threshold, 3)],
+    [say("fact.not_seen"), notSeenText()],
+  ];
+  refill(
+    byId("facts"),
+    ...rows.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
+  );
+}
+
+/** @param {any} period */
+function periodText(period) {
+  if (!period.start) return period.name || say("this_period");
+  const stretch = days(period.start, period.end);
+  return /^\d{4}$/.test(period.name) ? period.name : stretch;
+}
+
+function notSeenText() {
+  const { not_seen } = page.payload.layers;
+  if (not_seen === null) return say("not_seen.unknown");
+  const area = not_seen.area_ha.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + (one ?? 0), 0);
+  return not_seen.names.length === 0 ? say("not_seen.none") : hectares(area);
+}
+
+function sortOptions() {
+  const { table, payload } = page;
+  const there = SORTS.filter(
+    (name) => (name !== "score" || table.scoreName) && (name !== "new" || payload.periods.length > 1 || table.words.change),
+  );
+  refill(
+    byId("sort"),
+    ...there.map((name) => element("option", { value: name, selected: name === page.sort }, say(`sort.${name}`))),
+  );
+}
+
+function showCredits() {
+  const { payload, view } = page;
+  const base = view.basemap >= 0 ? [payload.basemaps[view.basemap].attribution] : [];
+  refill(
+    byId("credits"),
+    element("p", {}, say("squares_note")),
+    element("p", { lang: "en" }, payload.area_means, " ", payload.seen_means),
+    element("p", {}, say("harm")),
+    ...[...new Set([...payload.attribution, payload.layers.features?.attribution ?? "", ...base])]
+      .filter(Boolean)
+      .map((words) => element("p", {}, words)),
+    element("p", {}, say("made_with", { version: payload.version })),
+  );
+}
+
+/** Show what the filter keeps. */
+function update() {
+  const { table, filter, sort } = page;
+  const rows = filterRows(table, filter, sort);
+  page.rows = rows;
+  page.list.show(rows);
+  showTotals(rows);
+  const asked = countAsked(filter);
+  byId("filters-on").hidden = asked === 0;
+  byId("filters-on").textContent = number(asked);
+  filterMaps();
+}
+
+/** @param {Int32Array} rows */
+function showTotals(rows) {
+  const { table, payload, view } = page;
+  const totals = totalsOf(table, rows);
+  let all = 0;
+  for (const period of table.period) if (period === view.period) all += 1;
+  const isWindows = "windows" in table.numbers;
+  refill(
+    byId("totals-body"),
+    element(
+      "p",
+      { class: "sum" },
+      element("b", { id: "total-n" }, number(totals.n)),
+      " ",
+      say("of_all", { all: number(all) }),
+      " · ",
+      element("b", { id: "total-ha" }, hectares(totals.area)),
+      " ",
+      say(isWindows ? "of_squares" : "of_polygon"),
+    ),
+    totals.outlined
+      ? element(
+          "p",
+          {},
+          element("b", { id: "total-ground" }, hectares(totals.ground)),
+          " ",
+          say("of_ground", { n: number(totals.outlined) }),
+          totals.unknown > 0 ? ` ${say("ground_interval", { low: hectares(totals.ground), high: hectares(totals.ground + totals.unknown) })}` : "",
+        )
+      : null,
+    payload.periods.length > 1 ? element("p", {}, sayCount("fresh", totals.fresh)) : null,
+    element("p", { class: "small" }, say(isWindows ? "squares_short" : "polygons_short")),
+  );
+}
+
+function filterMaps() {
+  const { filter, view, rows } = page;
+  page.main?.setFilter(mapFilter(filter, rows, view.isComparing ? view.before : view.period));
+  page.after?.setFilter(mapFilter(filter, rows, view.period));
+}
+
+/**
+ * Choose a detection.
+ * @param {number} row
+ * @param {boolean} [focus] move the focus to its card
+ */
+function choose(row, focus = false) {
+  page.chosen = row;
+  drawCard();
+  page.list.mark(row);
+  moveMap(row);
+  if (focus) byId("card").focus();
+}
+
+function drawCard() {
+  const { payload, table, shapes, kind, chosen } = page;
+  const card = byId("card");
+  card.hidden = chosen < 0;
+  document.body.classList.toggle("has-card", chosen >= 0);
+  for (const one of [page.main, page.after]) {
+    one?.setSelected(
+      chosen < 0 ? null : shapes.detections[chosen],
+      chosen < 0 ? undefined : [table.numbers.longitude[chosen], table.numbers.latitude[chosen]],
+    );
+  }
+  if (chosen < 0) return;
+  card.setAttribute("aria-label", table.ids[chosen]);
+  showCard(card, chosen, {
+    payload,
+    table,
+    shapes: shapes.detections,
+    kind,
+    close: closeCard,
+    step: (by) => page.list.step(by),
+    setKind: (other) => {
+      page.kind = other;
+      drawCard();
+    },
+    zoom: () => zoomTo(chosen),
+  });
+}
+
+function closeCard() {
+  page.chosen = -1;
+  drawCard();
+  page.list.mark(-1);
+  byId("list").focus();
+}
+
+/**
+ * Bring a detection into sight, if it is not.
+ * @param {number} row
+ */
+function moveMap(row) {
+  const { main, table } = page;
+  if (main === undefined) return;
+  const at = [table.numbers.longitude[row], table.numbers.latitude[row]];
+  const { map } = main;
+  const point = map.project(at);
+  const box = map.getContainer();
+  const free = box.clientWidth - (window.innerWidth > 900 ? 400 : 0);
+  const isSeen = point.x > 40 && point.y > 40 && point.x < free - 40 && point.y < box.clientHeight - 60;
+  if (!isSeen || map.getZoom() < 10) map.jumpTo({ center: at, zoom: Math.max(map.getZoom(), 11), padding: cardPadding() });
+}
+
+function cardPadding() {
+  return window.innerWidth > 900 ? { right: 380, left: 0, top: 0, bottom: 0 } : { right: 0, left: 0, top: 0, bottom: 0 };
+}
+
+/** @param {number} row */
+function zoomTo(row) {
+  const { main, shapes } = page;
+  if (main === undefined) return;
+  const points = shapes.detections[row].flat(2);
+  const x = points.map((/** @type {number[]} */ point) => point[0]);
+  const y = points.map((/** @type {number[]} */ point) => point[1]);
+  const ends = [[Math.min(...x), Math.min(...y)], [Math.max(...x), Math.max(...y)]];
+  main.map.fitBounds(ends, { padding: 60, maxZoom: 15, animate: false });
+}
+
+/** @param {string} what */
+function viewChanged(what) {
+  const { view, payload, table, filter } = page;
+  if (what === "colour") {
+    for (const one of [page.main, page.after]) one?.setColour(view.colourBy);
+    page.list.redraw();
+  } else if (what === "picture") {
+    if (view.kind !== "none") page.kind = view.kind;
+    showPictures();
+    if (page.chosen >= 0) drawCard();
+  } else if (what === "basemap") {
+    for (const one of [page.main, page.after]) one?.setBasemap(view.basemap);
+    showCredits();
+    creditMap();
+  } else if (what === "period") {
+    filter.period = view.period;
+    showFacts();
+    update();
+    showPictures();
+  } else if (what === "compare") {
+    compare();
+  } else {
+    for (const one of [page.main, page.after]) one?.setGroup(what, view.groups[what]);
+  }
+  showLegend(byId("legend"), payload, table, view);
+}
+
+/**
+ * Find the picture of a period; -1 stands for detections that belong to none.
+ * @param {number} period
+ */
+function pictureOf(period) {
+  const { payload, view } = page;
+  const name = payload.periods[period]?.name;
+  const found = payload.pictures.findIndex(
+    (/** @type {any} */ one) => one.kind === view.kind && (name === undefined || one.period === name),
+  );
+  return found < 0 ? null : found;
+}
+
+function showPictures() {
+  const { view } = page;
+  page.main?.setPicture(pictureOf(view.isComparing ? view.before : view.period));
+  page.after?.setPicture(pictureOf(view.period));
+}
+
+function compare() {
+  const { view, main, payload } = page;
+  if (main === undefined) return;
+  if (view.isComparing && page.after === undefined) {
+    byId("map-after").hidden = false;
+    page.after = newMap(byId("map-after"));
+    for (const [group, isShown] of Object.entries(view.groups)) page.after.setGroup(group, isShown);
+    page.after.setBasemap(view.basemap);
+  }
+  page.swipe.set(view.isComparing ? page.after.map : null);
+  byId("maps").dataset.before = view.isComparing ? payload.periods[view.before].name : "";
+  byId("maps").dataset.after = view.isComparing ? payload.periods[view.period].name : "";
+  filterMaps();
+  showPictures();
+  if (page.chosen >= 0) drawCard();
+}
+
+/** @param {boolean} isDark */
+function setTheme(isDark) {
+  page.isDark = isDark;
+  document.documentElement.dataset.theme = isDark ? "dark" : "light";
+  byId("theme").setAttribute("aria-pressed", String(isDark));
+  for (const one of [page.main, page.after]) one?.setTheme(isDark);
+}
+
+function listen() {
+  byId("language").addEventListener("change", (/** @type {any} */ event) => {
+    setLanguage(event.target.value);
+    sayAll();
+  });
+  byId("theme").addEventListener("click", () => setTheme(!page.isDark));
+  byId("print").addEventListener("click", () => window.print());
+  byId("sort").addEventListener("change", (/** @type {any} */ event) => {
+    page.sort = event.target.value;
+    byId("list").scrollTop = 0;
+    update();
+  });
+  byId("go").addEventListener("submit", (/** @type {Event} */ event) => {
+    event.preventDefault();
+    goTo(byId("go-text").value);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && page.chosen >= 0) closeCard();
+    const isTyping = event.target instanceof Element && event.target.matches("input, select, textarea");
+    if (event.key === "/" && !isTyping) {
+      event.preventDefault();
+      byId("filters-box").open = true;
+      byId("filter-text").focus();
+    }
+  });
+}
+
+/**
+ * Show a place, and say what is known of it.
+ * @param {string} text
+ */
+function goTo(text) {
+  const place = readCoordinates(text);
+  const said = byId("go-said");
+  said.hidden = false;
+  if (place === null) {
+    said.textContent = say("go_failed", { text, example: "5.96200, -62.51234" });
+    return;
+  }
+  said.textContent = `${decimalText(place)}: ${whatIsAt(place)}`;
+  page.main?.setFound(place);
+  page.main?.map.jumpTo({ center: [place.longitude, place.latitude], zoom: Math.max(page.main.map.getZoom(), 12) });
+}
+
+/** @param {{longitude: number, latitude: number}} place */
+function whatIsAt(place) {
+  const { table, shapes, payload, view } = page;
+  const at = [place.longitude, place.latitude];
+  const { longitude, latitude } = table.numbers;
+  let nearest = -1;
+  let least = Infinity;
+  for (let row = 0; row < table.length; row++) {
+    if (table.period[row] !== view.period) continue;
+    const far = metresBetween(place, { longitude: longitude[row], latitude: latitude[row] });
+    if (far < 50_000 && isInside(at, shapes.detections[row])) return say("at.detection", { id: table.ids[row] });
+    if (far < least) [least, nearest] = [far, row];
+  }
+  const hole = shapes.notSeen.findIndex((/** @type {any} */ shape) => isInside(at, shape));
+  const near = nearest < 0 ? "" : ` ${say("at.nearest", { id: table.ids[nearest], far: distance(least) })}`;
+  if (hole >= 0) return say("at.not_seen", { reason: sayWord("reason", payload.layers.not_seen.names[hole]) }) + near;
+  if (shapes.region.length && !shapes.region.some((/** @type {any} */ shape) => isInside(at, shape))) {
+    return say("at.outside") + near;
+  }
+  return say(payload.layers.not_seen && shapes.region.length ? "at.nothing" : "at.unknown") + near;
+}
+
+async function startMap() {
+  if (!canDraw()) {
+    const note = byId("no-map");
+    note.hidden = false;
+    note.dataset.t = "no_webgl";
+    note.textContent = say("no_webgl");
+    return;
+  }
+  page.maplibre = await loadLibrary();
+  page.data = mapData(page.payload, page.table, page.shapes);
+  page.main = newMap(byId("map"));
+  const { view, maplibre, main } = page;
+  page.swipe = makeSwipe(byId("swipe"), byId("map-after"), main.map);
+  main.map.addControl(new maplibre.NavigationControl({ showCompass: false }), "bottom-right");
+  main.map.addControl(new maplibre.ScaleControl({ maxWidth: 120 }), "bottom-left");
+  main.map.on("click", clicked);
+  for (const [group, isShown] of Object.entries(view.groups)) main.setGroup(group, isShown);
+  makeTimeline(byId("timeline"), page.payload, view, viewChanged, true);
+  creditMap();
+  filterMaps();
+  showPictures();
+}
+
+/** @param {HTMLElement} container */
+function newMap(container) {
+  const { maplibre, data, payload, view, isDark } = page;
+  return makeMap(maplibre, container, data, payload, {
+    isDark,
+    colourBy: view.colourBy,
+    nPeriods: payload.periods.length,
+  });
+}
+
+/** Name on the map whom to name, so that a picture of it says so too. */
+function creditMap() {
+  const { payload, view } = page;
+  const box = document.getElementById("map-credit") ?? element("p", { id: "map-credit", class: "map-credit" });
+  const base = view.basemap >= 0 ? [payload.basemaps[view.basemap].attribution] : [];
+  box.textContent = [...new Set([...payload.attribution, ...base])].join(" · ");
+  byId("maps").append(box);
+}
+
+/** @param {any} event */
+function clicked(event) {
+  const shown = page.swipe.isOver(event.point.x) ? page.after : page.main;
+  const row = shown.detectionAt(event.point);
+  page.popup?.remove();
+  if (row >= 0) {
+    choose(row);
+    return;
+  }
+  const names = shown.namesAt(event.point);
+  if (names.length === 0) return;
+  const body = element("div", {}, ...names.map((/** @type {string} */ name) => element("p", {}, name)));
+  page.popup = new page.maplibre.Popup({ maxWidth: "280px" })
+    .setLngLat(event.lngLat)
+    .setDOMContent(body)
+    .addTo(page.main.map);
+}
+
+start().catch((error) => {
+  document.body.classList.remove("waiting");
+  fill(byId("facts"), element("p", { class: "say" }, String(error)));
+  document.body.dataset.ready = "failed";
+  throw error;
+});

@@ -1,0 +1,98 @@
+// @ts-check
+// How sure this is: what the detector's card says, in words.
+
+import { element, fill } from "./dom.js";
+import { number, percent, say } from "./text.js";
+
+const FIGURES = ["sensitivity", "specificity", "precision", "roc_auc"];
+
+/**
+ * Say how sure this is.
+ * @param {HTMLElement} into
+ * @param {any} payload
+ */
+export function showSureness(into, payload) {
+  const card = payload.card;
+  into.replaceChildren();
+  if (card === null) {
+    fill(into, element("p", {}, say("no_card")), element("p", {}, say("candidates")));
+    return;
+  }
+  const metrics = FIGURES.map((name) => card.metrics.find((/** @type {any} */ one) => one.name === name));
+  const told = metrics.filter((metric) => metric !== undefined);
+  fill(into, element("p", { class: "claim" }, say("candidates")));
+  fill(into, element("dl", { class: "figures" }, ...told.map(figure)));
+  if (told.length === 0) fill(into, element("p", {}, say("no_metrics")));
+  fill(into, heldOut(told[0]), details(card, payload));
+}
+
+/** @param {any} metric */
+function figure(metric) {
+  const write = metric.name === "roc_auc" ? (/** @type {number} */ one) => number(one, 2, 2) : percent;
+  const interval =
+    metric.low === null || metric.high === null
+      ? say("no_interval")
+      : say("interval", {
+          low: write(metric.low),
+          high: write(metric.high),
+          share: metric.confidence === null ? "" : percent(metric.confidence),
+        });
+  return element(
+    "div",
+    {},
+    element("dt", {}, say(`metric.${metric.name}`)),
+    element("dd", {}, element("b", {}, write(metric.value)), " ", element("small", {}, interval)),
+    element("dd", { class: "why" }, say(`metric.${metric.name}.why`)),
+  );
+}
+
+/** @param {any} metric */
+function heldOut(metric) {
+  if (metric === undefined) return null;
+  return element(
+    "p",
+    { class: "small" },
+    say("measured_on"),
+    " ",
+    element("span", { lang: "en" }, `${metric.on}; ${metric.splitter}.`),
+  );
+}
+
+/**
+ * @param {any} card
+ * @param {any} payload
+ */
+function details(card, payload) {
+  const training = card.training;
+  const learned =
+    training.n_sites === null
+      ? say("learned_unknown")
+      : say(training.n_places === null ? "learned_sites" : "learned_places", {
+          sites: number(training.n_sites),
+          places: number(training.n_places),
+          period: training.period_start ? `${training.period_start} – ${training.period_end}` : "–",
+        });
+  const chance = Object.values(card.null_models)
+    .map((metrics) => metrics.find((/** @type {any} */ one) => one.name === "roc_auc"))
+    .filter((metric) => metric !== undefined);
+  const best = chance.length ? Math.max(...chance.map((metric) => metric.value)) : null;
+  return element(
+    "details",
+    { class: "more" },
+    element("summary", {}, say("not_seen_by")),
+    element("p", {}, say("smallest", { side: number(card.ground_m) })),
+    element("ul", { lang: "en" }, ...card.limits.map((/** @type {string} */ one) => element("li", {}, one))),
+    element("p", {}, learned),
+    best === null ? null : element("p", {}, say("null_models", { best: number(best, 2, 2) })),
+    payload.threshold === null
+      ? null
+      : element(
+          "p",
+          {},
+          say("threshold_is", { threshold: number(payload.threshold, 3) }),
+          " ",
+          element("span", { lang: "en" }, payload.threshold_from),
+        ),
+    element("p", { class: "small" }, [card.name, card.version, card.licence, card.attribution].filter(Boolean).join(" · ")),
+  );
+}

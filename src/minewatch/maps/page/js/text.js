@@ -1,0 +1,148 @@
+// @ts-check
+// Words, numbers and dates in the reader's language.
+
+/** @type {Record<string, Record<string, string>>} */
+let words = {};
+let language = "en";
+
+export const NONE = "–";
+
+/**
+ * Take the words of all languages.
+ * @param {Record<string, Record<string, string>>} given
+ * @param {string | null} wanted the language that the page was made for; null: the reader's
+ */
+export function startText(given, wanted) {
+  words = given;
+  const asked = [wanted, ...navigator.languages].map((one) => (one ?? "").slice(0, 2));
+  setLanguage(asked.find((one) => one in words) ?? "en");
+}
+
+/** @param {string} chosen */
+export function setLanguage(chosen) {
+  language = chosen in words ? chosen : "en";
+  document.documentElement.lang = language;
+  formats.clear();
+}
+
+export function currentLanguage() {
+  return language;
+}
+
+/**
+ * Say something in the reader's language.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values] put where the words have {name}
+ */
+export function say(key, values = {}) {
+  const text = words[language][key];
+  if (text === undefined) throw new Error(`no words for ${key}`);
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/**
+ * Say something that a file may call by a word of its own; then its word.
+ * @param {string} group
+ * @param {string} word
+ */
+export function sayWord(group, word) {
+  return words[language][`${group}.${word}`] ?? word;
+}
+
+/**
+ * Say how many, with the words for one or for more.
+ * @param {string} key with .one and .other
+ * @param {number} n
+ */
+export function sayCount(key, n) {
+  const rule = cached("plural", () => new Intl.PluralRules(language)).select(n);
+  return say(`${key}.${rule === "one" ? "one" : "other"}`, { n: number(n) });
+}
+
+/** @type {Map<string, any>} */
+const formats = new Map();
+
+/**
+ * @param {string} key
+ * @param {() => any} make
+ */
+function cached(key, make) {
+  if (!formats.has(key)) formats.set(key, make());
+  return formats.get(key);
+}
+
+/**
+ * Write a number as the language does.
+ * @param {number | null | undefined} value
+ * @param {number} [decimals] at most
+ * @param {number} [least] at least
+ */
+export function number(value, decimals = 0, least = 0) {
+  if (value === null || value === undefined || Number.isNaN(value)) return NONE;
+  const options = { maximumFractionDigits: decimals, minimumFractionDigits: least };
+  return cached(`n${decimals}-${least}`, () => new Intl.NumberFormat(language, options)).format(value);
+}
+
+/**
+ * Write hectares: fewer decimals where there are many.
+ * @param {number | null | undefined} value
+ */
+export function hectares(value) {
+  if (value === null || value === undefined || Number.isNaN(value)) return NONE;
+  const decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${number(value, decimals)}\u202fha`;
+}
+
+/**
+ * Write a score from 0 to 1.
+ * @param {number | null | undefined} value
+ */
+export function score(value) {
+  return number(value, 2, 2);
+}
+
+/**
+ * Write a share as percent.
+ * @param {number} value 0 to 1
+ */
+export function percent(value) {
+  const options = { style: /** @type {"percent"} */ ("percent"), maximumFractionDigits: 0 };
+  return cached("percent", () => new Intl.NumberFormat(language, options)).format(value);
+}
+
+/**
+ * Write a distance.
+ * @param {number} metres
+ */
+export function distance(metres) {
+  if (metres < 1000) return `${number(Math.round(metres / 10) * 10)}\u202fm`;
+  return `${number(metres / 1000, 1)}\u202fkm`;
+}
+
+/**
+ * Write an ISO date, whose day is meant wherever the reader is.
+ * @param {string | null} date
+ */
+export function day(date) {
+  const parts = /^(\d{4})-(\d{2})-(\d{2})/.exec(date ?? "");
+  if (parts === null) return date || NONE;
+  const at = Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3]));
+  const options = /** @type {Intl.DateTimeFormatOptions} */ ({ dateStyle: "medium", timeZone: "UTC" });
+  return cached("day", () => new Intl.DateTimeFormat(language, options)).format(at);
+}
+
+/**
+ * Write two dates as a stretch of days.
+ * @param {string | null} start
+ * @param {string | null} end
+ */
+export function days(start, end) {
+  return !end || start === end ? day(start) : say("days", { start: day(start), end: day(end) });
+}
+
+/** Put the words into the elements of the template that ask for them. */
+export function sayTemplate() {
+  for (const one of document.querySelectorAll("[data-t]")) {
+    one.textContent = say(/** @type {HTMLElement} */ (one).dataset.t ?? "");
+  }
+}
