@@ -1,0 +1,354 @@
+"""What comes of a review: sites to train on, or the reviewed sample that an area comes from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from minewatch import __version__, _store
+from minewatch.errors import InputError
+from minewatch.grid import PatchGrid
+from minewatch.maps.review._agreement import agree_on, find_conflicts, measure_agreement
+from minewatch.maps.review._queue import PATCH_M, Item
+from minewatch.maps.review._store import ReviewStore, StoredItem
+from minewatch.scan._area_run import strata_file
+from minewatch.sites import nearest_distance_m, read_sites, write_sites
+from minewatch.sites._validate import find_faults
+from minewatch.types import StrPath
+
+SOURCE: Final = "review"
+"""What is said of where new sites come from."""
+_FORMAT: Final = "review export 1"
+_KEPT: Final = ["reason", "note", "reviewers", "reviewed_at"]
+_DEGREE_M: Final = 110_000.0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a review came to."""
+
+    sites: gpd.GeoDataFrame
+    """The table that was written: sites, or the reviewed sample."""
+    agreed: pd.DataFrame
+    """What every place is taken for, as `agree_on` gives it."""
+    agreement: pd.DataFrame
+    """As `measure_agreement` gives it."""
+    conflicts: pd.DataFrame
+    """As `find_conflicts` gives it."""
+    left_out: pd.DataFrame
+    """New sites that contradict another: index ``site_id``, ``detail`` (str). They were not
+    written: the patch of one holds the other, and they cannot both be right."""
+    files: tuple[Path, ...] = field(default=())
+    """What was written."""
+
+    def counts(self) -> dict[str, int]:
+        """Count what was said and what came of it."""
+        label = self.sites["label"]
+        return {
+            "reviewed": len(self.agreed),
+            "mining": int((label == 1).sum()),
+            "no_mining": int((label == 0).sum()),
+            "without_label": int(label.isna().sum()),
+            "drawn": int(self.sites.index.str.startswith("drawn-").sum()),
+            "conflicts": int((self.agreed["is_conflict"] & self.agreed["label"].isna()).sum()),
+            "left_out": len(self.left_out),
+        }
+
+
+@dataclass(frozen=True)
+class _Reviewed:
+    """Several stores as one."""
+
+    kind: str
+    items: dict[str, StoredItem]
+    decisions: gpd.GeoDataFrame
+    points: gpd.GeoDataFrame
+
+
+def export_review(
+    stores: Sequence[StrPath],
+    out: StrPath,
+    *,
+    sample: StrPath | None = None,
+    into: StrPath | None = None,
+    trust: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Exported:
+    """Write what reviewers say: sites for the next training round, or a reviewed sample.
+
+    Sites are the places that reviewers agree on (`agree_on`): mines and places without, with the
+    reason as a column. A mine that was drawn is a site of its own; inside the outline, or the
+    square, of a place that is called a mine it stands for that place, for it says better where the
+    mine is. Of mines drawn closer together than half a square one is kept.
+
+    Of a sample its own table is written, ``label`` filled in, and its strata beside it, as
+    ``scan area --reviewed`` reads them. Windows that nobody could tell, or that reviewers do not
+    agree on, stay without a label. Drawn mines are not in it: the sample is what was drawn by lot.
+
+    Parameters
+    ----------
+    stores
+        Files of `ReviewStore`, of the same places: one, or one of each reviewer.
+    out
+        A name of a table of sites (``.geojson``, ``.gpkg``, ``.parquet``, ``.csv``). Beside it
+        ``<name>.review.json`` says how it was made.
+    sample
+        The sample that was reviewed, as ``scan area`` wrote it; needed of samples.
+    into
+        Sites to join the new ones to: see `update_sites`. None: the new ones alone.
+    trust
+        Reviewers whose vote decides where others do not agree.
+    overwrite
+        Replace the files.
+
+    Returns
+    -------
+    Exported
+        The table, who agrees, and what was left out.
+
+    Raises
+    ------
+    NotThereError, InputError, AlreadyThereError
+        If a store is not there or of other places, nothing was decided, or a file is there.
+    """
+    reviewed = _read_stores(stores)
+    if reviewed.decisions["undone_at"].isna().sum() == 0:
+        raise InputError(f"nothing is decided in {', '.join(map(str, stores))}; review some first")
+    beside = Path(out).with_suffix(".review.json")
+    is_sample = reviewed.kind == "sample"
+    strata = [strata_file(out)] if is_sample else []
+    for file in (Path(out), beside, *strata):
+        _store.refuse_existing(file, overwrite=overwrite)
+    agreed = agree_on(reviewed.decisions, trust=trust)
+    if is_sample:
+        if sample is None or into is not None:
+            raise InputError(
+                "a sample was reviewed: name its file (sample=…, the QUEUE of the command), and "
+                "join it to no sites, or what is estimated from it is no longer a random sample"
+            )
+        sites = _fill_sample(read_sites(sample), agreed, sample)
+        left_out = pd.DataFrame({"detail": pd.array([], "str")}, index=pd.Index([], name="site_id"))
+    else:
+        new = _new_sites(reviewed, agreed)
+        known = new if into is None else update_sites(read_sites(into), new)
+        sites, left_out = _without_contradictions(known, new.index)
+    exported = Exported(
+        sites,
+        agreed,
+        measure_agreement(reviewed.decisions),
+        find_conflicts(reviewed.decisions),
+        left_out,
+        (Path(out), *strata, beside),
+    )
+    write_sites(sites, out, overwrite=overwrite)
+    if sample is not None and is_sample:
+        _store.write_text(strata[0], strata_file(sample).read_text(encoding="utf-8"))
+    inputs = [*stores, *([sample] if sample and is_sample else []), *([into] if into else [])]
+    _store.write_json(beside, _made(exported, inputs, trust))
+    return exported
+
+
+def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Put reviewed labels into a table of sites.
+
+    A site of the same name gets the new label, and keeps its place and its other columns; what is
+    new comes after. Nothing is taken away.
+
+    Parameters
+    ----------
+    existing, reviewed
+        Tables of sites, EPSG:4326, index ``site_id``.
+
+    Returns
+    -------
+    GeoDataFrame
+        A table of sites with the columns of both; ``label_before`` (Int8) holds what a label was,
+        where it changed.
+
+    Examples
+    --------
+    >>> def table(**labels):
+    ...     return gpd.GeoDataFrame(
+    ...         {"label": pd.array(list(labels.values()), dtype="Int8"), "source": "demo"},
+    ...         index=pd.Index(list(labels), name="site_id"),
+    ...         geometry=gpd.points_from_xy([-62.6 - ord(name) / 10 for name in labels],
+    ...                                     [5.4] * len(labels)),
+    ...         crs="EPSG:4326",
+    ...     )
+    >>> update_sites(table(a=1, b=1), table(b=0, c=1))[["label", "label_before"]].to_dict("index")
+    {'a': {'label': 1, 'label_before': None}, 'b': {'label': 0, 'label_before': 1},
+     'c': {'label': 1, 'label_before': None}}
+    """
+    both = reviewed.index.intersection(existing.index)
+    updated = existing.copy()
+    before = pd.Series(pd.NA, index=updated.index, dtype="Int8")
+    changed = both[(updated.loc[both, "label"] != reviewed.loc[both, "label"]).fillna(value=True)]
+    before.loc[changed] = updated.loc[changed, "label"]
+    updated["label"] = updated["label"].astype("Int8")
+    updated.loc[both, "label"] = reviewed.loc[both, "label"]
+    updated["label_before"] = before
+    for name in _KEPT:
+        if name in reviewed.columns:
+            own = updated[name] if name in updated.columns else pd.Series(index=updated.index)
+            updated[name] = own.astype("object").astype("str").where(own.notna())
+            updated.loc[both, name] = reviewed.loc[both, name]
+    new = reviewed[~reviewed.index.isin(existing.index)]
+    if new.empty:
+        return updated
+    joined = pd.concat([updated, new.assign(label_before=pd.array([None] * len(new), "Int8"))])
+    joined.index.name = "site_id"
+    return gpd.GeoDataFrame(joined, geometry=existing.geometry.name, crs=existing.crs)
+
+
+def _read_stores(paths: Sequence[StrPath]) -> _Reviewed:
+    if not paths:
+        raise InputError("no review is named; expected at least one file of a review")
+    kinds, items = set[str](), dict[str, StoredItem]()
+    decisions, points = [], []
+    for path in paths:
+        with ReviewStore(path, create=False) as store:
+            kinds.add(store.recall().get("kind", "sites"))
+            for one in store.items(every=True):
+                there = items.setdefault(one.item.item_id, one)
+                if there.item.digest != one.item.digest:
+                    raise InputError(
+                        f"{one.item.item_id} of {path} lies elsewhere than that of another review; "
+                        "export reviews of the same places together, others by themselves"
+                    )
+            decisions.append(store.decisions())
+            points.append(store.points())
+    if len(kinds) > 1:
+        raise InputError(f"these are reviews of {', '.join(sorted(kinds))}; export them one by one")
+    return _Reviewed(kinds.pop(), items, _join(decisions), _join(points))
+
+
+def _join(tables: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    filled = [one for one in tables if len(one)] or list(tables[:1])
+    joined = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+    return joined.drop_duplicates("uid")
+
+
+def _fill_sample(
+    table: gpd.GeoDataFrame, agreed: pd.DataFrame, sample: StrPath
+) -> gpd.GeoDataFrame:
+    if "stratum" not in table.columns or not strata_file(sample).is_file():
+        raise InputError(
+            f"{sample} is no sample of scan area: it has no strata; name the file that was reviewed"
+        )
+    foreign = agreed.index.difference(table.index)
+    if len(foreign):
+        raise InputError(
+            f"{len(foreign)} reviewed windows are not in {sample}, such as {foreign[0]}; name the "
+            "sample that was reviewed"
+        )
+    own = agreed.reindex(table.index)
+    filled = table.assign(label=own["label"].astype("Int8"))
+    return filled.assign(**{name: own[name] for name in _KEPT})
+
+
+def _new_sites(reviewed: _Reviewed, agreed: pd.DataFrame) -> gpd.GeoDataFrame:
+    told = agreed[agreed["label"].notna()]
+    drawn = _thin(reviewed.points[reviewed.points["undone_at"].isna()])
+    replaced = _drawn_within(reviewed.items, told[told["label"] == 1], drawn)
+    own = told[~told.index.isin(replaced)]
+    items = [reviewed.items[name].item for name in own.index]
+    places = [shapely.Point(one.longitude, one.latitude) for one in items]
+    table = gpd.GeoDataFrame(
+        {
+            "label": own["label"].to_numpy(),
+            "source": pd.array([SOURCE] * len(own), dtype="str"),
+            **{name: own[name].array for name in _KEPT},
+            "seen_at": own.index.astype("str").array,
+        },
+        index=pd.Index(own.index, name="site_id", dtype="str"),
+        geometry=places,
+        crs="EPSG:4326",
+    )
+    more = _drawn_sites(drawn)
+    joined = pd.concat([one for one in (table, more) if len(one)]) if len(more) else table
+    joined["label"] = joined["label"].astype("Int8")
+    joined.index.name = "site_id"
+    return gpd.GeoDataFrame(joined, geometry="geometry", crs="EPSG:4326")
+
+
+def _drawn_sites(drawn: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(
+        {
+            "label": pd.array([1] * len(drawn), dtype="Int8"),
+            "source": pd.array([SOURCE] * len(drawn), dtype="str"),
+            "reason": pd.array([None] * len(drawn), dtype="str"),
+            "note": drawn["note"].array,
+            "reviewers": drawn["reviewer"].array,
+            "reviewed_at": drawn["decided_at"].array,
+            "seen_at": drawn["item_id"].array,
+        },
+        index=pd.Index([f"drawn-{uid}" for uid in drawn["uid"]], name="site_id", dtype="str"),
+        geometry=drawn.geometry.to_numpy(),
+        crs="EPSG:4326",
+    )
+
+
+def _thin(points: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Keep of points closer together than half a patch the first."""
+    kept: list[int] = []
+    for row in range(len(points)):
+        near = points.iloc[[row]]
+        if not kept or nearest_distance_m(near, others=points.iloc[kept]).iloc[0] >= PATCH_M / 2.0:
+            kept.append(row)
+    return points.iloc[kept]
+
+
+def _drawn_within(
+    items: dict[str, StoredItem], mines: pd.DataFrame, drawn: gpd.GeoDataFrame
+) -> set[str]:
+    """Name the mines inside whose outline, or square, a point was drawn."""
+    places = drawn.geometry.to_numpy()
+    grounds = {str(name): _ground(items[str(name)]) for name in mines.index}
+    return {
+        name
+        for name, ground in grounds.items()
+        if len(places) and bool(shapely.intersects(ground, places).any())
+    }
+
+
+def _ground(stored: StoredItem) -> shapely.Geometry:
+    item: Item = stored.item
+    tall = stored.square_m / 2.0 / _DEGREE_M
+    wide = tall / max(float(np.cos(np.radians(item.latitude))), 0.01)
+    square = shapely.box(
+        *(item.longitude - wide, item.latitude - tall),
+        *(item.longitude + wide, item.latitude + tall),
+    )
+    return square if item.outline is None else item.outline
+
+
+def _without_contradictions(
+    sites: gpd.GeoDataFrame, new: pd.Index
+) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
+    """Leave out new sites without mining whose patch holds a mine, and those at the same point."""
+    faults = find_faults(sites, grid=PatchGrid())
+    own = faults[faults["fault"].isin(["conflicting labels", "duplicate point"])]
+    own = own[own["site_id"].isin(new)]
+    is_mine = sites["label"].reindex(own["site_id"]).eq(1).fillna(value=False).to_numpy()
+    own = own[~is_mine | (own["fault"] == "duplicate point").to_numpy()]
+    left = own.drop_duplicates("site_id").set_index("site_id")[["detail"]]
+    return sites[~sites.index.isin(left.index)], left
+
+
+def _made(exported: Exported, inputs: Sequence[StrPath], trust: Sequence[str]) -> dict[str, Any]:
+    agreement = exported.agreement.astype("object")
+    return {
+        "format": _FORMAT,
+        "minewatch": __version__,
+        "inputs": _store.digest_files(inputs),
+        "settings": {"trust": list(trust)},
+        "counts": exported.counts(),
+        "agreement": agreement.where(agreement.notna(), None).to_dict("records"),
+        "conflicts": exported.conflicts.reset_index().to_dict("records"),
+        "left_out": exported.left_out["detail"].to_dict(),
+    }

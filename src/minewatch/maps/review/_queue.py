@@ -1,0 +1,267 @@
+"""What is to be reviewed: places in an order, each with what is known and may be shown of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from minewatch import _store
+from minewatch.errors import InputError, NotThereError
+from minewatch.grid import MAX_LATITUDE, MIN_LATITUDE
+from minewatch.maps.review._words import KINDS, Kind
+from minewatch.scan._area_run import strata_file
+from minewatch.scan._merge_file import attribution_in, read_detections
+from minewatch.scan._merge_polygons import points_within
+from minewatch.scan._merge_windows import HEADER
+from minewatch.sites import read_sites
+from minewatch.types import StrPath
+
+PATCH_M: Final = 480.0
+"""Side of a patch of 48 pixels, metres: what a label stands for."""
+_DOUBTS: Final = "tables/labels-doubts.parquet"
+"""Where a report of explore keeps doubtful labels."""
+_HIDDEN: Final = frozenset({"geometry", "source", "label", "stratum", "longitude", "latitude"})
+_JUDGED: Final = ("score", "score_max", "score_mean", "score_q90", "probability", "margin")
+"""Columns that tell a reviewer what a model thinks."""
+_DECIMALS: Final = 4
+
+
+@dataclass(frozen=True)
+class Item:
+    """One place to review."""
+
+    item_id: str
+    """A detection_id or site_id, unique in its queue."""
+    longitude: float
+    """Degrees, EPSG:4326: the middle of the square that is judged."""
+    latitude: float
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """What is known of it and shown, JSON values by name."""
+    outline: BaseGeometry | None = None
+    """Polygon of a detection, EPSG:4326; None for a point."""
+
+    @property
+    def digest(self) -> str:
+        """Name the place by what is judged: its point and its outline."""
+        shape = "" if self.outline is None else shapely.to_wkb(self.outline, hex=True)
+        return _store.digest_value([round(self.longitude, 7), round(self.latitude, 7), shape])
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Places to review, in order."""
+
+    kind: Kind
+    """What they are."""
+    title: str
+    """What they are called, on the page."""
+    items: tuple[Item, ...]
+    """In the order in which they come up."""
+    square_m: float = PATCH_M
+    """Side of the square around each place that is judged, metres."""
+    is_blind: bool = False
+    """Whether it was kept from the reviewer what a model, or the map, says of the places."""
+    n_unplaced: int = 0
+    """Rows that have no place on Earth; they are not in `items`."""
+    source: str = ""
+    """Name of the file that it was read from."""
+    digest: str = ""
+    """Digest of that file."""
+    attribution: str = ""
+    """Whom the file credits."""
+
+
+def read_queue(
+    path: StrPath,
+    *,
+    kind: Kind | None = None,
+    blind: bool | None = None,
+    square_m: float | None = None,
+    title: str | None = None,
+) -> Queue:
+    r"""Read what is to be reviewed.
+
+    Parameters
+    ----------
+    path
+        Detections (polygons), a report of explore or its table of doubts, a sample that ``scan
+        area`` drew, or any table of sites.
+    kind
+        What it is. None: a folder is a report; a table with ``doubt_rank`` holds doubts, one with
+        ``stratum`` a sample; polygons are detections, points sites.
+    blind
+        Keep from the reviewer what a model, or the map, says. None: of a sample, yes, for who knows
+        the stratum of a window does not judge it freely; of others, no.
+    square_m
+        Side of the square that is judged, metres. None: the unit of a sample, else 480.
+    title
+        What is shown above. None: the name of the file.
+
+    Returns
+    -------
+    Queue
+        Detections by falling score, doubts by rank (those that are flagged, if any is), samples and
+        sites as they come.
+
+    Raises
+    ------
+    NotThereError, InputError
+        If it is not there, is of another kind, or holds no place.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> text = "site_id,longitude,latitude,label\nnorth,-62.6,5.45,1\nsouth,-62.6,5.41,0\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "places.csv")
+    ...     size = file.write_text(text)
+    ...     queue = read_queue(file)
+    >>> queue.kind, [item.item_id for item in queue.items], queue.square_m
+    ('sites', ['north', 'south'], 480.0)
+    """
+    file = _find(Path(path))
+    chosen = kind or _recognise(file)
+    if chosen not in KINDS:
+        raise InputError(f"kind is {chosen!r}; expected one of {', '.join(KINDS)}")
+    if square_m is not None and not 10.0 <= square_m <= 10_000.0:
+        raise InputError(f"square_m is {square_m}; expected metres from 10 to 10,000")
+    hide = blind if blind is not None else chosen == "sample"
+    table, credit = _READERS[chosen](file)
+    items = _items(table, _JUDGED if hide else ())
+    if not items:
+        raise InputError(f"{file} holds no place to review; expected at least one with coordinates")
+    return Queue(
+        kind=chosen,
+        title=title or file.stem,
+        items=items,
+        square_m=square_m or (_unit_m(file) if chosen == "sample" else PATCH_M),
+        is_blind=hide,
+        n_unplaced=len(table) - len(items),
+        source=file.name,
+        digest=_store.digest_file(file),
+        attribution=credit,
+    )
+
+
+def _find(path: Path) -> Path:
+    file = path / _DOUBTS if path.is_dir() and (path / _DOUBTS).is_file() else path
+    if not file.is_file():
+        raise NotThereError(
+            f"there is nothing to review at {path}; expected a file of detections, of sites or of "
+            "a sample, or the folder of a report of explore"
+        )
+    return file
+
+
+def _recognise(file: Path) -> Kind:
+    if file.name.startswith("labels-doubts."):
+        return "doubts"
+    if strata_file(file).is_file():
+        return "sample"
+    if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
+        return "sites"
+    try:
+        table = read_detections(file)
+    except NotThereError:
+        raise
+    except InputError:
+        return "sites"
+    return "detections" if len(table) else "sites"
+
+
+def _read_doubts(file: Path) -> tuple[gpd.GeoDataFrame, str]:
+    try:
+        table = pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{file} cannot be read as a table of doubts: {error}") from error
+    missing = {"site_id", "doubt_rank", "is_flagged", "longitude", "latitude"} - set(table.columns)
+    if missing:
+        raise InputError(f"{file} lacks {', '.join(sorted(missing))}; expected a table of explore")
+    table = table.sort_values("doubt_rank", kind="stable")
+    flagged = table[table["is_flagged"].astype(bool)]
+    own = (flagged if len(flagged) else table).rename(columns={"label": "given_label"})
+    index = pd.Index(own.pop("site_id").astype("str"), name="site_id")
+    points = gpd.points_from_xy(own["longitude"], own["latitude"])
+    return gpd.GeoDataFrame(own.set_axis(index), geometry=points, crs="EPSG:4326"), ""
+
+
+def _read_points(file: Path) -> tuple[gpd.GeoDataFrame, str]:
+    sites = read_sites(file)
+    # A sample's labels are what is asked for; of other sites they are what is checked.
+    said = sites["label"].map({1: "mining", 0: "no mining"})
+    return (sites if "stratum" in sites.columns else sites.assign(given_label=said)), ""
+
+
+def _read_detected(file: Path) -> tuple[gpd.GeoDataFrame, str]:
+    table = read_detections(file)
+    if not {"longitude", "latitude"} <= set(table.columns):
+        places = points_within(table.geometry.to_numpy())
+        table = table.assign(longitude=places[:, 0], latitude=places[:, 1])
+    by = next((name for name in ("score_max", "score_mean", "score") if name in table), None)
+    ordered = table if by is None else table.sort_values(by, ascending=False, kind="stable")
+    return ordered, attribution_in(table.attrs.get(HEADER))
+
+
+_READERS: Final = {
+    "detections": _read_detected,
+    "doubts": _read_doubts,
+    "sample": _read_points,
+    "sites": _read_points,
+}
+
+
+def _items(table: gpd.GeoDataFrame, hidden: Sequence[str]) -> tuple[Item, ...]:
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise InputError(f"{twice!r} names two places; name each once")
+    shapes = table.geometry.to_numpy()
+    is_point = shapely.get_type_id(shapes) == 0
+    places = np.full((len(table), 2), np.nan)
+    if {"longitude", "latitude"} <= set(table.columns):
+        places = table[["longitude", "latitude"]].to_numpy(np.float64)
+    points = np.column_stack([shapely.get_x(shapes), shapely.get_y(shapes)])
+    places[is_point] = points[is_point]
+    known = np.isfinite(places).all(axis=1) & (np.abs(places[:, 0]) <= 180.0)
+    known &= (places[:, 1] >= MIN_LATITUDE) & (places[:, 1] <= MAX_LATITUDE)
+    names = [name for name in table.columns if name not in _HIDDEN and name not in hidden]
+    columns = {str(name): table[name].tolist() for name in names}
+    return tuple(
+        Item(
+            str(table.index[row]),
+            float(places[row, 0]),
+            float(places[row, 1]),
+            {name: said for name, own in columns.items() if (said := _plain(own[row])) is not None},
+            None if is_point[row] else shapes[row],
+        )
+        for row in np.flatnonzero(known)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Give a fact as JSON; None where there is none, or it is not one value."""
+    if isinstance(value, str):
+        return value[:200] or None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return round(float(value), _DECIMALS) if np.isfinite(value) else None
+    return None
+
+
+def _unit_m(sample: Path) -> float:
+    """Read how large the windows of a sample are: it is said beside their strata."""
+    try:
+        said = json.loads(strata_file(sample).read_text(encoding="utf-8"))
+        return float(said["settings"]["unit_m"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return PATCH_M

@@ -1,0 +1,545 @@
+// The desk: one place after the other, a key each, and nothing goes on before it is on disk.
+
+import { KEYS, make, showFacts, showKeys, showList, showPlace, showProgress, showSaid } from "./cards.js";
+import { Pending, Refused, newUid, read, takeToken, write } from "./talk.js";
+import { Panel, Scenes } from "./view.js";
+import { Words } from "./words.js";
+
+const NAME = "minewatch-reviewer";
+const FILTERS = ["todo", "all", "mine", "not_mine", "unsure", "skip", "conflicts"];
+const SORTS = ["queue", "score_down", "score_up", "area_down"];
+const SETS = [["true_colour", "swir"], ["infrared", "swir"], ["true_colour"], ["swir"], ["infrared"]];
+/** @param {string} id @returns {any} */
+const by = (id) => document.getElementById(id);
+
+const scenes = new Scenes();
+const state = {
+  /** @type {any} */ desk: null,
+  /** @type {any[]} */ items: [],
+  /** @type {any[]} */ shown: [],
+  /** @type {any} */ item: null,
+  current: 0, reviewer: "", set: 0, scale: 1, flash: false, outlines: true, mapped: false,
+  drawing: false, /** @type {any} */ cursor: null, busy: false, /** @type {any} */ last: null,
+  /** @type {Panel[]} */ panels: [],
+  /** @type {number[]} */ scales: [],
+};
+/** @type {Words} */ let words;
+/** @type {Pending} */ let pending;
+
+async function begin() {
+  takeToken();
+  words = new Words(await (await fetch("/assets/strings.json")).json());
+  by("language").value = words.language;
+  words.fill();
+  try {
+    state.desk = await read("/api/review");
+  } catch (problem) {
+    if (!(problem instanceof Refused) || problem.status !== 401) alarm(words.say("no_answer"));
+    words.fill();
+    by("locked").showModal();
+    return;
+  }
+  pending = new Pending(state.desk.store);
+  const waiting = pending.get();
+  if (waiting) {
+    state.reviewer = waiting.body.reviewer;
+    const saved = await pending.send(tell);
+    if (saved) say("sent_again");
+  }
+  state.reviewer = localStorage.getItem(NAME) ?? state.reviewer;
+  listen();
+  if (state.reviewer) await load();
+  else askName();
+}
+
+async function load() {
+  const who = encodeURIComponent(state.reviewer);
+  [state.items, state.last] = await Promise.all([
+    read(`/api/items?reviewer=${who}`),
+    read(`/api/progress?reviewer=${who}`).then((one) => one.last),
+  ]);
+  by("desk").hidden = false;
+  label();
+  refilter();
+  await open((state.shown[0] ?? state.items[0])?.number);
+}
+
+/** Write all words anew, in the language chosen. */
+function label() {
+  const { desk } = state;
+  words.fill();
+  document.title = `${desk.title} – minewatch review`;
+  by("title").textContent = desk.title;
+  by("question").textContent = words.say(desk.kind === "detections" ? "question_detection" : "question_square");
+  by("who-open").textContent = state.reviewer;
+  by("who-open").setAttribute("aria-label", `${words.say("reviewer")}: ${state.reviewer}`);
+  by("before").setAttribute("aria-label", words.say("before"));
+  by("after").setAttribute("aria-label", words.say("after"));
+  by("undo").replaceChildren(words.say("undo"), " ", make("kbd", {}, "z"));
+  by("draw").replaceChildren(words.say("draw"), " ", make("kbd", {}, "p"));
+  by("least-box").hidden = state.items.every((one) => one.score === null);
+  options(by("filter"), FILTERS, (one) => words.say(one));
+  const sorts = desk.is_blind ? ["queue"] : SORTS;
+  options(by("sort"), sorts, (one) => words.say(`sort_${one}`));
+  by("verdicts").replaceChildren(...Object.entries(KEYS).map(([verdict, key]) => {
+    const button = make("button", { type: "button", dataset: { verdict }, aria: { keyshortcuts: key } },
+      make("span", {}, words.say(verdict)), make("kbd", {}, key));
+    button.addEventListener("click", () => decide(verdict));
+    return button;
+  }));
+  by("reasons").replaceChildren(...desk.reasons.map((reason, at) => {
+    const key = String((at + 1) % 10);
+    const button = make("button", { type: "button", dataset: { reason }, aria: { keyshortcuts: key } },
+      make("span", {}, words.say(`reason_${reason}`)), make("kbd", {}, key));
+    button.addEventListener("click", () => decide("not_mine", reason));
+    return button;
+  }));
+  showKeys(words, by("keys"));
+  if (state.item) showItem();
+}
+
+/** @param {any} select @param {string[]} names @param {(name: string) => string} spell */
+function options(select, names, spell) {
+  const chosen = select.value;
+  select.replaceChildren(...names.map((one) => make("option", { value: one }, spell(one))));
+  if (names.includes(chosen)) select.value = chosen;
+}
+
+function refilter() {
+  const [filter, sort, text] = [by("filter").value, by("sort").value, by("search").value.trim().toLowerCase()];
+  const least = Number.parseFloat(by("least").value);
+  const fits = {
+    todo: (one) => !one.verdict, all: () => true, conflicts: (one) => one.is_conflict,
+  }[filter] ?? ((one) => one.verdict === filter);
+  const found = state.items.filter((one) =>
+    fits(one) && one.item_id.toLowerCase().includes(text) && (Number.isNaN(least) || (one.score ?? 1) >= least));
+  const value = { score_down: (one) => -(one.score ?? -1), score_up: (one) => one.score ?? 2, area_down: (one) => -(one.area_ha ?? -1) }[sort];
+  if (value) found.sort((one, other) => value(one) - value(other));
+  state.shown = found;
+  relist();
+}
+
+function relist() {
+  const done = state.items.filter((one) => one.verdict).length;
+  by("meter").setAttribute("aria-valuemax", String(state.items.length));
+  by("meter").setAttribute("aria-valuenow", String(done));
+  by("meter").setAttribute("aria-label", words.say("progress"));
+  by("meter-bar").style.width = `${(100 * done) / Math.max(state.items.length, 1)}%`;
+  by("count").textContent = words.say("count", { done: words.number(done), all: words.number(state.items.length) });
+  by("found").textContent = words.say("found", { n: words.number(state.shown.length) });
+  showList(words, state.shown, state.current, by("list"), open);
+}
+
+/** @param {number | undefined} number */
+async function open(number) {
+  if (!number) return;
+  state.current = number;
+  state.cursor = null;
+  const item = await guarded(() => read(`/api/items/${number}?reviewer=${encodeURIComponent(state.reviewer)}`));
+  if (!item || state.current !== number) return;
+  state.item = item;
+  showItem();
+  relist();
+  await look();
+  for (const next of following(2)) prefetch(next);
+}
+
+function showItem() {
+  const { item } = state;
+  const { decision } = item;
+  by("note").value = localStorage.getItem(draft()) ?? decision?.note ?? "";
+  for (const one of document.querySelectorAll("[data-verdict]")) one.classList.toggle("chosen", one.dataset.verdict === decision?.verdict);
+  for (const one of document.querySelectorAll("[data-reason]")) one.classList.toggle("chosen", one.dataset.reason === decision?.reason);
+  by("undo").disabled = !state.last;
+  showFacts(words, item, by("facts"));
+  showPlace(words, item, by("place"), (text) => status(words.say("copied", { text })));
+  showSaid(words, item, by("said"));
+  showChips();
+}
+
+const draft = () => `minewatch-review-note:${state.desk.store}:${state.reviewer}:${state.current}`;
+
+/** @param {number} count @returns {number[]} */
+function following(count) {
+  const at = state.shown.findIndex((one) => one.number === state.current);
+  return state.shown.slice(at + 1, at + 1 + count).map((one) => one.number);
+}
+
+/** @param {number} number */
+async function prefetch(number) {
+  for (const period of chosenPeriods()) {
+    try {
+      const scene = await scenes.scene(number, period);
+      for (const one of SETS[state.set]) if (one in scene.pictures) await scenes.picture(number, period, one);
+    } catch {
+      return; // it is asked for again when it is its turn, and then says why
+    }
+  }
+}
+
+/** The first and the last period: before and after. */
+function chosenPeriods() {
+  const n = state.desk.periods.length;
+  if (n < 2) return n ? [0] : [];
+  return [0, n - 1];
+}
+
+/** Show the pictures of the item, each when it comes. */
+async function look() {
+  const { current } = state;
+  const periods = chosenPeriods();
+  const combinations = SETS[state.set];
+  state.panels = combinations.flatMap((one) => periods.map((period) => new Panel(period, one)));
+  by("panels").replaceChildren(...state.panels.map((one) => one.figure));
+  if (!periods.length) by("panels").replaceChildren(make("p", { className: "quiet" }, words.say("no_imagery")));
+  for (const panel of state.panels) {
+    panel.blank(words.say("loading"));
+    point(panel);
+  }
+  layout();
+  await Promise.all(state.panels.map((panel) => fill(panel, current)));
+}
+
+/** @param {Panel} panel @param {number} number */
+async function fill(panel, number) {
+  const name = state.desk.periods[panel.period];
+  try {
+    const scene = await scenes.scene(number, panel.period);
+    if (!(panel.combination in scene.pictures)) {
+      panel.blank(words.say("no_bands", { combination: words.say(panel.combination) }));
+      return;
+    }
+    const image = await scenes.picture(number, panel.period, panel.combination);
+    if (state.current !== number) return;
+    panel.show(scene, image);
+    measure(scene);
+    panel.caption.textContent = `${name} · ${words.say(panel.combination)}`;
+    panel.canvas.setAttribute("role", "img");
+    panel.canvas.setAttribute("aria-label", `${words.say(panel.combination)}, ${scene.days}`);
+    credit();
+    layout();
+  } catch (problem) {
+    const missing = problem instanceof Refused && problem.status === 404;
+    panel.blank(missing ? words.say("nothing_seen", { period: name }) : words.say("no_picture", { why: problem.message }));
+  }
+}
+
+/** @param {any} scene */
+function measure(scene) {
+  const whole = Math.min(...scene.size_px) * scene.resolution_m;
+  const square = scene.square[2] - scene.square[0];
+  const wanted = [square * scene.resolution_m, 2 * square * scene.resolution_m, whole];
+  const next = [...new Set(wanted.map((one) => Math.round(Math.min(one, whole) / 10) * 10))].sort((a, b) => a - b);
+  if (String(next) !== String(state.scales)) {
+    state.scales = next;
+    state.scale = Math.min(state.scale, next.length - 1);
+    showChips();
+  }
+}
+
+function credit() {
+  const own = [...new Set(state.panels.flatMap((one) => (one.scene ? [one.scene.credit] : [])))];
+  const days = [...new Set(state.panels.flatMap((one) => {
+    if (!one.scene) return [];
+    const n = one.scene.n_scenes === null ? "" : `, ${words.say("n_scenes", { n: one.scene.n_scenes })}`;
+    return [`${state.desk.periods[one.period]}: ${one.scene.level} ${one.scene.days}${n}`];
+  }))];
+  by("credit").textContent = [...days, ...own, ...state.desk.attribution].filter(Boolean).join(" · ");
+}
+
+function showChips() {
+  const chip = (text, pressed, act) => {
+    const one = make("button", { type: "button", aria: { pressed: String(pressed) } }, text);
+    one.addEventListener("click", act);
+    return one;
+  };
+  const sets = SETS.map((set, at) => chip(set.map((one) => words.say(one)).join(" + "), state.set === at, () => choose(at)));
+  const scales = state.scales.map((metres, at) => chip(words.length(metres), state.scale === at, () => rescale(at)));
+  const gap = () => make("span", { className: "gap" });
+  const outlines = chip(words.say("outlines"), state.outlines, () => toggle("outlines"));
+  const mapped = chip(words.say("mapped"), state.mapped, () => toggle("mapped"));
+  const any = state.panels.some((one) => one.scene?.features.length);
+  by("chips").replaceChildren(...sets, gap(), ...scales, gap(), outlines, ...(any || state.mapped ? [mapped] : []));
+}
+
+/** @param {number} at */
+function choose(at) {
+  state.set = (at + SETS.length) % SETS.length;
+  showChips();
+  look();
+}
+
+/** @param {number} at */
+function rescale(at) {
+  state.scale = Math.min(Math.max(at, 0), Math.max(state.scales.length - 1, 0));
+  showChips();
+  layout();
+}
+
+/** @param {"outlines" | "mapped"} name */
+function toggle(name) {
+  state[name] = !state[name];
+  showChips();
+  layout();
+}
+
+/** Give the panels their size, and draw them. */
+function layout() {
+  const box = by("panels");
+  const columns = Math.max(chosenPeriods().length > 1 ? chosenPeriods().length : SETS[state.set].length, 1);
+  const rows = Math.max(Math.ceil(state.panels.length / columns), 1);
+  const room = innerWidth > 704 ? Math.max(innerHeight - box.getBoundingClientRect().top - scrollY - 60, 240) : Infinity;
+  const side = Math.floor(Math.min((box.clientWidth - 8 * (columns - 1)) / columns, (room - 8 * (rows - 1)) / rows, 720));
+  box.style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
+  const points = [...(state.item?.points ?? [])];
+  for (const panel of state.panels) {
+    const twin = state.flash ? state.panels.find((one) => one.combination === panel.combination && one.period !== panel.period) : null;
+    const [scene, image] = [panel.scene, panel.image];
+    if (twin?.image) [panel.scene, panel.image] = [twin.scene, twin.image];
+    panel.draw({ side, scale: state.scales[state.scale] ?? 960, outlines: state.outlines, mapped: state.mapped, points, cursor: state.drawing ? state.cursor : null });
+    [panel.scene, panel.image] = [scene, image];
+  }
+}
+
+/** @param {Panel} panel */
+function point(panel) {
+  panel.canvas.addEventListener("pointermove", (event) => {
+    if (!state.drawing) return;
+    state.cursor = panel.under(event) ?? state.cursor;
+    layout();
+  });
+  panel.canvas.addEventListener("click", (event) => {
+    const place = state.drawing && panel.under(event);
+    if (place) drawAt(place);
+  });
+}
+
+/** What was on the screen. */
+function shown() {
+  const pictures = state.panels.flatMap((one) => (one.scene && one.image
+    ? [{ period: state.desk.periods[one.period], combination: one.combination, digest: one.scene.pictures[one.combination] }] : []));
+  return { pictures, scale_m: state.scales[state.scale] ?? null, outlines: state.outlines, mapped: state.mapped };
+}
+
+/** @param {string} path @param {object} body */
+async function send(path, body) {
+  state.busy = true;
+  pending.set(path, body);
+  const saved = await pending.send(tell);
+  state.busy = false;
+  if (saved) state.last = saved;
+  return saved;
+}
+
+/** @param {string} verdict @param {string | null} [reason] */
+async function decide(verdict, reason = null) {
+  if (state.busy || !state.item) return;
+  const { number } = state.item;
+  const note = by("note").value.trim();
+  const drafted = draft();
+  const saved = await send("/api/decisions", { uid: newUid(), number, verdict, reason, note, reviewer: state.reviewer, shown: shown() });
+  if (!saved) return;
+  localStorage.removeItem(drafted);
+  const brief = state.items.find((one) => one.number === number);
+  Object.assign(brief, { n_reviewers: brief.n_reviewers + (brief.verdict ? 0 : 1), verdict, reason });
+  const why = reason ? ` (${words.say(`reason_${reason}`)})` : "";
+  status(`${words.say("saved")}: ${words.say(verdict)}${why}`);
+  const at = state.shown.findIndex((one) => one.number === number);
+  const later = [...state.shown.slice(at + 1), ...state.shown.slice(0, Math.max(at, 0))];
+  const next = by("filter").value === "todo" ? later.find((one) => !one.verdict) : state.shown[at + 1];
+  if (next) await open(next.number);
+  else {
+    status(words.say("all_done"));
+    await open(number);
+  }
+}
+
+/** @param {{longitude: number, latitude: number}} place */
+async function drawAt(place) {
+  if (state.busy) return;
+  const { number } = state.item;
+  const saved = await send("/api/points", { uid: newUid(), number, ...place, note: "", reviewer: state.reviewer, shown: shown() });
+  if (!saved) return;
+  if (state.current === number) state.item.points.push({ number: saved.number, ...place, note: "" });
+  status(words.say("point_saved"));
+  by("undo").disabled = false;
+  layout();
+}
+
+async function undo() {
+  if (state.busy || !state.last) return;
+  state.busy = true;
+  const undone = await guarded(() => write("/api/undo", { reviewer: state.reviewer, number: state.last.number }));
+  state.busy = false;
+  if (!undone) return;
+  const who = encodeURIComponent(state.reviewer);
+  [state.items, state.last] = await Promise.all([
+    read(`/api/items?reviewer=${who}`), read(`/api/progress?reviewer=${who}`).then((one) => one.last),
+  ]);
+  refilter();
+  status(words.say("undone"));
+  await open(undone.item || state.current);
+}
+
+/** @param {() => Promise<any>} act */
+async function guarded(act) {
+  try {
+    const got = await act();
+    alarm(null);
+    return got;
+  } catch (problem) {
+    tell(problem.message, problem instanceof Refused ? problem.status : 0);
+    return null;
+  }
+}
+
+/** @param {string | null} problem @param {number} code */
+function tell(problem, code) {
+  if (problem === null) alarm(null);
+  else if (code === 401) alarm(words.say("old_token"));
+  else if (code === 0) alarm(words.say("no_answer"));
+  else alarm(words.say("refused", { why: problem }));
+}
+
+/** @param {string | null} text */
+function alarm(text) {
+  by("alarm").hidden = text === null;
+  by("alarm").textContent = text ?? "";
+}
+
+/** @param {string} text */
+function status(text) {
+  by("status").textContent = text;
+  clearTimeout(state.fade);
+  state.fade = setTimeout(() => (by("status").textContent = ""), 2500);
+}
+
+/** @param {string} key */
+const say = (key) => status(words.say(key));
+
+/** @param {number} by_ */
+function move(by_) {
+  const at = state.shown.findIndex((one) => one.number === state.current);
+  const next = at < 0 ? state.shown[0] : state.shown[at + by_];
+  if (next) open(next.number);
+}
+
+/** @param {boolean} on */
+function setDrawing(on) {
+  state.drawing = on;
+  by("draw").setAttribute("aria-pressed", String(on));
+  by("panels").classList.toggle("drawing", on);
+  state.cursor = on ? { longitude: state.item.longitude, latitude: state.item.latitude } : null;
+  if (on) say("draw_words");
+  layout();
+}
+
+/** Move the cross by pixels of 10 m. @param {number} column @param {number} row */
+function nudge(column, row) {
+  const panel = state.panels.find((one) => one.scene);
+  if (!panel) return;
+  const [x, y] = panel.pixel(state.cursor);
+  const [width, height] = panel.scene.size_px;
+  state.cursor = panel.place([Math.min(Math.max(x + column, 0), width), Math.min(Math.max(y + row, 0), height)]);
+  layout();
+}
+
+function askName() {
+  by("who-name").value = state.reviewer || state.desk.reviewer;
+  by("who").showModal();
+  by("who-name").select();
+}
+
+async function showProgressNow() {
+  const progress = await guarded(() => read(`/api/progress?reviewer=${encodeURIComponent(state.reviewer)}`));
+  if (!progress) return;
+  showProgress(words, progress, by("progress-body"));
+  by("progress").showModal();
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** @param {KeyboardEvent} event @returns {boolean} Whether the key was for the cross. */
+function drawingKey(event) {
+  if (!state.drawing) return false;
+  if (event.key in ARROWS) {
+    const step = event.shiftKey ? 10 : 1;
+    nudge(ARROWS[event.key][0] * step, ARROWS[event.key][1] * step);
+  } else if (event.key === "Enter") drawAt(state.cursor);
+  else if (event.key === "Escape" || event.key === "p") setDrawing(false);
+  else return false;
+  return true;
+}
+
+const ACTIONS = {
+  z: undo, Backspace: undo, ArrowLeft: () => move(-1), k: () => move(-1), ArrowRight: () => move(1), j: () => move(1),
+  c: () => choose(state.set + 1), "+": () => rescale(state.scale - 1), "=": () => rescale(state.scale - 1),
+  "-": () => rescale(state.scale + 1), o: () => toggle("outlines"), m: () => toggle("mapped"),
+  p: () => setDrawing(true), e: () => by("note").focus(), "?": () => by("help").showModal(),
+  t: () => flash(true),
+  "/": () => {
+    by("list-box").open = true;
+    by("search").focus();
+  },
+};
+
+/** @param {boolean} on */
+function flash(on) {
+  state.flash = on;
+  layout();
+}
+
+/** @param {KeyboardEvent} event */
+function keyDown(event) {
+  const { target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (target instanceof Element && target.matches("input, textarea, select")) {
+    if (event.key === "Escape") /** @type {HTMLElement} */ (target).blur();
+    return;
+  }
+  if (!state.item) return;
+  const onButton = target instanceof Element && target.matches("button, a, summary");
+  if (onButton && (event.key === "Enter" || event.key === " ")) return;
+  const verdict = Object.keys(KEYS).find((one) => KEYS[one] === event.key);
+  const at = "1234567890".indexOf(event.key);
+  if (drawingKey(event)) event.preventDefault();
+  else if (event.repeat && (verdict || at >= 0 || event.key === "z")) event.preventDefault();
+  else if (verdict) decide(verdict);
+  else if (at >= 0 && at < state.desk.reasons.length) decide("not_mine", state.desk.reasons[at]);
+  else if (event.key in ACTIONS) {
+    event.preventDefault();
+    ACTIONS[event.key]();
+  }
+}
+
+function listen() {
+  document.addEventListener("keydown", keyDown);
+  document.addEventListener("keyup", (event) => event.key === "t" && flash(false));
+  addEventListener("resize", layout);
+  by("undo").addEventListener("click", undo);
+  by("draw").addEventListener("click", () => setDrawing(!state.drawing));
+  by("before").addEventListener("click", () => move(-1));
+  by("after").addEventListener("click", () => move(1));
+  by("who-open").addEventListener("click", askName);
+  by("help-open").addEventListener("click", () => by("help").showModal());
+  by("progress-open").addEventListener("click", showProgressNow);
+  by("note").addEventListener("input", () => localStorage.setItem(draft(), by("note").value));
+  for (const id of ["filter", "sort"]) by(id).addEventListener("change", refilter);
+  for (const id of ["search", "least"]) by(id).addEventListener("input", refilter);
+  by("language").addEventListener("change", () => {
+    words.choose(by("language").value);
+    label();
+    relist();
+    look();
+  });
+  by("who").addEventListener("close", async () => {
+    const name = by("who-name").value.trim().replace(/\s+/g, " ");
+    if (!name) return askName();
+    state.reviewer = name;
+    localStorage.setItem(NAME, name);
+    return load();
+  });
+  by("list-box").open = innerWidth > 704;
+}
+
+begin();
