@@ -24,6 +24,11 @@ Bounds: TypeAlias = tuple[float, float, float, float]
 _MERCATOR: Final = "EPSG:3857"
 _RADIUS_M: Final = 6_378_137.0
 _QUALITY: Final = 82
+"""Of WebP, 0 to 100."""
+_COARSER: Final = 1.5
+"""Pixels that are larger than the composite's by more than this factor are means of them."""
+_SPARE_PX: Final = 4
+"""Read around a part, so that its edges are interpolated from what lies beyond."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def draw_composite(composite: Composite, *, most_px: int) -> tuple[Picture, ...]
     box = composite.geobox
     west, south, east, north = transform_bounds(str(box.crs), _MERCATOR, *box.extent.boundingbox)
     middle = math.radians(to_degrees((west, south, east, north))[1])
-    pixel = abs(box.resolution.x) / math.cos(middle)
+    pixel = _pixel_m(composite) / math.cos(middle)
     pixel = max(pixel, (east - west) / most_px, (north - south) / most_px)
     width, height = (math.ceil(side / pixel) for side in (east - west, north - south))
     bounds = (west, north - height * pixel, west + width * pixel, north)
@@ -189,26 +194,42 @@ def _warp(
     """Bring bands into Web Mercator: (band, y, x), NaN = no data."""
     west, south, east, north = bounds
     height, width = shape
-    target = Affine((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
-    source = composite.reflectance.sel(band=names).to_numpy().astype(np.float32, copy=False)
-    coarser = (
-        target.a
-        * math.cos(math.radians(to_degrees(bounds)[1]))
-        / abs(composite.geobox.resolution.x)
-    )
     warped = np.full((len(names), *shape), np.nan, dtype=np.float32)
+    window = _window(composite, bounds)
+    if window is None:
+        return warped
+    rows, columns = window
+    target = Affine((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
+    part = composite.reflectance.isel(y=rows, x=columns).sel(band=names)
+    coarser = target.a * math.cos(math.radians(to_degrees(bounds)[1])) / _pixel_m(composite)
     reproject(
-        source,
+        part.to_numpy().astype(np.float32, copy=False),
         warped,
-        src_transform=composite.geobox.transform,
+        src_transform=composite.geobox.transform * Affine.translation(columns.start, rows.start),
         src_crs=str(composite.geobox.crs),
         src_nodata=np.nan,
         dst_transform=target,
         dst_crs=_MERCATOR,
         dst_nodata=np.nan,
-        resampling=Resampling.average if coarser > 1.5 else Resampling.bilinear,
+        resampling=Resampling.average if coarser > _COARSER else Resampling.bilinear,
     )
     return warped
+
+
+def _window(composite: Composite, bounds: Bounds) -> tuple[slice, slice] | None:
+    """Say which rows and columns of a composite lie in bounds of Web Mercator, and a few around."""
+    box = composite.geobox
+    west, south, east, north = transform_bounds(_MERCATOR, str(box.crs), *bounds)
+    corners = [~box.transform * corner for corner in ((west, north), (east, south))]
+    (left, top), (right, bottom) = corners
+    height, width = box.shape
+    rows = slice(max(0, math.floor(top) - _SPARE_PX), min(height, math.ceil(bottom) + _SPARE_PX))
+    columns = slice(max(0, math.floor(left) - _SPARE_PX), min(width, math.ceil(right) + _SPARE_PX))
+    return None if rows.start >= rows.stop or columns.start >= columns.stop else (rows, columns)
+
+
+def _pixel_m(composite: Composite) -> float:
+    return abs(float(composite.geobox.resolution.x))
 
 
 def _shade(reflectance: npt.NDArray[np.float32], kind: Kind) -> npt.NDArray[np.uint8]:

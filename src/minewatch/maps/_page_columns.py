@@ -97,5 +97,6 @@ def _words(column: "pd.Series[Any]") -> dict[str, Any]:
 
 
 def _flags(column: "pd.Series[Any]") -> list[int | None]:
-    values = column.astype("boolean").tolist()
-    return [None if value is pd.NA else int(value) for value in values]
+    values = column.astype("boolean")
+    pairs = zip(values.fillna(value=False), values.notna(), strict=True)
+    return [int(value) if there else None for value, there in pairs]

@@ -76,7 +76,7 @@ def security_policy(script: str, style: str, origins: tuple[str, ...]) -> str:
             "default-src 'none'",
             f"script-src 'sha256-{_digest(script)}' blob:",
             f"style-src 'sha256-{_digest(style)}'",
-            "worker-src blob: data:",  # MapLibre GL JS starts its worker so in a page without an origin
+            "worker-src blob: data:",  # a file has no origin: there, a worker is started from data:
             f"img-src data: blob:{tiles}",
             f"connect-src data: blob:{tiles}",
             "base-uri 'none'; form-action 'none'",

@@ -154,7 +154,10 @@ def _around(contents: MapContents) -> shapely.Polygon:
     west, south = np.min([one[:2] for one in bounds], axis=0)
     east, north = np.max([one[2:] for one in bounds], axis=0)
     margin = max(_MARGIN * max(east - west, north - south), 0.02)
-    return shapely.box(west - margin, south - margin, east + margin, north + margin)
+    around: shapely.Polygon = shapely.box(
+        west - margin, south - margin, east + margin, north + margin
+    )
+    return around
 
 
 def _name(tags: Any) -> str:

@@ -15,6 +15,7 @@ from minewatch.maps._contents import MapContents, Period
 from minewatch.maps._page_columns import encode_columns
 from minewatch.maps._page_layers import page_layers
 from minewatch.maps._page_shapes import encode_areas
+from minewatch.types import IntArray
 
 if TYPE_CHECKING:
     from minewatch.maps._page import PageSettings
@@ -94,9 +95,9 @@ def all_periods(contents: MapContents, periods: tuple[Period, ...]) -> gpd.GeoDa
 
 def _first(
     table: gpd.GeoDataFrame, number: int, tables: Mapping[int, gpd.GeoDataFrame]
-) -> "pd.Series[int]":
+) -> IntArray:
     """Say in which period a detection first met each of these."""
-    first = pd.Series(number, index=table.index, dtype="int64")
+    first = np.full(len(table), number, dtype=np.int64)
     shapes = table.geometry.to_numpy()
     for other in sorted(tables):
         if other >= number:
@@ -105,7 +106,7 @@ def _first(
             shapes, predicate="intersects"
         )
         met = np.unique(rows)
-        first.iloc[met] = np.minimum(first.iloc[met], other)
+        first[met] = np.minimum(first[met], other)
     return first
 
 

@@ -73,4 +73,5 @@ def _deltas(points: AnyArray) -> dict[str, list[int]]:
 
 
 def _counts(owner: AnyArray, n: int) -> list[int]:
-    return np.bincount(owner, minlength=n).tolist()
+    counts: list[int] = np.bincount(owner, minlength=n).tolist()
+    return counts

@@ -4,7 +4,7 @@
 import { copernicusAddress, decimalText, osmAddress, sexagesimalText } from "./coordinates.js";
 import { byId, element, fill, refill, svg } from "./dom.js";
 import { numberOf, wordOf } from "./table.js";
-import { NONE, days, distance, hectares, number, say, sayWord, score } from "./text.js";
+import { NONE, days, distance, hectares, number, periodName, say, sayWord, score } from "./text.js";
 
 const MOST_PERIODS = 6;
 const RADIUS_M = 6378137;
@@ -128,7 +128,7 @@ function kindSwitch(kinds, context) {
 function thumbnail(picture, square, row, context) {
   const bounds = square ?? picture.bounds;
   const period = context.payload.periods.find((/** @type {any} */ one) => one.name === picture.period);
-  const caption = picture.period || (period ? days(period.start, period.end) : NONE);
+  const caption = period === undefined ? picture.period || NONE : periodName(period);
   const side = Math.round(((bounds[2] - bounds[0]) * 111320 * Math.cos((bounds[1] * Math.PI) / 180)) / 10) * 10;
   const image = square === null ? picture.source : "";
   const frame = element("div", { class: "frame" });
@@ -347,8 +347,7 @@ function changeText(row, table) {
  * @param {CardContext} context
  */
 function firstText(row, { table, payload }) {
-  const first = payload.periods[table.first[row]];
-  return first?.name || say("this_period");
+  return periodName(payload.periods[table.first[row]]);
 }
 
 const NEAR = ["river_m", "road_m", "airstrip_m", "settlement_m"];

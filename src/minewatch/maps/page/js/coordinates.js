@@ -63,7 +63,7 @@ function readAngle(text) {
   const [degrees, minutes = 0, seconds = 0] = numbers.map(Number);
   if (minutes < 0 || minutes >= 60 || seconds < 0 || seconds >= 60) return null;
   const size = Math.abs(degrees) + minutes / 60 + seconds / 3600;
-  const isNegative = numbers[0].startsWith("-") || letter === "S" || letter === "W" || letter === "O";
+  const isNegative = text.includes("-") || letter === "S" || letter === "W" || letter === "O";
   const axis = letter === null ? null : letter === "N" || letter === "S" ? "latitude" : "longitude";
   return { degrees: isNegative ? -size : size, axis };
 }

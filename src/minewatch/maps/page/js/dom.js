@@ -5,6 +5,8 @@
  * @typedef {string | number | Node | null | undefined | false} Child
  */
 
+const PROPERTIES = new Set(["value", "checked", "selected"]);
+
 /**
  * Make an element.
  * @param {string} tag
@@ -17,7 +19,7 @@ export function element(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name === "value" || name === "checked" || name === "selected") made[name] = value;
+    else if (PROPERTIES.has(name)) Object.assign(made, { [name]: value });
     else made.setAttribute(name, value === true ? "" : String(value));
   }
   fill(made, ...children);

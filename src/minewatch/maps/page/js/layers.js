@@ -2,7 +2,7 @@
 // What the map shows besides detections: the box of layers, the legend, and periods.
 
 import { element, refill } from "./dom.js";
-import { number, say, sayWord } from "./text.js";
+import { number, periodName, say, sayWord } from "./text.js";
 import { CHANGE_COLOURS, PLAIN_COLOUR, SCORE_COLOURS, periodColour, scoreLimits } from "./style.js";
 
 /**
@@ -206,7 +206,7 @@ function keysOf(payload, table, view) {
     return [
       element("li", { class: "small" }, say("legend.period")),
       ...payload.periods.map((/** @type {any} */ period, /** @type {number} */ i) =>
-        key("dot", period.name || say("this_period"), periodColour(i, n)),
+        key("dot", periodName(period), periodColour(i, n)),
       ),
     ];
   }
@@ -242,7 +242,7 @@ export function makeTimeline(into, payload, view, changed, canCompare) {
   const { periods } = payload;
   into.hidden = periods.length < 2;
   if (into.hidden) return;
-  const name = (/** @type {number} */ i) => periods[i].name || say("this_period");
+  const name = (/** @type {number} */ i) => periodName(periods[i]);
   const shown = element("output", { id: "period-name" }, name(view.period));
   const slider = element("input", {
     type: "range",

@@ -13,7 +13,7 @@ import { showSureness } from "./sure.js";
 import { makeSwipe } from "./swipe.js";
 import { filterRows, readTable, totalsOf } from "./table.js";
 import {
-  currentLanguage, days, distance, hectares, number, say, sayWord, sayCount, sayTemplate, setLanguage, startText,
+  currentLanguage, distance, hectares, number, periodName, say, sayCount, sayTemplate, sayWord, setLanguage, startText,
 } from "./text.js";
 import { isInside, unpackAreas, unpackText } from "./unpack.js";
 
@@ -61,6 +61,7 @@ async function start() {
     colourOfRow(table, row, page.view.colourBy, page.look),
   );
   listen();
+  if (window.innerWidth <= 900) byId("legend").open = false;
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
   sayAll();
   document.body.classList.remove("waiting");
@@ -79,7 +80,7 @@ function sayAll() {
   makeFilters(byId("filters"), table, filter, page.look, update);
   makeLayers(byId("layers"), payload, table, view, viewChanged);
   makeTimeline(byId("timeline"), payload, view, viewChanged, page.main !== undefined);
-  showLegend(byId("legend"), payload, table, view);
+  showLegend(byId("legend-body"), payload, table, view);
   sortOptions();
   showCredits();
   update();
@@ -90,7 +91,7 @@ function showFacts() {
   const { payload } = page;
   const period = payload.periods[page.view.period];
   const rows = [
-    [say("fact.period"), period ? periodText(period) : say("no_period")],
+    [say("fact.period"), period ? periodName(period) : say("no_period")],
     [say("fact.detector"), payload.detector || say("not_said")],
     [say("fact.threshold"), payload.threshold === null ? say("not_said") : number(payload.threshold, 3)],
     [say("fact.not_seen"), notSeenText()],
@@ -101,16 +102,9 @@ function showFacts() {
   );
 }
 
-/** @param {any} period */
-function periodText(period) {
-  if (!period.start) return period.name || say("this_period");
-  const stretch = days(period.start, period.end);
-  return /^\d{4}$/.test(period.name) ? period.name : stretch;
-}
-
 function notSeenText() {
   const { not_seen } = page.payload.layers;
-  if (not_seen === null) return say("not_seen.unknown");
+  if (not_seen === null || !isNewest(page.view.period)) return say("not_seen.unknown");
   const area = not_seen.area_ha.reduce((/** @type {number} */ sum, /** @type {any} */ one) => sum + (one ?? 0), 0);
   return not_seen.names.length === 0 ? say("not_seen.none") : hectares(area);
 }
@@ -130,9 +124,9 @@ function showCredits() {
   const { payload, view } = page;
   const base = view.basemap >= 0 ? [payload.basemaps[view.basemap].attribution] : [];
   refill(
-    byId("credits"),
+    byId("credits-body"),
     element("p", {}, say("squares_note")),
-    element("p", { lang: "en" }, payload.area_means, " ", payload.seen_means),
+    ...[payload.area_means, payload.seen_means].filter(Boolean).map((words) => element("p", { lang: "en" }, `${words}.`)),
     element("p", {}, say("harm")),
     ...[...new Set([...payload.attribution, payload.layers.features?.attribution ?? "", ...base])]
       .filter(Boolean)
@@ -191,8 +185,29 @@ function showTotals(rows) {
 
 function filterMaps() {
   const { filter, view, rows } = page;
-  page.main?.setFilter(mapFilter(filter, rows, view.isComparing ? view.before : view.period));
-  page.after?.setFilter(mapFilter(filter, rows, view.period));
+  showOn(page.main, mapFilter(filter, rows, view.isComparing ? view.before : view.period), view.isComparing ? view.before : view.period);
+  showOn(page.after, mapFilter(filter, rows, view.period), view.period);
+}
+
+/** Layers that belong to the newest period alone: of others nobody said what was not seen. */
+const NEWEST_ONLY = ["ground", "not_seen", "gone"];
+
+/**
+ * Show a period on a map.
+ * @param {any} map
+ * @param {any} filter
+ * @param {number} period
+ */
+function showOn(map, filter, period) {
+  map?.setFilter(filter);
+  for (const group of NEWEST_ONLY) {
+    if (group in page.view.groups) map?.setGroup(group, page.view.groups[group] && isNewest(period));
+  }
+}
+
+/** @param {number} period */
+function isNewest(period) {
+  return period === page.payload.periods.length - 1;
 }
 
 /**
@@ -271,7 +286,9 @@ function zoomTo(row) {
   const x = points.map((/** @type {number[]} */ point) => point[0]);
   const y = points.map((/** @type {number[]} */ point) => point[1]);
   const ends = [[Math.min(...x), Math.min(...y)], [Math.max(...x), Math.max(...y)]];
-  main.map.fitBounds(ends, { padding: 60, maxZoom: 15, animate: false });
+  const right = window.innerWidth > 900 ? 420 : 40;
+  main.map.setPadding({ top: 0, bottom: 0, left: 0, right: 0 });
+  main.map.fitBounds(ends, { padding: { top: 60, bottom: 60, left: 40, right }, maxZoom: 15, animate: false });
 }
 
 /** @param {string} what */
@@ -293,12 +310,14 @@ function viewChanged(what) {
     showFacts();
     update();
     showPictures();
+    nameSides();
   } else if (what === "compare") {
     compare();
   } else {
     for (const one of [page.main, page.after]) one?.setGroup(what, view.groups[what]);
+    filterMaps();
   }
-  showLegend(byId("legend"), payload, table, view);
+  showLegend(byId("legend-body"), payload, table, view);
 }
 
 /**
@@ -321,7 +340,7 @@ function showPictures() {
 }
 
 function compare() {
-  const { view, main, payload } = page;
+  const { view, main } = page;
   if (main === undefined) return;
   if (view.isComparing && page.after === undefined) {
     byId("map-after").hidden = false;
@@ -330,11 +349,20 @@ function compare() {
     page.after.setBasemap(view.basemap);
   }
   page.swipe.set(view.isComparing ? page.after.map : null);
-  byId("maps").dataset.before = view.isComparing ? payload.periods[view.before].name : "";
-  byId("maps").dataset.after = view.isComparing ? payload.periods[view.period].name : "";
+  nameSides();
   filterMaps();
   showPictures();
   if (page.chosen >= 0) drawCard();
+}
+
+/** Say on the map which period lies on which side of the bar. */
+function nameSides() {
+  const { view, payload } = page;
+  const sides = /** @type {[string, number][]} */ ([["before", view.before], ["after", view.period]]);
+  for (const [side, period] of sides) {
+    const label = byId("swipe").querySelector(`.${side}`);
+    label.textContent = periodName(payload.periods[period]);
+  }
 }
 
 /** @param {boolean} isDark */
@@ -352,6 +380,8 @@ function listen() {
   });
   byId("theme").addEventListener("click", () => setTheme(!page.isDark));
   byId("print").addEventListener("click", () => window.print());
+  window.addEventListener("beforeprint", beforePrint);
+  window.addEventListener("afterprint", afterPrint);
   byId("sort").addEventListener("change", (/** @type {any} */ event) => {
     page.sort = event.target.value;
     byId("list").scrollTop = 0;
@@ -370,6 +400,32 @@ function listen() {
       byId("filter-text").focus();
     }
   });
+}
+
+/** Paper shows a picture of the map as it is, and all words. */
+function beforePrint() {
+  page.closed = [...document.querySelectorAll("details:not([open])")].filter(
+    (one) => !one.closest(".over, .filters"),
+  );
+  for (const one of page.closed) one.open = true;
+  const shown = [page.main, page.view.isComparing ? page.after : null].filter(Boolean);
+  const canvases = shown.map((one) => one.map.getCanvas());
+  if (canvases.length === 0) return;
+  const paper = document.createElement("canvas");
+  paper.width = canvases[0].width;
+  paper.height = canvases[0].height;
+  const drawing = /** @type {CanvasRenderingContext2D} */ (paper.getContext("2d"));
+  drawing.drawImage(canvases[0], 0, 0);
+  if (canvases.length === 2) {
+    const x = (Number(byId("swipe").getAttribute("aria-valuenow")) / 100) * paper.width;
+    drawing.drawImage(canvases[1], x, 0, paper.width - x, paper.height, x, 0, paper.width - x, paper.height);
+  }
+  byId("maps").append(element("img", { id: "paper-map", alt: say("map"), src: paper.toDataURL() }));
+}
+
+function afterPrint() {
+  for (const one of page.closed ?? []) one.open = false;
+  document.getElementById("paper-map")?.remove();
 }
 
 /**
@@ -402,17 +458,19 @@ function whatIsAt(place) {
     if (far < 50_000 && isInside(at, shapes.detections[row])) return say("at.detection", { id: table.ids[row] });
     if (far < least) [least, nearest] = [far, row];
   }
-  const hole = shapes.notSeen.findIndex((/** @type {any} */ shape) => isInside(at, shape));
+  const isTold = payload.layers.not_seen !== null && isNewest(view.period);
+  const hole = !isTold ? -1 : shapes.notSeen.findIndex((/** @type {any} */ shape) => isInside(at, shape));
   const near = nearest < 0 ? "" : ` ${say("at.nearest", { id: table.ids[nearest], far: distance(least) })}`;
   if (hole >= 0) return say("at.not_seen", { reason: sayWord("reason", payload.layers.not_seen.names[hole]) }) + near;
   if (shapes.region.length && !shapes.region.some((/** @type {any} */ shape) => isInside(at, shape))) {
     return say("at.outside") + near;
   }
-  return say(payload.layers.not_seen && shapes.region.length ? "at.nothing" : "at.unknown") + near;
+  return say(isTold && shapes.region.length ? "at.nothing" : "at.unknown") + near;
 }
 
 async function startMap() {
   if (!canDraw()) {
+    document.body.classList.add("no-webgl");
     const note = byId("no-map");
     note.hidden = false;
     note.dataset.t = "no_webgl";

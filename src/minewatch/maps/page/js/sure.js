@@ -2,9 +2,10 @@
 // How sure this is: what the detector's card says, in words.
 
 import { element, fill } from "./dom.js";
-import { number, percent, say } from "./text.js";
+import { days, number, percent, say } from "./text.js";
 
-const FIGURES = ["sensitivity", "specificity", "precision", "roc_auc"];
+const FIRST = ["sensitivity", "specificity"];
+const MORE = ["precision", "roc_auc"];
 
 /**
  * Say how sure this is.
@@ -18,12 +19,24 @@ export function showSureness(into, payload) {
     fill(into, element("p", {}, say("no_card")), element("p", {}, say("candidates")));
     return;
   }
-  const metrics = FIGURES.map((name) => card.metrics.find((/** @type {any} */ one) => one.name === name));
-  const told = metrics.filter((metric) => metric !== undefined);
+  const first = metricsOf(card, FIRST);
+  const more = metricsOf(card, MORE);
+  const told = first.length ? first : more;
   fill(into, element("p", { class: "claim" }, say("candidates")));
   fill(into, element("dl", { class: "figures" }, ...told.map(figure)));
   if (told.length === 0) fill(into, element("p", {}, say("no_metrics")));
-  fill(into, heldOut(told[0]), details(card, payload));
+  fill(into, heldOut(told[0]), details(card, payload, told === first ? more : []));
+}
+
+/**
+ * @param {any} card
+ * @param {string[]} names
+ * @returns {any[]}
+ */
+function metricsOf(card, names) {
+  return names
+    .map((name) => card.metrics.find((/** @type {any} */ one) => one.name === name))
+    .filter((metric) => metric !== undefined);
 }
 
 /** @param {any} metric */
@@ -61,8 +74,9 @@ function heldOut(metric) {
 /**
  * @param {any} card
  * @param {any} payload
+ * @param {any[]} more figures that are less telling
  */
-function details(card, payload) {
+function details(card, payload, more) {
   const training = card.training;
   const learned =
     training.n_sites === null
@@ -70,7 +84,7 @@ function details(card, payload) {
       : say(training.n_places === null ? "learned_sites" : "learned_places", {
           sites: number(training.n_sites),
           places: number(training.n_places),
-          period: training.period_start ? `${training.period_start} – ${training.period_end}` : "–",
+          period: days(training.period_start, training.period_end),
         });
   const chance = Object.values(card.null_models)
     .map((metrics) => metrics.find((/** @type {any} */ one) => one.name === "roc_auc"))
@@ -82,6 +96,7 @@ function details(card, payload) {
     element("summary", {}, say("not_seen_by")),
     element("p", {}, say("smallest", { side: number(card.ground_m) })),
     element("ul", { lang: "en" }, ...card.limits.map((/** @type {string} */ one) => element("li", {}, one))),
+    element("dl", { class: "figures" }, ...more.map(figure)),
     element("p", {}, learned),
     best === null ? null : element("p", {}, say("null_models", { best: number(best, 2, 2) })),
     payload.threshold === null

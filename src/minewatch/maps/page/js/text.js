@@ -124,11 +124,23 @@ export function distance(metres) {
  * @param {string | null} date
  */
 export function day(date) {
+  const at = noon(date);
+  return at === null ? date || NONE : dayFormat().format(at);
+}
+
+/**
+ * Read an ISO date as a moment of that day, UTC.
+ * @param {string | null} date
+ */
+function noon(date) {
   const parts = /^(\d{4})-(\d{2})-(\d{2})/.exec(date ?? "");
-  if (parts === null) return date || NONE;
-  const at = Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3]));
+  return parts === null ? null : Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3]), 12);
+}
+
+/** @returns {Intl.DateTimeFormat} */
+function dayFormat() {
   const options = /** @type {Intl.DateTimeFormatOptions} */ ({ dateStyle: "medium", timeZone: "UTC" });
-  return cached("day", () => new Intl.DateTimeFormat(language, options)).format(at);
+  return cached("day", () => new Intl.DateTimeFormat(language, options));
 }
 
 /**
@@ -137,7 +149,17 @@ export function day(date) {
  * @param {string | null} end
  */
 export function days(start, end) {
-  return !end || start === end ? day(start) : say("days", { start: day(start), end: day(end) });
+  const [from, to] = [noon(start), noon(end)];
+  return from === null || to === null || from === to ? day(start ?? end) : dayFormat().formatRange(from, to);
+}
+
+/**
+ * Name a period: as it is called, unless it is called after its days.
+ * @param {{name: string, start: string, end: string} | undefined} period
+ */
+export function periodName(period) {
+  if (period === undefined || (period.name === "" && period.start === "")) return say("this_period");
+  return period.name.includes("/") || period.name === "" ? days(period.start, period.end) : period.name;
 }
 
 /** Put the words into the elements of the template that ask for them. */
