@@ -8,7 +8,7 @@ from minewatch import __version__
 from minewatch.maps._contents import MapContents
 
 if TYPE_CHECKING:
-    from minewatch.model._card import Metric
+    from minewatch.model._card import Card, Metric
 
 UNKNOWN: Final = "not known"
 _MOST_METRICS: Final = 4
@@ -117,12 +117,21 @@ def _not_seen(contents: MapContents) -> str:
 def _of_card(contents: MapContents) -> dict[str, str]:
     if contents.card is None:
         return {}
-    measured = "; ".join(_metric(one) for one in contents.card.metrics[:_MOST_METRICS])
-    return {"measured": measured, "limits": " ".join(contents.card.limits)}
+    return {"measured": _measured(contents.card), "limits": " ".join(contents.card.limits)}
+
+
+def _measured(card: "Card") -> str:
+    """Name the first figures of a card, those of one sample together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for metric in card.metrics[:_MOST_METRICS]:
+        groups.setdefault((metric.on, metric.splitter), []).append(_metric(metric))
+    return "; ".join(
+        f"{', '.join(figures)} (on {on}; {splitter})" for (on, splitter), figures in groups.items()
+    )
 
 
 def _metric(metric: "Metric") -> str:
     between = ""
     if metric.low is not None and metric.high is not None:
         between = f" ({metric.low:.2f} to {metric.high:.2f})"
-    return f"{metric.name} {metric.value:.2f}{between} on {metric.on}, {metric.splitter}"
+    return f"{metric.name} {metric.value:.2f}{between}"

@@ -272,8 +272,8 @@ def _words_of_seen(file: Path | None) -> str:
             "all the same"
         )
     return (
-        "not_seen is ground of which no clear imagery was scored: that nothing is shown there does "
-        "not say that there is no mining, nor of ground outside of the region"
+        "of the ground in not_seen no clear imagery could be scored; that nothing is shown there, "
+        "or outside of the region, does not say that there is no mining"
     )
 
 

@@ -53,8 +53,9 @@ class Mosaic:
     def block(self, row: int, column: int) -> GeoBox:
         """Give the pixels of 10 m of a block."""
         side = self.block_px * self.factor
-        corner = self.geobox.transform * Affine.translation(column, row)
-        transform = Affine(_RESOLUTION_M, 0.0, corner.c, 0.0, -_RESOLUTION_M, corner.f)
+        whole = self.geobox.transform
+        west, north = whole.c + column * whole.a, whole.f + row * whole.e
+        transform = Affine(_RESOLUTION_M, 0.0, west, 0.0, -_RESOLUTION_M, north)
         return GeoBox((side, side), transform, self.geobox.crs)
 
 

@@ -234,5 +234,7 @@ def _readme(contents: MapContents, files: Sequence[str]) -> str:
 
 def _file_lines(files: Sequence[str]) -> Iterator[str]:
     for name in files:
-        words = _FOR.get(name) or next((_FOR[one] for one in _FOR if name.startswith(one)), "")
+        words = next((_FOR[one] for one in _FOR if name.startswith(one)), "")
+        if name.endswith(".qml"):
+            words = "the colours that QGIS shows the raster of that name in"
         yield f"  {name}: {words}" if words else f"  {name}"

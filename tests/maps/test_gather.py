@@ -1,0 +1,199 @@
+"""What a map is made from, and what it refuses to be made from."""
+
+import importlib.util
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minewatch import scan, toy
+from minewatch.errors import InputError, NotThereError
+from minewatch.maps import Layers, Period, describe_contents, gather_contents
+from minewatch.maps._coordinates import format_dms
+from minewatch.scan._merge_polygons import area_ha
+
+_spec = importlib.util.spec_from_file_location(
+    "minewatch_test_maps_maker", Path(__file__).with_name("maps_maker.py")
+)
+maker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(maker)
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory):
+    """Give a folder with a scan and its detections."""
+    folder = tmp_path_factory.mktemp("study")
+    maker.make_scan(folder / "scan")
+    maker.make_detections(folder, folder / "scan")
+    return folder
+
+
+def mines(**columns):
+    shapes = [shapely.box(west, 5.0, west + 0.01, 5.01) for west in (-62.0, -61.0)]
+    index = pd.Index(["a", "b"], name="detection_id")
+    return gpd.GeoDataFrame(columns, index=index, geometry=shapes, crs="EPSG:4326")
+
+
+def test_what_a_scan_says_of_itself_need_not_be_said_again(scanned):
+    contents = gather_contents(scanned / "detections.parquet", Layers(scores=scanned / "scan"))
+    assert contents.periods == (Period("2024", "2024-01-01", "2024-12-31"),)
+    assert contents.threshold == 0.5
+    assert contents.detector == "trees"
+    assert contents.attribution == (maker.CREDIT,)
+    assert "480 × 480 m" in contents.area_means
+    assert contents.not_seen["area_ha"].sum() > 100
+    assert contents.region.geometry.iloc[0].area > contents.not_seen.geometry.iloc[0].area
+    truth = scan.read_detections(scanned / "detections.parquet")
+    pd.testing.assert_series_equal(contents.detections["score_max"], truth["score_max"])
+
+
+def test_not_seen_of_another_scan_is_not_taken_for_that_of_this_one(scanned, tmp_path):
+    found = tmp_path / "detections.parquet"
+    found.write_bytes((scanned / "detections.parquet").read_bytes())
+    other = maker.make_scan(tmp_path / "other")
+    table = pq.read_table(other / "not_seen.parquet")
+    pq.write_table(table, tmp_path / "not_seen.parquet")
+    assert gather_contents(found).not_seen is not None  # it is of the same scan
+    metadata = dict(table.schema.metadata)
+    metadata[b"minewatch"] = metadata[b"minewatch"].replace(b"2024-12-31", b"2023-12-31")
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "not_seen.parquet")
+    contents = gather_contents(found)
+    assert contents.not_seen is None
+    assert "nothing says which ground was not seen" in contents.seen_means
+
+
+def test_a_map_that_would_not_say_when_or_whose_is_refused():
+    with pytest.raises(InputError, match=r"--period 2024\) nor whom to name .*--attribution"):
+        gather_contents(mines())
+    with pytest.raises(InputError, match="whom to name") as refused:
+        gather_contents(mines(), period="2024")
+    assert "period" not in str(refused.value)
+
+
+def test_polygons_of_others_are_described_as_theirs():
+    contents = gather_contents(
+        mines(**{"Mined area (ha)": [1.0, 2.0]}), period="2024", attribution=["them"],
+        found_by="their network",
+    )  # fmt: skip
+    about = describe_contents(contents)
+    assert about["threshold"] == "not known"
+    assert about["detector"] == "their network"
+    assert "is for their makers to say" in about["hectares"]
+    assert contents.detections["Mined area (ha)"].tolist() == [1.0, 2.0]
+    np.testing.assert_allclose(
+        contents.detections["area_ha"], area_ha(contents.detections.geometry.to_numpy())
+    )
+    assert contents.detections["start"].isna().all()
+
+
+def test_whom_to_name_is_listed_once_each_in_order():
+    contents = gather_contents(mines(), period="2024", attribution=["b; a", "a", " ", "c"])
+    assert contents.attribution == ("b", "a", "c")
+
+
+def test_outlines_join_by_name_and_not_by_row(scanned, tmp_path):
+    found = scanned / "detections.parquet"
+    outlines = gpd.read_parquet(maker.make_outlines(tmp_path, found))
+    outlines.iloc[::-1].to_parquet(tmp_path / "outlines.parquet")
+    contents = gather_contents(found, Layers(outlines=tmp_path / "outlines.parquet"))
+    pd.testing.assert_series_equal(contents.detections["ground_ha"], outlines["ground_ha"])
+    assert "ground_ha is what by its colour" in contents.area_means
+
+
+def test_changes_say_of_each_detection_what_became_of_its_place(tmp_path):
+    before = mines().iloc[:1].set_geometry([shapely.box(-62.0, 5.0, -61.995, 5.01)])
+    before = before.set_crs("EPSG:4326")
+    changes = scan.compare_detections(before, mines())
+    scan.write_detections(changes, tmp_path / "places.parquet", made={})
+    scan.write_detections(before, tmp_path / "2023.parquet", made={"attribution": "of before"})
+    contents = gather_contents(
+        mines(),
+        Layers(changes=tmp_path / "places.parquet", earlier={"2023": tmp_path / "2023.parquet"}),
+        period="2024",
+        attribution=["me"],
+    )
+    assert contents.detections["change"].to_dict() == {"a": "grown", "b": "new"}
+    assert contents.detections["before_ha"]["a"] == pytest.approx(
+        area_ha(before.geometry.to_numpy())[0]
+    )
+    assert [one.name for one in contents.periods] == ["2023", "2024"]
+    assert contents.earlier["2023"].index.tolist() == ["a"]
+    assert contents.attribution == ("of before", "me")
+
+
+def test_overlays_name_what_is_touched(tmp_path):
+    parks = gpd.GeoDataFrame(
+        {"NAME": ["Canaima"]}, geometry=[shapely.box(-62.005, 4, -61.5, 6)], crs="EPSG:4326"
+    )
+    parks.to_file(tmp_path / "parks.geojson")
+    said = {"period": "2024", "attribution": ["me"]}
+    contents = gather_contents(
+        mines(), Layers(overlays={tmp_path / "parks.geojson": "NAME"}), **said
+    )
+    assert contents.overlay_columns == ("parks",)
+    assert contents.detections["parks"].fillna("").tolist() == ["Canaima", ""]
+    assert contents.overlays["parks"]["name"].tolist() == ["Canaima"]
+    with pytest.raises(InputError, match="has no column 'name'; it has NAME"):
+        gather_contents(mines(), Layers(overlays={tmp_path / "parks.geojson": "name"}), **said)
+
+
+@pytest.mark.parametrize("name", ["none.geojson", "none.parquet"])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(NotThereError, match=name):
+        gather_contents(tmp_path / name, period="2024", attribution=["me"])
+
+
+def test_bad_files_are_named_with_what_is_expected(tmp_path):
+    (tmp_path / "bad.geojson").write_text("{")
+    with pytest.raises(InputError, match=r"bad\.geojson cannot be read as polygons"):
+        gather_contents(tmp_path / "bad.geojson", period="2024", attribution=["me"])
+    points = toy.Valley(seed=1).sites(2, 2)
+    points.to_file(tmp_path / "points.geojson")
+    with pytest.raises(InputError, match="holds Point; expected polygons only"):
+        gather_contents(tmp_path / "points.geojson", period="2024", attribution=["me"])
+    mines().to_parquet(tmp_path / "mines.parquet")
+    with pytest.raises(InputError, match=r"lacks change, after_ids; expected …_places\.parquet"):
+        gather_contents(
+            mines(), Layers(changes=tmp_path / "mines.parquet"), period="2024", attribution=["me"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("2023", "2023-01-01", "2023-12-31"),
+        ("2024-02", "2024-02-01", "2024-02-29"),
+        ("2024-12", "2024-12-01", "2024-12-31"),
+        ("2024-05-06", "2024-05-06", "2024-05-06"),
+        ("2023-10/2024-03", "2023-10-01", "2024-03-31"),
+    ],
+)
+def test_periods_are_read_to_their_last_day(text, start, end):
+    period = Period.parse(text)
+    assert (period.start, period.end) == (start, end)
+    again = Period.of_days(start, end)
+    assert (again.start, again.end) == (start, end)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2024-13", "2024-02-30", "2024/2023", "2024-1-1-1"])
+def test_what_is_no_period_is_refused(text):
+    with pytest.raises(InputError, match=r"period '.*'"):
+        Period.parse(text)
+
+
+@given(st.floats(-180, 180))
+def test_degrees_minutes_and_seconds_are_within_a_twentieth_of_a_second(degrees):
+    text = format_dms(degrees, "longitude")
+    whole, rest = text[:-1].split("°")
+    minutes, seconds = rest.rstrip('"').split("'")
+    assert 0 <= int(minutes) < 60
+    assert 0 <= float(seconds) < 60
+    back = int(whole) + int(minutes) / 60 + float(seconds) / 3600
+    sign = -1 if text.endswith("W") else 1
+    assert sign * back == pytest.approx(degrees, abs=0.0500001 / 3600)

@@ -1,0 +1,379 @@
+"""The page in a real browser: it loads, asks nothing of the network, and does what it says."""
+
+import importlib.util
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from minewatch.maps import write_map
+from minewatch.maps._page import PageSettings
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install it")
+
+_spec = importlib.util.spec_from_file_location(
+    "minewatch_test_page_maker", Path(__file__).with_name("page_maker.py")
+)
+page_maker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(page_maker)
+
+N = 300
+DRAWN_BY_SOFTWARE = (
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+)
+WITHOUT_WEBGL = ("--no-sandbox", "--disable-gpu", "--disable-3d-apis")
+
+
+def find_chromium():
+    named = os.environ.get("MINEWATCH_CHROMIUM")
+    found = named or shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("needs Chromium: install it, or set MINEWATCH_CHROMIUM to where it lies")
+    return found
+
+
+@pytest.fixture(scope="module")
+def contents():
+    return page_maker.make_contents(N)
+
+
+@pytest.fixture(scope="module")
+def address(contents, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    return write_map(contents, folder / "map.html", settings=PageSettings(thumbnails=2)).as_uri()
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with playwright.sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(driver):
+    started = driver.chromium.launch(executable_path=find_chromium(), args=DRAWN_BY_SOFTWARE)
+    yield started
+    started.close()
+
+
+class Watched:
+    """A page, with all that it said and asked for."""
+
+    def __init__(self, browser, address, **options):
+        options = {"locale": "en-GB", "viewport": {"width": 1400, "height": 900}, **options}
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.faults, self.asked = [], []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+        self.page.wait_for_selector("body[data-ready]", timeout=60_000)
+
+    def _heard(self, message):
+        if message.type in {"error", "warning"} and "GPU stall" not in message.text:
+            self.faults.append(message.text)
+
+    def outside(self):
+        return [url for url in self.asked if not re.match(r"(file|blob|data):", url)]
+
+    def number(self, selector):
+        return float(re.sub(r"[^\d.]", "", self.page.inner_text(selector)))
+
+    def drawn(self):
+        """Wait until the map has drawn all it has."""
+        self.page.wait_for_function("document.querySelector('.maplibregl-canvas') !== null")
+        self.page.wait_for_timeout(0)
+        return self.page
+
+
+@pytest.fixture
+def opened(browser, address):
+    watched = []
+
+    def opening(where=address, **options):
+        watched.append(Watched(browser, where, **options))
+        return watched[-1]
+
+    yield opening
+    for one in watched:
+        one.context.close()
+
+
+@pytest.fixture(scope="module")
+def desk(browser, address):
+    """Give one page for tests that leave it as it was."""
+    watched = Watched(browser, address)
+    yield watched
+    watched.context.close()
+
+
+def test_page_opens_without_a_fault_and_asks_nothing_of_the_network(opened):
+    shown = opened()
+    page = shown.page
+    page.check("#compare")
+    page.click("#list .row >> nth=0")
+    page.select_option("#language", "pt")
+    page.wait_for_timeout(300)
+    assert page.get_attribute("body", "data-ready") == "yes"
+    assert page.locator(".maplibregl-canvas").count() == 2
+    assert shown.faults == []
+    assert shown.outside() == []
+
+
+def test_only_a_chosen_basemap_is_asked_for_and_is_named(opened):
+    shown = opened()
+    shown.page.route("https://**", lambda route: route.abort())
+    shown.page.click("#layers-box summary")
+    shown.page.select_option("#basemap", label="OpenTopoMap")
+    shown.page.wait_for_event("requestfailed")
+    hosts = {re.match(r"https://[^/]+", url)[0] for url in shown.outside()}
+    assert hosts == {"https://a.tile.opentopomap.org"}
+    assert "OpenTopoMap" in shown.page.inner_text("#map-credit")
+
+
+def test_totals_are_those_of_the_table(desk, contents):
+    assert desk.number("#total-n") == N
+    assert desk.number("#total-ha") == round(contents.detections["area_ha"].sum())
+    assert desk.number("#total-ground") == 10 * N
+
+
+def test_totals_follow_the_filter(opened, contents):
+    shown = opened()
+    shown.page.click("#filters-box summary >> nth=0")
+    shown.page.fill("#filter-score", "0.8")
+    kept = contents.detections[contents.detections["score_mean"] >= 0.8]
+    assert shown.number("#total-n") == len(kept)
+    assert shown.number("#total-ha") == pytest.approx(kept["area_ha"].sum(), abs=0.5)
+    shown.page.fill("#filter-text", kept.index[3])
+    assert shown.number("#total-n") == 1
+    shown.page.click(".clear")
+    assert shown.number("#total-n") == N
+
+
+def test_only_new_ones_can_be_shown(opened):
+    shown = opened()
+    shown.page.click("#filters-box summary >> nth=0")
+    shown.page.check("#filter-new")
+    assert shown.number("#total-n") == N - N // 2
+
+
+def test_long_lists_hold_few_rows_and_reach_the_last(opened, contents):
+    shown = opened()
+    page = shown.page
+    assert page.locator("#list .row").count() < 60
+    page.focus("#list")
+    page.keyboard.press("End")
+    last = page.locator("#list .row.active .id")
+    order = contents.detections.sort_values("area_ha", ascending=False, kind="stable").index
+    assert last.inner_text() == order[-1]
+    assert page.get_attribute("#list", "aria-activedescendant") == f"row-{N - 1}"
+
+
+def test_list_is_sorted_as_asked(opened, contents):
+    page = opened().page
+    page.select_option("#sort", "score")
+    first = page.locator("#list .row .id").first.inner_text()
+    assert first == contents.detections["score_mean"].idxmax()
+    page.select_option("#sort", "new")
+    newest = page.locator("#list .row .about").first.inner_text()
+    assert newest.endswith("new")
+
+
+def test_card_opens_by_keyboard_and_escape_goes_back(opened, contents):
+    page = opened().page
+    page.focus("#list")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    name = page.locator("#list .row.active .id").inner_text()
+    assert page.inner_text("#card h2") == name
+    assert page.evaluate("document.activeElement.id") == "card"
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#card")
+    assert page.evaluate("document.activeElement.id") == "list"
+
+
+def test_card_says_what_the_table_says(opened, contents):
+    page = opened().page
+    page.click("#list .row >> nth=0")
+    name = page.inner_text("#card h2")
+    row = contents.detections.loc[name]
+    said = page.inner_text("#card")
+    assert f"{row.longitude:.5f}" in said
+    assert f"mean {row.score_mean:.2f}" in said
+    assert "4 Jan – 14 Dec 2024" in said
+    assert "from 10\u202fha to 11.5\u202fha" in said
+    assert "of whole squares" in said
+    assert ("none mapped near" in said) == bool(row.isna()["road_m"])
+
+
+def test_card_leads_to_the_same_place_and_days_elsewhere(opened, contents):
+    page = opened().page
+    page.click("#list .row >> nth=0")
+    row = contents.detections.loc[page.inner_text("#card h2")]
+    links = page.eval_on_selector_all("#card a", "all => all.map(one => one.href)")
+    assert len(links) == 2
+    for link in links:
+        assert f"{row.latitude:.5f}" in link
+        assert f"{row.longitude:.5f}" in link
+    assert "fromTime=2024-01-04" in links[0]
+
+
+def test_coordinates_are_copied(browser, opened, contents):
+    shown = opened(permissions=["clipboard-read", "clipboard-write"])
+    page = shown.page
+    page.click("#list .row >> nth=0")
+    row = contents.detections.loc[page.inner_text("#card h2")]
+    page.click("#card .copy >> nth=0")
+    page.wait_for_function("document.querySelector('#card .copy').textContent === 'Copied'")
+    got = page.evaluate("navigator.clipboard.readText()")
+    assert got == f"{row.latitude:.5f}, {row.longitude:.5f}"
+
+
+def test_card_shows_the_place_in_both_periods(opened):
+    page = opened().page
+    page.click("#list .row >> nth=0")
+    captions = page.locator("#card figcaption b").all_inner_texts()
+    assert captions == ["2023", "2024"]
+    page.click("#card .switch button >> nth=1")
+    assert page.get_attribute("#card .switch button >> nth=1", "aria-pressed") == "true"
+
+
+@pytest.mark.parametrize(
+    ("language", "totals", "number"),
+    [("es", "En total", "13.1"), ("pt", "No total", "13.1"), ("en", "In total", "13,1")],
+)
+def test_words_and_numbers_are_those_of_the_language(opened, language, totals, number):
+    page = opened().page
+    page.select_option("#language", language)
+    assert page.inner_text("#totals-title") == totals
+    assert page.get_attribute("html", "lang") == language
+    assert number in page.inner_text("#total-ha")
+
+
+def test_page_opens_in_the_language_of_the_reader(opened):
+    assert opened(locale="pt-BR").page.inner_text("#list-title") == "Detecções"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5.503, -62.897", "in detection N05.00000W062.00000"),
+        ("5°30′10.8″N 62°53′49.2″W", "in detection N05.00000W062.00000"),
+        ("W62.897 N5.503", "in detection N05.00000W062.00000"),
+        ("5,503; -62,897", "in detection N05.00000W062.00000"),
+        ("5.510, -62.891", "nothing was detected here. That is not proof"),
+        ("5.600, -62.670", "not seen (too few views without cloud)"),
+        ("0, 0", "outside the ground that was looked at"),
+        ("95, 10", "is no place"),
+        ("here", "is no place"),
+    ],
+)
+def test_search_says_what_is_known_of_a_place(desk, text, said):
+    desk.page.fill("#go-text", text)
+    desk.page.press("#go-text", "Enter")
+    assert said in desk.page.inner_text("#go-said")
+
+
+def test_other_periods_have_detections_and_totals_of_their_own(opened, contents):
+    shown = opened()
+    shown.page.fill("#period", "0")
+    earlier = contents.earlier["2023"]
+    assert shown.number("#total-n") == len(earlier)
+    assert shown.number("#total-ha") == pytest.approx(earlier["area_ha"].sum(), abs=0.5)
+    assert "nobody said" in shown.page.inner_text("#facts")
+
+
+def test_bar_between_periods_moves_by_keyboard_and_by_hand(opened):
+    page = opened().page
+    page.check("#compare")
+    bar = page.locator("#swipe")
+    bar.focus()
+    page.keyboard.press("ArrowLeft")
+    assert bar.get_attribute("aria-valuenow") == "45"
+    box = bar.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 200, box["y"] + 300)
+    page.mouse.up()
+    assert int(bar.get_attribute("aria-valuenow")) > 60
+    assert page.inner_text("#swipe .before") == "2023"
+    clip = page.evaluate("document.getElementById('map-after').style.clipPath")
+    assert re.search(r"\d+(\.\d+)?px\)", clip)
+
+
+def test_clicking_the_map_chooses_the_detection_there(opened, contents):
+    page = opened().page
+    page.fill("#go-text", "5.503, -62.897")
+    page.press("#go-text", "Enter")
+    page.wait_for_timeout(1_000)
+    box = page.locator("#map").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#card:not([hidden])")
+    assert page.inner_text("#card h2") == "N05.00000W062.00000"
+
+
+def test_words_from_outside_are_shown_as_words(opened):
+    shown = opened()
+    page = shown.page
+    page.on("dialog", lambda dialog: shown.faults.append("a dialog"))
+    page.click("#filters-box summary >> nth=0")
+    page.select_option("#filter-overlay", "park")
+    page.click("#list .row >> nth=0")
+    assert page_maker.EVIL in page.inner_text("#card")
+    assert page.locator("img[src=x]").count() == 0
+    assert shown.faults == []
+
+
+def test_without_webgl_all_but_the_map_is_there(driver, address, contents):
+    started = driver.chromium.launch(executable_path=find_chromium(), args=WITHOUT_WEBGL)
+    shown = Watched(started, address)
+    assert "cannot draw maps" in shown.page.inner_text("#no-map")
+    assert shown.number("#total-n") == N
+    shown.page.click("#list .row >> nth=0")
+    assert shown.page.locator("#card dt").count() > 5
+    shown.page.fill("#go-text", "5.600, -62.670")
+    shown.page.press("#go-text", "Enter")
+    assert "not seen" in shown.page.inner_text("#go-said")
+    assert shown.faults == []
+    started.close()
+
+
+def test_nothing_runs_over_the_edge_of_a_phone(opened):
+    page = opened(viewport={"width": 360, "height": 740}).page
+    page.click("#list .row >> nth=0")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 360
+    card = page.locator("#card").bounding_box()
+    assert card["width"] == pytest.approx(360, abs=1)
+
+
+def test_a_detector_without_a_card_is_said_to_have_none(opened, contents, tmp_path):
+    bare = replace(contents, card=None, not_seen=None, composites=())
+    page = opened(write_map(bare, tmp_path / "map.html").as_uri()).page
+    assert "no card came" in page.inner_text("#sure-body")
+    assert "nobody said" in page.inner_text("#facts")
+    page.click("#list .row >> nth=0")
+    assert "No images came" in page.inner_text("#card")
+
+
+def test_how_sure_says_the_interval_and_on_what(desk):
+    said = desk.page.inner_text("#sure-body")
+    assert "81%" in said
+    assert "90% interval: 70% to 90%" in said
+    assert "300 held-out patches; 5 folds of blocks of 50 km" in said
+
+
+def test_dark_and_light_follow_the_reader_and_can_be_chosen(opened):
+    page = opened(color_scheme="dark").page
+    assert page.get_attribute("html", "data-theme") == "dark"
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.click("#theme")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
