@@ -46,7 +46,11 @@ def lay_out(geobox: GeoBox, item: Item, square_m: float) -> Layout:
     resolution_m = float(geobox.resolution.x)
     corners = [(0, 0), (columns, 0), (columns, rows), (0, rows)]
     to_degrees = _transformer(str(geobox.crs), "EPSG:4326")
-    places = [to_degrees.transform(*(geobox.transform * one)) for one in corners]
+    own = geobox.transform
+    places = [
+        to_degrees.transform(own.a * x + own.b * y + own.c, own.d * x + own.e * y + own.f)
+        for x, y in corners
+    ]
     to_pixels = pixels_of(geobox)
     (column, row) = to_pixels(np.array([[item.longitude, item.latitude]]))[0]
     half = square_m / resolution_m / 2.0

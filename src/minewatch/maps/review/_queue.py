@@ -226,7 +226,7 @@ def _items(table: gpd.GeoDataFrame, hidden: Sequence[str]) -> tuple[Item, ...]:
     is_point = shapely.get_type_id(shapes) == 0
     places = np.full((len(table), 2), np.nan)
     if {"longitude", "latitude"} <= set(table.columns):
-        places = table[["longitude", "latitude"]].to_numpy(np.float64)
+        places = table[["longitude", "latitude"]].to_numpy(np.float64, copy=True)
     points = np.column_stack([shapely.get_x(shapes), shapely.get_y(shapes)])
     places[is_point] = points[is_point]
     known = np.isfinite(places).all(axis=1) & (np.abs(places[:, 0]) <= 180.0)

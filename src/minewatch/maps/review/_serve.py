@@ -4,7 +4,6 @@ import getpass
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from minewatch import _store
@@ -16,7 +15,10 @@ from minewatch.maps.review._store import ReviewStore
 from minewatch.types import StrPath
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from minewatch.context import Features
+    from minewatch.maps.review._guard import Application
 
 __all__ = ["DeskSettings", "serve_review"]
 
@@ -117,7 +119,14 @@ def _listen(settings: DeskSettings) -> socket.socket:
     return listening
 
 
-def _run(app: object, listening: socket.socket, tell: Callable[[], object]) -> None:
+def _run(app: "Application", listening: socket.socket, tell: Callable[[], object]) -> None:
+    # It listens already: who opens the address before the server runs waits for it.
+    tell()
+    make_server(app).run(sockets=[listening])
+
+
+def make_server(app: "Application") -> "uvicorn.Server":
+    """Give the server of a desk: it reads small requests, and writes no log of who asked what."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -133,9 +142,7 @@ def _run(app: object, listening: socket.socket, tell: Callable[[], object]) -> N
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_graceful_shutdown=2,
     )
-    # It listens already: who opens the address before the server runs waits for it.
-    tell()
-    uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)
 
 
 def _user() -> str:
@@ -144,8 +151,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return ""
-
-
-def default_store(queue: Queue, folder: StrPath) -> Path:
-    """Say where decisions on a queue go, if nobody does."""
-    return Path(folder) / f"{queue.kind}.gpkg"

@@ -15,6 +15,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from minewatch._store import writing_file
 from minewatch.errors import AlreadyThereError, DatasetError, InputError, NotThereError
 from minewatch.maps.review._geopackage import (
     Layer,
@@ -126,27 +127,25 @@ class ReviewStore:
         is_new = not self.path.exists() or self.path.stat().st_size == 0
         if is_new and not create:
             raise NotThereError(f"there is no review at {path}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if is_new:
+            _create(self.path)
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=_WAIT_MS / 1000
         )
         try:
-            self._set_up(is_new=is_new)
+            self._set_up()
         except BaseException:
             self._connection.close()
             raise
 
-    def _set_up(self, *, is_new: bool) -> None:
+    def _set_up(self) -> None:
         try:
-            if not is_new and not (is_package(self._connection) and self._has_format()):
+            if not (is_package(self._connection) and self._has_format()):
                 raise InputError(f"{self.path} is no review of minewatch; give another name")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            if is_new:
-                create_package(self._connection, _LAYERS)
-                self._remember("format", FORMAT)
         except sqlite3.DatabaseError as error:
             raise DatasetError(f"{self.path} cannot be used as a review: {error}") from error
 
@@ -403,6 +402,17 @@ class ReviewStore:
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
+
+
+def _create(path: Path) -> None:
+    """Make an empty store, whole or not at all, before it gets its log: GDAL reads its header."""
+    with writing_file(path) as aside:
+        connection = sqlite3.connect(aside, isolation_level=None)
+        try:
+            create_package(connection, _LAYERS)
+            connection.execute("INSERT INTO review (key, value) VALUES ('format', ?)", (FORMAT,))
+        finally:
+            connection.close()
 
 
 def _same(

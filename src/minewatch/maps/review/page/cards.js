@@ -50,6 +50,7 @@ function spell(words, name, value) {
   if (typeof value !== "number") return words.knows(`value_${value}`) ? words.say(`value_${value}`) : String(value);
   if (name.endsWith("_m")) return words.length(value);
   if (name.endsWith("_ha")) return `${words.number(value, 1)} ha`;
+  if (name.startsWith("score") || name === "probability" || name === "margin") return words.fixed(value, 2);
   return words.number(value, Number.isInteger(value) ? 0 : 3);
 }
 
@@ -93,7 +94,7 @@ export function showList(words, items, current, box, open) {
   const rows = items.slice(first, last).map((one) => {
     const mark = one.verdict ? words.say(one.verdict) : "";
     const conflict = one.is_conflict ? "≠ " : "";
-    const score = one.score === null ? "" : words.number(one.score, 2);
+    const score = one.score === null ? "" : words.fixed(one.score, 2);
     const button = make(
       "button", { type: "button", aria: one.number === current ? { current: "true" } : {} },
       make("span", { className: "id", title: one.item_id }, one.item_id),

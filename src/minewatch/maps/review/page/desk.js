@@ -2,7 +2,7 @@
 
 import { KEYS, make, showFacts, showKeys, showList, showPlace, showProgress, showSaid } from "./cards.js";
 import { Pending, Refused, newUid, read, takeToken, write } from "./talk.js";
-import { Panel, Scenes } from "./view.js";
+import { FEATURES, OTHER_FEATURES, Panel, Scenes } from "./view.js";
 import { Words } from "./words.js";
 
 const NAME = "minewatch-reviewer";
@@ -213,10 +213,13 @@ async function fill(panel, number) {
     if (state.current !== number) return;
     panel.show(scene, image);
     measure(scene);
-    panel.caption.textContent = `${name} · ${words.say(panel.combination)}`;
+    const short = innerWidth > 704 ? "" : "short_";
+    panel.caption.textContent = `${name} · ${words.say(short + panel.combination)}`;
     panel.canvas.setAttribute("role", "img");
     panel.canvas.setAttribute("aria-label", `${words.say(panel.combination)}, ${scene.days}`);
     credit();
+    legend();
+    showChips();
     layout();
   } catch (problem) {
     const missing = problem instanceof Refused && problem.status === 404;
@@ -244,7 +247,8 @@ function credit() {
     const n = one.scene.n_scenes === null ? "" : `, ${words.say("n_scenes", { n: one.scene.n_scenes })}`;
     return [`${state.desk.periods[one.period]}: ${one.scene.level} ${one.scene.days}${n}`];
   }))];
-  by("credit").textContent = [...days, ...own, ...state.desk.attribution].filter(Boolean).join(" · ");
+  const credits = [...own, ...state.desk.attribution].flatMap((one) => one.split("; ")).filter(Boolean);
+  by("credit").textContent = [...days, ...new Set(credits)].join(" · ");
 }
 
 function showChips() {
@@ -253,13 +257,24 @@ function showChips() {
     one.addEventListener("click", act);
     return one;
   };
-  const sets = SETS.map((set, at) => chip(set.map((one) => words.say(one)).join(" + "), state.set === at, () => choose(at)));
+  const sets = SETS.map((set, at) => chip(set.map((one) => words.say(`short_${one}`)).join(" + "), state.set === at, () => choose(at)));
   const scales = state.scales.map((metres, at) => chip(words.length(metres), state.scale === at, () => rescale(at)));
   const gap = () => make("span", { className: "gap" });
   const outlines = chip(words.say("outlines"), state.outlines, () => toggle("outlines"));
   const mapped = chip(words.say("mapped"), state.mapped, () => toggle("mapped"));
   const any = state.panels.some((one) => one.scene?.features.length);
   by("chips").replaceChildren(...sets, gap(), ...scales, gap(), outlines, ...(any || state.mapped ? [mapped] : []));
+}
+
+/** Say which colour is what, of what is mapped in the pictures. */
+function legend() {
+  const layers = [...new Set(state.panels.flatMap((one) => one.scene?.features.map((feature) => feature.layer) ?? []))];
+  by("legend").hidden = !state.mapped || !layers.length;
+  by("legend").replaceChildren(...layers.map((layer) => {
+    const swatch = make("i");
+    swatch.style.background = FEATURES[layer] ?? OTHER_FEATURES;
+    return make("span", {}, swatch, words.knows(`layer_${layer}`) ? words.say(`layer_${layer}`) : layer);
+  }));
 }
 
 /** @param {number} at */
@@ -280,6 +295,7 @@ function rescale(at) {
 function toggle(name) {
   state[name] = !state[name];
   showChips();
+  legend();
   layout();
 }
 

@@ -3,10 +3,12 @@
 import { picture, read } from "./talk.js";
 
 const KEPT = 60;
-const FEATURES = {
+export const FEATURES = {
   waterway: "#39c5ff", natural: "#9be8c6", highway: "#ffe45c", aeroway: "#ffa14a",
   place: "#ff9df2", building: "#ff9df2",
 };
+
+export const OTHER_FEATURES = "#d9ffd6";
 
 /** Scenes and their pictures, kept for a while; each is asked for once. */
 export class Scenes {
@@ -138,7 +140,7 @@ export class Panel {
   }
 
   #feature(pen, feature, at, ratio) {
-    const colour = FEATURES[feature.layer] ?? "#d9ffd6";
+    const colour = FEATURES[feature.layer] ?? OTHER_FEATURES;
     for (const line of feature.lines) {
       if (line.length === 1) this.#cross(pen, at(line[0]), colour, 5 * ratio, ratio);
       else stroke(pen, line.map(at), colour, 1.5 * ratio, []);

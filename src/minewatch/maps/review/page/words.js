@@ -37,6 +37,11 @@ export class Words {
     return value.toLocaleString(this.language, { maximumFractionDigits: decimals });
   }
 
+  /** @param {number} value @param {number} decimals */
+  fixed(value, decimals) {
+    return value.toLocaleString(this.language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  }
+
   /** @param {number} metres */
   length(metres) {
     return metres >= 1000 ? `${this.number(metres / 1000, 1)} km` : `${this.number(metres, 0)} m`;

@@ -1,0 +1,86 @@
+"""Agreement: κ as it is defined, conflicts, and what a place is taken for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from minewatch.errors import InputError
+from minewatch.maps.review import agree_on, find_conflicts, measure_agreement
+
+
+def test_kappa_is_that_of_the_worked_example_of_cohen_by_hand(maker):
+    both = [("mine", "mine")] * 20 + [("mine", "not_mine")] * 5
+    both += [("not_mine", "mine")] * 10 + [("not_mine", "not_mine")] * 15
+    rows = [(f"i{at}", who, said) for at, pair in enumerate(both)
+            for who, said in zip(("Ana", "Ben"), pair, strict=True)]  # fmt: skip
+    found = measure_agreement(maker.table(rows)).iloc[0]
+    # observed 35 / 50; by chance (25 × 30 + 25 × 20) / 50²
+    assert found["kappa"] == pytest.approx((0.7 - 0.5) / (1 - 0.5))
+    assert (found["n_both"], found["n_same"], found["n_conflicts"]) == (50, 35, 15)
+
+
+def test_a_skip_is_no_verdict_and_the_last_verdict_counts(maker):
+    rows = [
+        ("a", "Ana", "mine"),
+        ("a", "Ben", "skip"),
+        ("b", "Ana", "mine"),
+        ("b", "Ben", "not_mine"),
+        ("b", "Ben", "mine"),
+    ]
+    found = measure_agreement(maker.table(rows)).iloc[0]
+    assert (found["n_both"], found["n_same"]) == (1, 1)
+    assert np.isnan(found["kappa"])
+
+
+def test_reviewers_who_share_no_place_are_not_compared(maker):
+    assert measure_agreement(maker.table([("a", "Ana", "mine"), ("b", "Ben", "mine")])).empty
+    assert measure_agreement(maker.table([])).empty
+
+
+def test_what_is_undone_counts_nowhere(maker):
+    said = maker.table([("a", "Ana", "mine"), ("a", "Ben", "not_mine")])
+    assert find_conflicts(said).index.tolist() == ["a"]
+    said.loc[1, "undone_at"] = "2026-01-02T00:00:00.000Z"
+    assert find_conflicts(said).empty
+    assert agree_on(said)["label"].to_dict() == {"a": 1}
+
+
+def test_most_votes_decide_a_tie_does_not_and_unsure_is_no_vote(maker):
+    rows = [
+        ("two-one", "Ana", "mine"),
+        ("two-one", "Ben", "mine"),
+        ("two-one", "Eva", "not_mine"),
+        ("tie", "Ana", "mine"),
+        ("tie", "Ben", "not_mine"),
+        ("one", "Ana", "not_mine"),
+        ("one", "Ben", "unsure"),
+        ("none", "Ana", "unsure"),
+        ("skipped", "Ana", "skip"),
+    ]
+    agreed = agree_on(maker.table(rows))
+    label = {name: None if pd.isna(one) else int(one) for name, one in agreed["label"].items()}
+    assert label == {"two-one": 1, "tie": None, "one": 0, "none": None}
+    assert agreed.index[agreed["is_conflict"]].tolist() == ["two-one", "tie"]
+    assert find_conflicts(maker.table(rows)).to_dict("index")["two-one"] == {
+        "mine": "Ana, Ben",
+        "not_mine": "Eva",
+    }
+
+
+def test_who_is_trusted_decides_and_an_unknown_name_is_an_error(maker):
+    said = maker.table([("a", "Ana", "mine"), ("a", "Ben", "not_mine"), ("a", "Eva", "mine")])
+    assert agree_on(said, trust=["Ben"])["label"].to_dict() == {"a": 0}
+    assert agree_on(said, trust=["Ana", "Ben"])["label"].to_dict() == {"a": 1}
+    with pytest.raises(InputError, match="Ana, Ben, Eva"):
+        agree_on(said, trust=["Bob"])
+
+
+def test_the_commonest_reason_is_given_of_rejects_alone(maker):
+    said = maker.table(
+        [("a", "Ana", "not_mine"), ("a", "Ben", "not_mine"), ("a", "Eva", "not_mine"),
+         ("b", "Ana", "not_mine"), ("b", "Ben", "mine"), ("b", "Eva", "mine")]
+    )  # fmt: skip
+    said["reason"] = pd.array(["road", "river", "river", "road", None, None], dtype="str")
+    reasons = agree_on(said)["reason"]
+    assert reasons["a"] == "river"
+    assert pd.isna(reasons["b"])

@@ -1,0 +1,100 @@
+"""Queues: what is reviewed, in which order, and what is kept from the reviewer."""
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from minewatch.errors import InputError, NotThereError
+from minewatch.maps.review import read_queue
+from minewatch.sites import write_sites
+
+PLACES = [(-62.60, 5.40), (-62.58, 5.40), (-62.56, 5.40)]
+
+
+def sites(labels, **columns):
+    return gpd.GeoDataFrame(
+        {"label": pd.array(labels, dtype="Int8"), "source": "demo", **columns},
+        index=pd.Index([f"s{at}" for at in range(len(labels))], name="site_id"),
+        geometry=gpd.points_from_xy(*zip(*PLACES[: len(labels)], strict=True)),
+        crs="EPSG:4326",
+    )
+
+
+def sample(folder, unit_m=240):
+    table = sites([None, None], stratum=["detected", "clear"], area_ha=23.0, score=[0.9, 0.1])
+    path = write_sites(table, folder / "sample.geojson")
+    strata = {"settings": {"unit_m": unit_m}, "strata": []}
+    (folder / "sample.strata.json").write_text(json.dumps(strata))
+    return path
+
+
+def test_detections_come_by_falling_score_with_their_outline(maker, tmp_path):
+    path = maker.write_detections(tmp_path / "found.geojson", 4)
+    queue = read_queue(path)
+    assert queue.kind == "detections"
+    assert [one.facts["score_max"] for one in queue.items] == [0.9, 0.89, 0.88, 0.87]
+    assert all(isinstance(one.outline, shapely.Polygon) for one in queue.items)
+    assert not queue.is_blind
+
+
+def test_a_sample_keeps_stratum_and_score_to_itself_and_says_its_unit(tmp_path):
+    queue = read_queue(sample(tmp_path))
+    assert (queue.kind, queue.is_blind, queue.square_m) == ("sample", True, 240)
+    for item in queue.items:
+        assert not {"stratum", "score", "label", "given_label"} & set(item.facts)
+
+
+def test_what_a_blind_review_may_not_show_is_nowhere_in_the_queue(maker, tmp_path):
+    path = maker.write_detections(tmp_path / "found.geojson", 2)
+    assert all("score_max" not in one.facts for one in read_queue(path, blind=True).items)
+
+
+def test_doubts_of_a_report_come_by_rank_flagged_ones_alone(tmp_path):
+    folder = tmp_path / "report"
+    (folder / "tables").mkdir(parents=True)
+    table = pd.DataFrame(
+        {
+            "site_id": ["a", "b", "c", "d"],
+            "label": ["mining", "no mining", "mining", "mining"],
+            "probability": [0.1, 0.9, 0.8, 0.2],
+            "is_flagged": [True, True, False, True],
+            "doubt_rank": [2, 1, 4, 3],
+            "longitude": [-62.6, -62.58, -62.56, np.nan],
+            "latitude": [5.4, 5.4, 5.4, np.nan],
+        }
+    )
+    table.to_parquet(folder / "tables" / "labels-doubts.parquet")
+    queue = read_queue(folder)
+    assert queue.kind == "doubts"
+    assert [one.item_id for one in queue.items] == ["b", "a"]
+    assert queue.n_unplaced == 1
+    assert queue.items[0].facts["given_label"] == "no mining"
+
+
+def test_labelled_sites_show_the_label_that_is_checked(tmp_path):
+    queue = read_queue(write_sites(sites([1, 0]), tmp_path / "sites.parquet"))
+    assert queue.kind == "sites"
+    assert [one.facts["given_label"] for one in queue.items] == ["mining", "no mining"]
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg", ".csv", ".parquet"])
+def test_points_are_sites_in_every_format(tmp_path, suffix):
+    path = write_sites(sites([1, 0, None]), tmp_path / f"sites{suffix}")
+    places = [(one.longitude, one.latitude) for one in read_queue(path).items]
+    assert np.allclose(places, PLACES, rtol=0, atol=1e-12)
+
+
+def test_what_is_no_queue_is_refused_with_its_name(maker, tmp_path):
+    with pytest.raises(NotThereError, match="nothing to review"):
+        read_queue(tmp_path / "none.geojson")
+    path = maker.write_detections(tmp_path / "found.geojson", 2)
+    with pytest.raises(InputError, match="kind"):
+        read_queue(path, kind="mines")
+    with pytest.raises(InputError, match="square_m"):
+        read_queue(path, square_m=1)
+    with pytest.raises(InputError, match=r"lacks"):
+        read_queue(write_sites(sites([1]), tmp_path / "sites.csv"), kind="doubts")

@@ -1,0 +1,182 @@
+"""The store: at once, nothing lost, nothing twice, readable by others."""
+
+import json
+import sqlite3
+from dataclasses import replace
+
+import geopandas as gpd
+import pyogrio
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from minewatch.errors import AlreadyThereError, InputError, NotThereError
+from minewatch.maps.review import Decision, Item, Point, ReviewStore
+
+ANA = Decision("u1", "place-00", "not_mine", "Ana", "river", "a bend\nof it", {"scale_m": 480})
+
+
+@pytest.fixture
+def store(maker, tmp_path):
+    with ReviewStore(tmp_path / "review.gpkg") as opened:
+        opened.take_up(maker.make_queue(5))
+        yield opened
+
+
+def test_a_decision_is_in_the_file_before_decide_returns(store):
+    store.decide(ANA)
+    with sqlite3.connect(f"file:{store.path}?mode=ro", uri=True) as other:
+        row = other.execute("SELECT item_id, verdict, reason, reviewer FROM decisions").fetchone()
+    other.close()
+    assert row == ("place-00", "not_mine", "river", "Ana")
+
+
+def test_it_is_kept_with_a_write_ahead_log_that_is_flushed_at_every_commit(store):
+    connection = store._connection
+    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+
+
+def test_who_when_and_what_was_shown_come_back_as_they_were(store):
+    saved = store.decide(ANA)
+    row = store.decisions().loc[saved.number]
+    assert (row["reviewer"], row["note"], row["decided_at"]) == ("Ana", ANA.note, saved.decided_at)
+    assert json.loads(row["shown"]) == {"scale_m": 480}
+    assert row["decided_at"].endswith("Z")
+    assert row.geometry.equals(shapely.Point(-62.6, 5.4))
+
+
+def test_a_decision_that_is_sent_twice_is_one(store):
+    first, again = store.decide(ANA), store.decide(ANA)
+    assert (first.number, first.is_new, again.is_new) == (again.number, True, False)
+    assert len(store.decisions()) == 1
+
+
+def test_a_uid_cannot_stand_for_two_decisions(store):
+    store.decide(ANA)
+    with pytest.raises(InputError, match="another decision"):
+        store.decide(replace(ANA, verdict="mine", reason=None))
+    with pytest.raises(InputError, match="another decision"):
+        store.draw(Point("u1", "place-00", -62.6, 5.4, "Ana"))
+
+
+def test_the_last_decision_of_each_reviewer_holds_and_none_is_overwritten(store):
+    store.decide(ANA)
+    store.decide(replace(ANA, uid="u2", verdict="mine", reason=None))
+    store.decide(replace(ANA, uid="u3", reviewer="Ben", verdict="unsure", reason=None))
+    held = {(item, who): verdict for item, who, verdict, _ in store.current()}
+    assert held == {("place-00", "Ana"): "mine", ("place-00", "Ben"): "unsure"}
+    assert len(store.decisions()) == 3
+
+
+def test_undo_brings_back_what_held_before_and_deletes_nothing(store):
+    store.decide(ANA)
+    second = store.decide(replace(ANA, uid="u2", verdict="mine", reason=None))
+    assert store.undo("Ana", second.number).is_new
+    assert not store.undo("Ana", second.number).is_new
+    assert store.current() == [("place-00", "Ana", "not_mine", "river")]
+    assert len(store.decisions()) == 2
+    assert store.last("Ana").item_id == "place-00"
+
+
+def test_nobody_undoes_what_another_decided(store):
+    number = store.decide(ANA).number
+    with pytest.raises(InputError, match="Ben has nothing"):
+        store.undo("Ben", number)
+    assert store.current() == [("place-00", "Ana", "not_mine", "river")]
+
+
+def test_decisions_and_points_are_counted_together_so_that_the_last_is_known(store):
+    store.decide(ANA)
+    point = store.draw(Point("p1", "place-01", -62.58, 5.401, "Ana"))
+    assert point.number == 2
+    assert store.last("Ana").number == 2
+    store.undo("Ana", 2)
+    assert store.last("Ana").number == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"verdict": "perhaps"}, "expected one of mine"),
+        ({"reason": "swamp"}, "expected none"),
+        ({"verdict": "mine"}, "of mine"),
+        ({"reviewer": "  "}, "expected a name"),
+        ({"reviewer": "a\x00b"}, "expected a name"),
+        ({"note": "x" * 2_001}, "2001 characters"),
+        ({"note": "\x07"}, "cannot be printed"),
+        ({"uid": ""}, "uid"),
+        ({"item_id": "../place-00"}, "no item"),
+        ({"shown": {"much": "x" * 30_000}}, "characters"),
+        ({"shown": {"odd": float("nan")}}, "JSON"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_is_kept(store, change, words):
+    with pytest.raises(InputError, match=words):
+        store.decide(replace(ANA, **change))
+    assert store.decisions().empty
+
+
+def test_gdal_reads_all_layers_of_it_while_it_is_open(store):
+    store.decide(ANA)
+    store.draw(Point("p1", "place-01", -62.58, 5.401, "Ana"))
+    layers = dict(pyogrio.list_layers(store.path))
+    assert layers == {"items": "Unknown", "decisions": "Point", "points": "Point", "review": None}
+    read = gpd.read_file(store.path, layer="decisions")
+    assert read.crs.to_epsg() == 4326
+    assert read["verdict"].tolist() == ["not_mine"]
+    assert str(read["decided_at"].dtype).startswith("datetime64")
+    assert gpd.read_file(store.path, layer="items").geom_type.unique().tolist() == ["Polygon"]
+
+
+def test_going_on_with_a_longer_queue_keeps_numbers_and_decisions(maker, tmp_path):
+    path = tmp_path / "review.gpkg"
+    with ReviewStore(path) as store:
+        assert store.take_up(maker.make_queue(3)) == 3
+        before = {one.item.item_id: one.number for one in store.items()}
+        store.decide(ANA)
+    with ReviewStore(path) as store:
+        assert store.take_up(maker.make_queue(5)) == 2
+        after = {one.item.item_id: one.number for one in store.items()}
+        assert before.items() <= after.items()
+        assert len(store.decisions()) == 1
+        assert store.take_up(maker.make_queue(1)) == 0
+        assert [one.item.item_id for one in store.items()] == ["place-00"]
+        assert len(store.items(every=True)) == 5
+
+
+def test_other_ground_under_a_known_name_is_refused(maker, store):
+    queue = maker.make_queue(5)
+    moved = replace(queue, items=(Item("place-00", -60.0, 5.4), *queue.items[1:]))
+    with pytest.raises(AlreadyThereError, match="place-00"):
+        store.take_up(moved)
+    assert len(store.items()) == 5
+
+
+def test_a_file_that_is_no_review_is_left_alone(maker, tmp_path):
+    other = tmp_path / "other.gpkg"
+    maker.write_detections(other, 2)
+    before = other.read_bytes()
+    with pytest.raises(InputError, match="no review"):
+        ReviewStore(other)
+    assert other.read_bytes() == before
+    with pytest.raises(NotThereError):
+        ReviewStore(tmp_path / "none.gpkg", create=False)
+    with pytest.raises(InputError, match="gpkg"):
+        ReviewStore(tmp_path / "review.sqlite")
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(note=st.text(max_size=200), name=st.text(min_size=1, max_size=80), uid=st.uuids())
+def test_any_text_is_kept_as_it_is_or_refused(store, note, name, uid):
+    said = replace(ANA, uid=str(uid), note=note, reviewer=name)
+    try:
+        number = store.decide(said).number
+    except InputError:
+        return
+    row = store.decisions().loc[number]
+    assert row["note"] == note
+    assert row["reviewer"] == " ".join(name.split())
