@@ -48,7 +48,9 @@ def make_table(n, *, seed=0, names=None):
             "river_m": rng.uniform(0, 5_000, n).round(),
             "road_m": np.where(np.arange(n) % 3 == 0, np.nan, 120.0),
         },
-        index=pd.Index(names or [f"N05.{i:05d}W062.{i:05d}" for i in range(n)], name="detection_id"),
+        index=pd.Index(
+            names or [f"N05.{i:05d}W062.{i:05d}" for i in range(n)], name="detection_id"
+        ),
         geometry=shapes,
         crs="EPSG:4326",
     )
@@ -91,7 +93,11 @@ def make_features():
 
 def make_card():
     """Make a card with a sensitivity, a specificity and a limit."""
-    said = {"on": "300 held-out patches", "splitter": "5 folds of blocks of 50 km", "confidence": 0.9}
+    said = {
+        "on": "300 held-out patches",
+        "splitter": "5 folds of blocks of 50 km",
+        "confidence": 0.9,
+    }
     return Card(
         name="trees", kind="trees", bands=("B04",), level="L2A", size_px=48, licence="MIT",
         digest="sha256:0", limits=("Was never tested in deserts.",),

@@ -75,7 +75,9 @@ def test_a_colour_means_the_same_reflectance_in_both_periods(composite):
     brighter = page_maker.make_composite("2023", shade=0.1)
     brighter.reflectance[:, 300:, :] = 0.9
     place = place_of(511_000.0, 610_400.0)
-    one, other = (pixel_at(draw_composite(c, most_px=300)[0], *place) for c in (composite, brighter))
+    one, other = (
+        pixel_at(draw_composite(c, most_px=300)[0], *place) for c in (composite, brighter)
+    )
     assert np.abs(one - other).max() <= 2
 
 

@@ -199,13 +199,15 @@ def _warp(
     if window is None:
         return warped
     rows, columns = window
+    of = composite.geobox.transform
+    corner = Affine(of.a, 0.0, of.c + of.a * columns.start, 0.0, of.e, of.f + of.e * rows.start)
     target = Affine((east - west) / width, 0.0, west, 0.0, (south - north) / height, north)
     part = composite.reflectance.isel(y=rows, x=columns).sel(band=names)
     coarser = target.a * math.cos(math.radians(to_degrees(bounds)[1])) / _pixel_m(composite)
     reproject(
         part.to_numpy().astype(np.float32, copy=False),
         warped,
-        src_transform=composite.geobox.transform * Affine.translation(columns.start, rows.start),
+        src_transform=corner,
         src_crs=str(composite.geobox.crs),
         src_nodata=np.nan,
         dst_transform=target,
@@ -220,8 +222,9 @@ def _window(composite: Composite, bounds: Bounds) -> tuple[slice, slice] | None:
     """Say which rows and columns of a composite lie in bounds of Web Mercator, and a few around."""
     box = composite.geobox
     west, south, east, north = transform_bounds(_MERCATOR, str(box.crs), *bounds)
-    corners = [~box.transform * corner for corner in ((west, north), (east, south))]
-    (left, top), (right, bottom) = corners
+    of = box.transform
+    left, right = (west - of.c) / of.a, (east - of.c) / of.a
+    top, bottom = (north - of.f) / of.e, (south - of.f) / of.e
     height, width = box.shape
     rows = slice(max(0, math.floor(top) - _SPARE_PX), min(height, math.ceil(bottom) + _SPARE_PX))
     columns = slice(max(0, math.floor(left) - _SPARE_PX), min(width, math.ceil(right) + _SPARE_PX))

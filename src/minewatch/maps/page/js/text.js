@@ -4,6 +4,8 @@
 /** @type {Record<string, Record<string, string>>} */
 let words = {};
 let language = "en";
+/** How numbers and dates are written: as in the reader's own country, if it has that language. */
+let locale = "en";
 
 export const NONE = "–";
 
@@ -21,6 +23,7 @@ export function startText(given, wanted) {
 /** @param {string} chosen */
 export function setLanguage(chosen) {
   language = chosen in words ? chosen : "en";
+  locale = navigator.languages.find((one) => one.slice(0, 2) === language) ?? language;
   document.documentElement.lang = language;
   formats.clear();
 }
@@ -55,7 +58,7 @@ export function sayWord(group, word) {
  * @param {number} n
  */
 export function sayCount(key, n) {
-  const rule = cached("plural", () => new Intl.PluralRules(language)).select(n);
+  const rule = cached("plural", () => new Intl.PluralRules(locale)).select(n);
   return say(`${key}.${rule === "one" ? "one" : "other"}`, { n: number(n) });
 }
 
@@ -80,7 +83,7 @@ function cached(key, make) {
 export function number(value, decimals = 0, least = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return NONE;
   const options = { maximumFractionDigits: decimals, minimumFractionDigits: least };
-  return cached(`n${decimals}-${least}`, () => new Intl.NumberFormat(language, options)).format(value);
+  return cached(`n${decimals}-${least}`, () => new Intl.NumberFormat(locale, options)).format(value);
 }
 
 /**
@@ -107,7 +110,7 @@ export function score(value) {
  */
 export function percent(value) {
   const options = { style: /** @type {"percent"} */ ("percent"), maximumFractionDigits: 0 };
-  return cached("percent", () => new Intl.NumberFormat(language, options)).format(value);
+  return cached("percent", () => new Intl.NumberFormat(locale, options)).format(value);
 }
 
 /**
@@ -140,7 +143,7 @@ function noon(date) {
 /** @returns {Intl.DateTimeFormat} */
 function dayFormat() {
   const options = /** @type {Intl.DateTimeFormatOptions} */ ({ dateStyle: "medium", timeZone: "UTC" });
-  return cached("day", () => new Intl.DateTimeFormat(language, options));
+  return cached("day", () => new Intl.DateTimeFormat(locale, options));
 }
 
 /**
