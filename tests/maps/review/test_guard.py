@@ -1,5 +1,6 @@
 """Who is let in: hosts, origins, tokens, sizes, and requests that are none."""
 
+import contextlib
 import socket
 
 import pytest
@@ -37,13 +38,14 @@ def client(maker, served):
 
 
 def raw(client, text: bytes) -> bytes:
-    """Send bytes as they are, and give the answer's first line."""
+    """Send bytes as they are, and give the answer's first line; b"" if it was cut off."""
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=10) as wire:
-        wire.sendall(text)
-        wire.shutdown(socket.SHUT_WR)
         answer = b""
-        while part := wire.recv(65_536):
-            answer += part
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # cut off
+            wire.sendall(text)
+            wire.shutdown(socket.SHUT_WR)
+            while part := wire.recv(65_536):
+                answer += part
     return answer.split(b"\r\n")[0]
 
 
@@ -195,7 +197,8 @@ def test_a_body_that_is_no_decision_is_refused_and_keeps_nothing(client, desk, b
     ],
 )
 def test_what_is_no_request_is_refused_and_the_desk_goes_on(client, text):
-    assert raw(client, text).split()[1].startswith(b"4")
+    status = raw(client, text)
+    assert not status or status.split()[1].startswith(b"4")
     assert client.get("/api/review").status_code == 200
 
 
