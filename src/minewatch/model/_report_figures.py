@@ -320,7 +320,7 @@ def _legend_above(figure: Figure, axes: Axes) -> None:
 
 def _fault(folds: str) -> str:
     """Say why a figure under some folds may not stand at the head of a report."""
-    return "(leaks)" if folds == "random" else "(near)"
+    return "(leaks)" if folds == "random" else "(not to show)"
 
 
 def _range_words(low: float, high: float) -> str:
