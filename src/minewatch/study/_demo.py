@@ -23,7 +23,7 @@ ARCHIVE = "archive"
 REGION = "stretches.geojson"
 _OWN = {
     *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
-    *(REGION, "scan", ".scan.lock"),
+    *(REGION, "scans", "scan", ".scan.lock"),
     *(
         "valley.osm.pbf",
         "context",
