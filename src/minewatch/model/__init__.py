@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from minewatch.model._blocks import BlockKFold, RegionHoldout
     from minewatch.model._blocks import ClusterKFold as ClusterKFold
     from minewatch.model._blocks import RandomKFold as RandomKFold
-    from minewatch.model._blocks import fold_table as fold_table
     from minewatch.model._blocks_draw import draw_folds as draw_folds
     from minewatch.model._blocks_nndm import (
         NearestNeighbourDistanceKFold as NearestNeighbourDistanceKFold,
     )
+    from minewatch.model._blocks_table import fold_table as fold_table
     from minewatch.model._card import Card as Card
     from minewatch.model._cnn import CnnDetector
     from minewatch.model._compare import compare_splitters as compare_splitters
@@ -103,7 +103,7 @@ _MODULES = {
     "explain": "_explain",
     "fetch_detector": "_published",
     "fit_applicability": "_applicability",
-    "fold_table": "_blocks",
+    "fold_table": "_blocks_table",
     "learning_curve": "_compare",
     "load_applicability": "_applicability",
     "load_detector": "_onnx",

@@ -15,9 +15,9 @@ from minewatch.model._blocks import (
     RandomKFold,
     RegionHoldout,
     Splitter,
-    is_headline,
 )
 from minewatch.model._blocks_groups import DEFAULT_BUFFER_M
+from minewatch.model._blocks_table import is_headline
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate import cross_validate
 from minewatch.model._evaluate_folds import (

@@ -13,7 +13,8 @@ import sklearn
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, MinewatchWarning
-from minewatch.model._blocks import Splitter, fold_table, is_headline
+from minewatch.model._blocks import Splitter
+from minewatch.model._blocks_table import fold_table, is_headline
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate_folds import (
     GivenContext,
