@@ -27,13 +27,16 @@ Folds = list[tuple[Rows, Rows]]
 
 def detectors(seed: int) -> dict[str, Any]:
     """Give the detectors that are measured, each with its defaults; a network if asked for."""
-    chosen: dict[str, Any] = {
-        "trees": TreeDetector(random_state=seed),
-        "textures": TextureDetector(random_state=seed),
-    }
+    trees, textures = ensemble(seed)
+    chosen: dict[str, Any] = {"trees": trees, "textures": textures}
     if NETWORK in sys.argv:
         chosen["network"] = CnnDetector(random_state=seed)
     return chosen
+
+
+def ensemble(seed: int) -> tuple[TreeDetector, TextureDetector]:
+    """Give the members of the detector that is trained where nothing else is named."""
+    return TreeDetector(random_state=seed), TextureDetector(random_state=seed)
 
 
 def with_ensemble(scores: Mapping[str, Scores]) -> dict[str, Scores]:

@@ -8,10 +8,14 @@ from typing import Any
 import h5py
 import numpy as np
 import onnx.parser
+import onnxruntime
 import pytest
 import xarray as xr
+from scipy.special import expit
 
 from minewatch import _store
+from minewatch.model._amw_graph import convert_network
+from minewatch.model._amw_read import read_keras
 from minewatch.model._card import Card
 from minewatch.model._onnx import OnnxDetector, RunOptions
 
@@ -92,12 +96,43 @@ def write_keras(
     return path
 
 
+def draw_weights(rng, *shape: int, scale=0.5) -> np.ndarray:
+    """Draw numbers of a normal distribution."""
+    return (scale * rng.normal(size=shape)).astype(np.float32)
+
+
+def make_ending(rng, n_numbers: int):
+    """Give the layers after which any network ends in one probability, weights, and the same."""
+    kernel, bias = draw_weights(rng, n_numbers, 1, scale=0.3), draw_weights(rng, 1)
+    layers = [
+        make_layer("Flatten", "flatten", data_format="channels_last"),
+        make_layer("Dense", "end", units=1, activation="sigmoid", use_bias=True),
+    ]
+    weights = {"end": {"end/kernel:0": kernel, "end/bias:0": bias}}
+    return layers, weights, lambda x: expit(x.reshape(len(x), -1) @ kernel + bias)
+
+
+def run_keras(path: Path, images: np.ndarray) -> np.ndarray:
+    """Run a converted file on images with channels last; give its numbers."""
+    network = convert_network(read_keras(path))
+    session = onnxruntime.InferenceSession(network.content, providers=["CPUExecutionProvider"])
+    return session.run(None, {"pixels": np.ascontiguousarray(images.transpose(0, 3, 1, 2))})[0]
+
+
 class KerasMaker:
-    """What makes Keras files."""
+    """What makes Keras files, and runs what they are converted to."""
 
     layer = staticmethod(make_layer)
     sequential = staticmethod(make_sequential)
     write = staticmethod(write_keras)
+    draw = staticmethod(draw_weights)
+    ending = staticmethod(make_ending)
+    run = staticmethod(run_keras)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
 
 
 @pytest.fixture

@@ -22,12 +22,11 @@ from minewatch.model._blocks import (
     LeakingSplitWarning,
     RandomKFold,
     RegionHoldout,
-    fold_table,
-    is_headline,
 )
 from minewatch.model._blocks_draw import draw_folds
 from minewatch.model._blocks_groups import deal
 from minewatch.model._blocks_nndm import NearestNeighbourDistanceKFold, _test_to_train
+from minewatch.model._blocks_table import fold_table, is_headline
 from minewatch.sites import nearest_distance_m
 from minewatch.sites._distance import earth_centred
 

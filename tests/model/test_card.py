@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from minewatch.errors import DetectorError, SettingsError
+from minewatch.errors import BandError, DetectorError, SettingsError
 from minewatch.model._card import CARD_NAME, Card, Clip, Metric, Preparation, Standardise, read_card
+from minewatch.model._channels import channel_names
 
 FACTS = {
     "name": "made",
@@ -82,3 +83,30 @@ def test_a_damaged_card_is_named(tmp_path, content, word):
 def test_a_folder_without_a_card_is_no_detector(tmp_path):
     with pytest.raises(DetectorError, match="not a saved detector"):
         read_card(tmp_path)
+
+
+def card_of(names):
+    return Card(**{**FACTS, "bands": tuple(names)})
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["B04", "B04@after"], "'after'.*before"),
+        (["B04", "osm:target"], "names the target"),
+        (["B04", "osm:High way"], "no channel of context"),
+        (["B04", "B4"], "more than once"),
+        (["B04@before", "osm:highway"], "no band is among"),
+        (["B04", "X9@before"], "X9"),
+    ],
+)
+def test_a_card_refuses_names_that_are_no_channels(names, words):
+    with pytest.raises(BandError, match=words):
+        channel_names(names)
+    with pytest.raises(ValueError, match=words):
+        card_of(names)
+
+
+def test_a_card_takes_bands_of_two_dates_and_channels():
+    names = ("B04", "B04@before", "osm:highway", "osm:highway_distance")
+    assert card_of(names).bands == names

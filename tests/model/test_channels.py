@@ -9,9 +9,7 @@ from minewatch import patches, toy
 from minewatch.cli._app import run
 from minewatch.errors import BandError, InputError, LevelError
 from minewatch.model import FusionDetector, load_detector, read_pixels, save_detector
-from minewatch.model._card import Card
 from minewatch.model._channel_statistics import channel_statistic_names, channel_statistics
-from minewatch.model._channels import channel_names
 from minewatch.model._ensemble import EnsembleDetector
 from minewatch.model._features import patch_statistics
 from minewatch.model._onnx import RunOptions
@@ -62,34 +60,6 @@ def stacked(two_dates):
     after, before = two_dates
     drawn = draw(after.sites.index)
     return stack_patches(after, before=before, context=drawn, measures=("presence", "distance"))
-
-
-def card_of(names):
-    facts = {"name": "n", "kind": "cnn", "level": "L2A", "licence": "MIT", "digest": "sha256:0"}
-    return Card(bands=tuple(names), size_px=48, **facts)
-
-
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (["B04", "B04@after"], "'after'.*before"),
-        (["B04", "osm:target"], "names the target"),
-        (["B04", "osm:High way"], "no channel of context"),
-        (["B04", "B4"], "more than once"),
-        (["B04@before", "osm:highway"], "no band is among"),
-        (["B04", "X9@before"], "X9"),
-    ],
-)
-def test_a_card_refuses_names_that_are_no_channels(names, words):
-    with pytest.raises(BandError, match=words):
-        channel_names(names)
-    with pytest.raises(ValueError, match=words):
-        card_of(names)
-
-
-def test_a_card_takes_bands_of_two_dates_and_channels():
-    names = ("B04", "B04@before", "osm:highway", "osm:highway_distance")
-    assert card_of(names).bands == names
 
 
 def test_every_channel_is_joined_by_site_and_comes_in_the_order_asked(stacked, two_dates):
@@ -324,6 +294,7 @@ def test_commands_take_an_earlier_date_and_channels(two_dates, around, tmp_path,
     assert run([*train, "--block-m", "4000", *beside, "--drawn", "both"]) == 0
     card = load_detector(out).card
     assert {"B04@before", "osm:highway", "osm:highway_distance"} <= set(card.bands)
+    assert "context" in card.null_models  # of the table that lies beside the channels
     capsys.readouterr()
     predict = ["model", "predict", str(after.path), str(out), "--out", str(scores)]
     assert run(predict) == 3

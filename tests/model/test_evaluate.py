@@ -23,9 +23,12 @@ from minewatch.model._evaluate import (
     score_by_confuser,
     score_on,
 )
+from minewatch.model._evaluate_folds import UnseenContext
 from minewatch.model._evaluation import EvaluationSettings, read_evaluation, write_evaluation
 from minewatch.model._evaluation_words import describe_evaluation
 from minewatch.model._nulls import NullDetector
+from minewatch.model._report_parts import headline_section
+from minewatch.model._trees import TreeDetector
 
 FAST = EvaluationSettings(n_resamples=200, n_inner=2)
 BLOCKS = BlockKFold(4, block_m=6_000)
@@ -221,6 +224,72 @@ def test_a_region_is_tested_by_one_model_and_its_interval_is_not_widened(dataset
     assert set(found.predictions["fold"]) == {0}
     inside = dataset.sites.geometry.intersects(half)
     assert set(found.predictions["site_id"]) == set(dataset.sites.index[inside])
+
+
+def around_places(sites):
+    """Draw a region that holds these places and no other."""
+    return shapely.union_all(shapely.buffer(sites.geometry.to_numpy(), 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("n_mining", "n_others", "inside", "words"),
+    [
+        (0, 30, True, "tested on no sites with mining"),
+        (12, 1, True, "tested on 1 site with no mining"),
+        (9, 30, True, "tested on 9 sites with mining"),
+        (9, 30, False, "trained on 9 sites with mining"),
+    ],
+)
+def test_a_region_with_too_few_sites_of_a_class_gives_no_headline(
+    dataset, n_mining, n_others, inside, words
+):
+    table = dataset.sites.sort_index()
+    mining, others = (table[table["label"] == label] for label in (1, 0))
+    chosen = around_places(pd.concat([mining[:n_mining], others[:n_others]]))
+    region = chosen if inside else shapely.box(-70, 0, -60, 10).difference(chosen)
+    splitter = RegionHoldout(region, buffer_m=0.1, block_m=4_000)
+    with pytest.warns(DeadZoneWarning):
+        found = cross_validate(Brightness(), dataset, splitter=splitter, settings=FAST)
+    with pytest.warns(DeadZoneWarning):
+        table = compare_splitters(Brightness(), dataset, splitters={"r": splitter}, settings=FAST)
+    assert not found.header["headline"]
+    assert not table["headline"].any()
+    assert f"mind: {words}: a figure to show needs 10 or more" in describe_evaluation(found)
+    assert words in headline_section(found).advice
+
+
+def test_a_region_with_no_mining_outside_cannot_be_learned_from(dataset):
+    region = around_places(dataset.sites[dataset.sites["label"] == 1])
+    with pytest.raises(InputError, match="one class to train on; take another region"):
+        cross_validate(Brightness(), dataset, splitter=RegionHoldout(region, 1e4), settings=FAST)
+
+
+def test_the_null_model_of_context_stands_beside_detectors_that_do_not_see_it(
+    evaluation, dataset, context
+):
+    detectors = {"trees": TreeDetector(n_trees=5)}
+    asked = {"settings": FAST.model_copy(update={"n_inner": 0}), "context": UnseenContext(context)}
+    found = cross_validate(detectors, dataset, splitter=BLOCKS, **asked)
+    table = compare_splitters(detectors, dataset, splitters={"blocks": BLOCKS}, **asked)
+    assert found.header["context_columns"] == []
+    assert found.header["notes"] == []
+    assert "null: context" in set(table["model"])
+    plain = cross_validate(detectors, dataset, splitter=BLOCKS, settings=asked["settings"])
+    for model, other in (("null: context", evaluation), ("trees", plain)):
+        scores = [
+            one.predictions[one.predictions["model"] == model].set_index("site_id")["score"]
+            for one in (found, other)
+        ]
+        pd.testing.assert_series_equal(*scores)
+
+
+def test_context_unseen_by_detectors_that_lacks_sites_is_left_out_with_a_word(dataset, context):
+    found = cross_validate(
+        Brightness(), dataset, splitter=BLOCKS, context=UnseenContext(context[10:]), settings=FAST
+    )
+    assert "null: context" not in found.models
+    (note,) = found.header["notes"]
+    assert "no null model of context, for the context table lacks 10 of 90 sites" in note
 
 
 def test_parts_are_measured_alone(evaluation, dataset):

@@ -10,6 +10,7 @@ from minewatch.errors import InputError
 from minewatch.model import load_detector, save_detector
 from minewatch.model._onnx import RunOptions
 from minewatch.model._textures import TextureDetector, describe, learn_dictionary
+from minewatch.scan._score import score_tile
 
 
 def make(n_sites=60, *, seed=1, gaps=True):
@@ -85,3 +86,57 @@ def test_patches_too_small_are_refused():
     pixels, labels = make()
     with pytest.raises(InputError, match="10 × 10"):
         TextureDetector().fit(pixels[:, :, :10, :10], labels)
+
+
+def almost_flat(n_sites, size_px, *, seed, reflectance=0.5):
+    """Make bright patches, every band alike, whose grain is some digital numbers: fine or of 3 px.
+
+    Such are salt, snow, cloud and roofs.
+    """
+    rng = np.random.default_rng(seed)
+    side = size_px // 3
+    fine = rng.integers(-9, 10, (n_sites, 3, size_px, size_px))
+    coarse = np.repeat(np.repeat(fine[:, :, :side, :side], 3, axis=2), 3, axis=3)
+    labels = np.arange(n_sites) % 2
+    grain = np.where(labels[:, None, None, None] == 1, coarse, fine)
+    return (reflectance + 1e-4 * grain).astype("float32"), labels
+
+
+def name_bands(values):
+    return xr.DataArray(
+        values,
+        dims=("site", "band", "y", "x"),
+        coords={"site": [f"s{i:02d}" for i in range(len(values))], "band": ["B04", "B03", "B02"]},
+        attrs={"level": "L1C", "resolution_m": 10.0},
+    )
+
+
+@pytest.mark.parametrize("reflectance", [0.05, 0.5, 1.0])
+@pytest.mark.parametrize("window_px", [5, 6])
+def test_a_saved_detector_gives_the_same_scores_of_bright_ground_that_is_almost_flat(
+    reflectance, window_px, tmp_path
+):
+    values, labels = almost_flat(40, 24, seed=3, reflectance=reflectance)
+    learned = name_bands(values)
+    detector = TextureDetector(n_textures=40, window_px=window_px, strength=1.0)
+    detector.fit(learned, pd.Series(labels, learned["site"].to_numpy()))
+    pixels = name_bands(almost_flat(20, 24, seed=4, reflectance=reflectance)[0])
+    expected = detector.predict_proba(pixels)
+    assert expected[:, 1].std() > 0.1
+    saved = load_detector(save_detector(detector, tmp_path / "d"), options=RunOptions(threads=1))
+    np.testing.assert_allclose(saved.predict_proba(pixels), expected, rtol=0, atol=1e-5)
+    rows, columns = (grid.ravel() for grid in np.mgrid[0:37:6, 0:25:4])
+    tile = almost_flat(1, 60, seed=5, reflectance=reflectance)[0][0]
+    cut = np.stack([tile[:, y : y + 24, x : x + 24] for y, x in zip(rows, columns, strict=True)])
+    scored = score_tile(
+        saved, name_bands(tile[None])[0], rows, columns, level="L1C", resolution_m=10.0
+    )
+    truth = detector.predict_proba(name_bands(cut))[:, 1]
+    np.testing.assert_allclose(scored["score"], truth, rtol=0, atol=1e-5)
+
+
+def test_descriptions_are_as_in_double_precision_on_bright_ground_that_is_almost_flat():
+    values, _ = almost_flat(10, 24, seed=6)
+    dictionary = learn_dictionary(values, 30, 6, np.random.default_rng(0))
+    exact = describe(values.astype(np.float64), dictionary)
+    np.testing.assert_allclose(describe(values, dictionary), exact, rtol=0, atol=1e-5)

@@ -190,6 +190,25 @@ def test_a_gap_is_measured_in_metres_in_all_directions(latitude, direction):
     assert north or east
 
 
+def test_a_mine_that_grows_across_180_degrees_is_one_place():
+    west, east = shapely.box(179.99, -17, 180, -16.99), shapely.box(-180, -17, -179.99, -16.99)
+    apart = shapely.box(-179.9, -17, -179.89, -16.99)
+
+    def period(**shapes):
+        index = pd.Index(list(shapes), name="detection_id")
+        return gpd.GeoDataFrame(index=index, geometry=list(shapes.values()), crs="EPSG:4326")
+
+    before = period(a=west, b=apart)
+    both = compare_detections(before, period(c=shapely.MultiPolygon([west, east]), d=apart))
+    assert both["change"].to_dict() == {"c": "grown", "d": "unchanged"}
+    moved = compare_detections(before, period(c=east, d=apart))
+    assert len(moved) == 2
+    assert moved.loc["c", ["before_ids", "after_ids"]].tolist() == ["a", "c"]
+    near = shapely.transform(east, lambda at: at + np.array([0.0002, 0.0]))  # 21 m
+    assert len(compare_detections(before, period(c=near, d=apart))) == 2
+    assert len(compare_detections(before, period(c=near, d=apart), gap_m=10.0)) == 3
+
+
 def test_periods_that_hold_only_what_is_new_are_united_first():
     years = {
         "2021": maker.detections(a=(0, 0, 480, 480)),

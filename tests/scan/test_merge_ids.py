@@ -1,5 +1,6 @@
 import importlib.util
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,26 @@ def test_detections_smaller_than_a_cell_still_have_names_of_their_own():
     names = place_ids(small.geometry.to_numpy())
     assert len(set(names)) == len(names)
     assert all(map(NAME.fullmatch, names))
+
+
+def test_a_detection_cut_at_180_degrees_is_named_on_its_ground_without_looking_around_the_globe():
+    sides = [shapely.box(179.95, -17.1, 180, -17), shapely.box(-180, -17.1, -179.96, -17)]
+    whole = shapely.MultiPolygon(sides)
+    tracemalloc.start()
+    name = place_ids(np.array([whole], dtype=object))[0]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6
+    latitude, longitude = -float(name[1:8]), float(name[9:]) * (1 if name[8] == "E" else -1)
+    assert whole.distance(shapely.Point(longitude, latitude)) < 1e-4
+    assert name in place_ids(np.array(sides, dtype=object))
+
+
+def test_a_detection_smaller_than_a_cell_beside_180_degrees_has_a_longitude():
+    corner = shapely.box(179.9999, 1.0, 180.0, 1.0001)
+    name = place_ids(np.array([corner], dtype=object))[0]
+    assert NAME.fullmatch(name)
+    assert float(name[9:]) <= 180.0
 
 
 @pytest.mark.parametrize("growth", [1.1, 1.5, 3.0])

@@ -20,6 +20,7 @@ import xarray as xr
 from minewatch import _store
 from minewatch.errors import (
     AlreadyThereError,
+    DetectorError,
     IncompleteError,
     InputError,
     LevelError,
@@ -28,6 +29,7 @@ from minewatch.errors import (
 )
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery
+from minewatch.imagery._footprints import place_polygon
 from minewatch.scan import ScanSettings, read_bbox, read_scores
 from minewatch.scan._not_seen import areas_of
 
@@ -256,6 +258,28 @@ def test_every_tile_is_tried_as_often_as_it_may_be_and_no_oftener(tmp_path, make
     settings = maker.SETTINGS.model_copy(update={"attempts": 4})
     made = maker.scan(tmp_path / "scan", source, settings=settings)
     assert len(source.asked) == made.n_done + 4 * len(made.failures)
+
+
+@pytest.mark.parametrize("error", [InputError, DetectorError])
+def test_what_no_attempt_would_mend_is_tried_once(tmp_path, maker, error):
+    def refuse(geobox):
+        if BROKEN.intersects(place_polygon(geobox)):
+            raise error("that can never be")
+
+    source = maker.FormulaSource(on_load=refuse)
+    made = maker.scan(tmp_path / "scan", source)
+    assert {one.reason for one in made.failures} == {"that can never be"}
+    assert len(source.asked) == made.n_tiles
+
+
+def test_an_error_that_every_tile_would_meet_ends_the_scan_at_once(tmp_path, maker):
+    def refuse(geobox):
+        raise NotThereError("there are no scenes at all")
+
+    source = maker.FormulaSource(on_load=refuse)
+    with pytest.raises(NotThereError, match="no scenes at all"):
+        maker.scan(tmp_path / "scan", source)
+    assert len(source.asked) <= 2 * maker.SETTINGS.workers
 
 
 def test_a_source_that_stays_down_ends_the_scan_without_scores(tmp_path, maker):

@@ -1,4 +1,4 @@
-"""The command ``scan run``, and the stage of a study."""
+"""The command ``scan run``."""
 
 import json
 
@@ -7,37 +7,7 @@ import pytest
 import shapely
 
 from minewatch.cli._app import run
-from minewatch.model import save_detector
 from minewatch.scan import read_scores
-from minewatch.sites import read_sites, write_sites
-from minewatch.study import run_study
-from minewatch.study._scan import around_sites
-
-STUDY = """
-[sites]
-files = ["places.geojson"]
-
-[imagery]
-source = "{archive}"
-year = 2023
-
-[patches]
-kind = "build"
-
-[scan]
-around_m = 300
-detector = "mean"
-"""
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory, toy_archive, toy_sites, maker):
-    folder = tmp_path_factory.mktemp("study")
-    write_sites(toy_sites.iloc[:3], folder / "places.geojson")
-    save_detector(maker.make_detector(48), folder / "mean")
-    (folder / "study.toml").write_text(STUDY.format(archive=toy_archive))
-    run_study(folder, only=["sites", "scan"])
-    return folder
 
 
 @pytest.fixture
@@ -77,6 +47,18 @@ def test_a_dry_run_measures_a_tile_and_writes_nothing(tmp_path, asked, capsys):
     assert "less as they are packed" in capsys.readouterr().out
 
 
+def test_a_dry_run_of_ground_that_no_scene_covers_says_so(asked, capsys):
+    asked[2] = "--bbox=10.0,10.0,10.15,10.15"
+    assert run([*asked, "--dry-run"]) == 0
+    words = capsys.readouterr().out
+    assert "No scene of the period covers the ground that was looked at (4 of 16 tiles)" in words
+    assert "those that you meant?" in words
+    assert "would take" not in words
+    assert run([*asked, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["is_covered"], told["seconds"], told["read_bytes"]) == (False, None, None)
+
+
 def test_a_scan_with_other_settings_ends_with_the_code_of_what_is_there(tmp_path, asked, capsys):
     out = ["--out", str(tmp_path / "scan")]
     assert run([*asked, *out]) == 0
@@ -110,24 +92,6 @@ def test_what_is_not_said_is_asked_for(tmp_path, asked, left_out, words, capsys)
     kept = asked[:place] + asked[place + (1 if left_out == "--bbox" else 2) :]
     assert run([*kept, "--study", str(tmp_path)]) == 3
     assert words in capsys.readouterr().err
-
-
-def test_a_study_scans_the_ground_around_its_sites_once(study):
-    scores = read_scores(study / "scan")
-    ground = around_sites(read_sites(study / "sites.parquet"), 300.0)
-    points = shapely.points(scores["longitude"], scores["latitude"])
-    assert shapely.intersects(ground.buffer(0.0035), points).all()
-    assert scores.attrs["minewatch"]["region"]["area_ha"] == pytest.approx(108, rel=0.35)
-    again = run_study(study, only=["scan"])
-    assert {result.stage: result.action for result in again}["scan"] == "skipped"
-
-
-def test_a_change_of_the_detector_scans_again(study, maker):
-    save_detector(maker.make_detector(48, name="other"), study / "mean", overwrite=True)
-    results = {one.stage: one for one in run_study(study, only=["scan"])}
-    assert results["scan"].action == "ran"
-    assert "card.json changed" in results["scan"].reason
-    assert read_scores(study / "scan").attrs["minewatch"]["detector"] == "other"
 
 
 def test_what_the_command_line_says_goes_before_the_study(study, tmp_path, capsys):

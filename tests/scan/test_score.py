@@ -23,7 +23,7 @@ from minewatch.model._cnn_onnx import write_network
 from minewatch.model._prepare import prepare
 from minewatch.scan._dense_padded import PaddedNetwork
 from minewatch.scan._score import score_tile, way_of_scoring
-from minewatch.scan._tile import Windows
+from minewatch.scan._tile import PixelWindows
 
 BANDS = band_names("rgbn-swir")
 KEEP = MissingPixels(method="keep", most_share=0.5)
@@ -210,7 +210,7 @@ def test_what_is_shared_is_exact_for_every_window(padded):
     tile = random_tile(120, 131, 8).to_numpy()
     rows, columns = grid(120, 131, 36, 6)
     some = np.random.default_rng(0).permutation(len(rows))[:70]
-    windows = Windows(rows[some], columns[some], 36)
+    windows = PixelWindows(rows[some], columns[some], 36)
     prepared = prepare(tile, padded.card.preparation)
     truth = by_patches(padded, as_tile(tile), windows.rows, windows.columns)["score"]
     np.testing.assert_allclose(network.together(prepared, windows), truth, rtol=0, atol=1e-6)

@@ -10,7 +10,7 @@ from minewatch.errors import DetectorError, InputError
 from minewatch.model import EnsembleDetector, OnnxDetector, TextureDetector, TreeDetector
 from minewatch.model._features import patch_statistics, statistic_names
 from minewatch.scan._score import score_tile, way_of_scoring
-from minewatch.scan._tile import Windows, cut_windows
+from minewatch.scan._tile import PixelWindows, cut_windows
 from minewatch.scan._tree_statistics import make_layers, measure_windows
 from minewatch.scan._tree_statistics_forest import find_forests
 
@@ -53,7 +53,7 @@ def as_tile(values):
 
 
 def patches_of(values, rows, columns):
-    cut = cut_windows(values, Windows(rows, columns, SIZE_PX))
+    cut = cut_windows(values, PixelWindows(rows, columns, SIZE_PX))
     sites = [f"s{i:04d}" for i in range(len(cut))]
     coords = {"site": sites, "band": list(BANDS)}
     return xr.DataArray(cut, dims=("site", "band", "y", "x"), coords=coords, attrs=WHERE)
@@ -81,7 +81,7 @@ def test_statistics_lie_within_their_stated_error_of_those_of_patches(kind, size
     values = ground(*size, 1, kind)
     rows, columns = grid(*size, 7)
     layers, names = make_layers(values, BANDS)
-    windows = Windows(rows, columns, SIZE_PX)
+    windows = PixelWindows(rows, columns, SIZE_PX)
     cut = cut_windows(layers, windows)
     windows = windows[np.isfinite(cut).all(axis=(1, 2, 3))]
     wanted = statistic_names(BANDS)
@@ -97,7 +97,7 @@ def test_statistics_lie_within_their_stated_error_of_those_of_patches(kind, size
 def test_errors_are_small_beside_how_much_windows_differ():
     values = ground(110, 120, 2)
     layers, names = make_layers(values, BANDS)
-    windows = Windows(*grid(110, 120, 12), SIZE_PX)
+    windows = PixelWindows(*grid(110, 120, 12), SIZE_PX)
     wanted = frozenset(statistic_names(BANDS))
     for name, one in measure_windows(layers, names, len(BANDS), windows, wanted).items():
         assert np.median(one.error) < 0.005 * one.numbers.std(), name
@@ -151,7 +151,7 @@ def test_a_bound_that_is_not_known_settles_nothing(trees):
 
 def test_the_error_of_a_layer_of_noughts_is_a_number():
     values = np.zeros((len(BANDS), 60, 60), dtype=np.float32)
-    windows = Windows(*grid(60, 60, 12), SIZE_PX)
+    windows = PixelWindows(*grid(60, 60, 12), SIZE_PX)
     found = measure_windows(values, BANDS, len(BANDS), windows, frozenset(statistic_names(BANDS)))
     assert {f"{band} grain 3 px" for band in BANDS} <= found.keys()
     for name, one in found.items():

@@ -86,6 +86,12 @@ def test_null_models_stand_beside_the_detector(study):
     assert {"ensemble-context", "null: majority", "null: coordinates", "null: context"} <= models
 
 
+def test_the_null_model_of_context_stands_beside_detectors_that_do_not_learn_from_it(study):
+    for name in ("ensemble", "ensemble-channels", "ensemble-context"):
+        nulls = load_detector(study / "models" / name).card.null_models
+        assert set(nulls) == {"majority", "coordinates", "context", "mean colour"}
+
+
 def test_the_report_says_on_what_folds_it_rests(study):
     page = model_report_path(study).read_text(encoding="utf-8")
     assert "2 folds of blocks of 3 km" in page

@@ -51,19 +51,23 @@ def describe_card(card: "Card", folder: Path) -> str:
 
 def _fact(key: str, value: str) -> str:
     """Write a key and its value, which goes on below itself where it is long."""
+    return _fill(value, f"{key:15} ", 16)
+
+
+def _fill(text: str, first: str, below: int) -> str:
     return textwrap.fill(
-        value,
+        text,
         width=_WIDTH,
-        initial_indent=f"{key:15} ",
-        subsequent_indent=" " * 16,
+        initial_indent=first,
+        subsequent_indent=" " * below,
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
 def _list(key: str, title: str, items: Iterable[str]) -> list[str]:
-    """Write a key, what its items have in common, and below it the items, one a line."""
-    return [_fact(key, f"{title}:"), *(f"{'':18}{item}" for item in items)]
+    """Write a key, what its items have in common, and below it the items, each on its own line."""
+    return [_fact(key, f"{title}:"), *(_fill(item, " " * 18, 20) for item in items)]
 
 
 def _describe_thresholds(card: "Card") -> list[str]:

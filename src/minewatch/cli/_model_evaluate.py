@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from minewatch.model import Detector
     from minewatch.model._beside import BesideSettings
+    from minewatch.model._evaluate_folds import GivenContext
     from minewatch.model._evaluation import Evaluation, EvaluationSettings
     from minewatch.model._folds import FoldSettings
     from minewatch.patches import PatchDataset
@@ -77,7 +78,8 @@ def evaluate(
         options.detector_name(one): options.make_detector(one, *learners, context=table)
         for one in detector or [options.DEFAULT_DETECTOR]
     }
-    run = _Run(patches, detectors, held_out, table)
+    known = options.known_context(table, channels, study, dataset)
+    run = _Run(patches, detectors, held_out, known)
     found, more = run.evaluate(settings, asked, seed, folder, overwrite=overwrite)
     _common.print_result(
         _summary(found, folder), as_json=json_, describe=lambda: _describe(found, more, folder)
@@ -91,7 +93,7 @@ class _Run:
     patches: "PatchDataset"
     detectors: "dict[str, Detector]"
     held_out: "FoldSettings"
-    table: "pd.DataFrame | None"
+    context: "GivenContext"
 
     def evaluate(
         self,
@@ -113,7 +115,7 @@ class _Run:
                 self.detectors,
                 self.patches,
                 splitter=make_splitter(self.held_out, self.patches),
-                context=self.table,
+                context=self.context,
                 settings=settings,
                 random_state=seed,
                 progress=progress,
@@ -124,7 +126,7 @@ class _Run:
                 self.patches,
                 folds=self.held_out,
                 asked=asked,
-                context=self.table,
+                context=self.context,
                 progress=progress,
             )
             write_evaluation(found, folder, more=more, overwrite=overwrite)

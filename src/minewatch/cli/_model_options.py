@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from minewatch.model import Detector
+    from minewatch.model._evaluate_folds import GivenContext
     from minewatch.model._evaluation import EvaluationSettings
     from minewatch.model._folds import FoldSettings
     from minewatch.patches import PatchDataset
@@ -275,6 +276,25 @@ def read_context(path: Path | None) -> "pd.DataFrame | None":
         shown = ", ".join(telling[:3]) + (", …" if len(telling) > 3 else "")
         _common.note(f"left out, for they name the target itself: {len(telling)} ({shown})")
     return table
+
+
+def known_context(
+    table: "pd.DataFrame | None", channels: Path | None, study: Path, dataset: Path | None
+) -> "GivenContext":
+    """Give the table that detectors learn from; else what is known, for a null model alone.
+
+    That is the table of the folder of channels, or the study's own where its patches are taken.
+    """
+    from minewatch.model._context_table import read_context_table, without_target
+    from minewatch.model._evaluate_folds import UnseenContext
+
+    if table is not None:
+        return table
+    own = study / "context" if dataset is None else None
+    for folder in (channels, own):
+        if folder is not None and (folder / "measures.parquet").is_file():
+            return UnseenContext(without_target(read_context_table(folder))[0])
+    return None
 
 
 def fold_settings(

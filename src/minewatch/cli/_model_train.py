@@ -72,7 +72,7 @@ def train(
             patches,
             folder,
             splitter=make_splitter(held_out, patches),
-            context=table,
+            context=options.known_context(table, channels, study, dataset),
             settings=settings,
             overwrite=overwrite,
             progress=progress,
@@ -210,7 +210,7 @@ def report(
             folds=options.fold_settings(
                 splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
             ),
-            context=table,
+            context=options.known_context(table, channels, study, dataset),
             settings=ReportSettings(training=training, beside=beside),
             overwrite=overwrite,
             progress=progress,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minewatch.cli import _common, _query, _scan_words
+from minewatch.cli import _common, _query, _scan_options, _scan_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ def merge(
         Path | None,
         typer.Argument(
             metavar="[SCORES]",
-            help="A scan's folder or scores.parquet, or polygons with a score; else scan of the "
-            "study.",
+            help="A scan's folder or scores.parquet, or polygons with a score; else the study's "
+            "scan, merged as its [scan] says.",
         ),
     ] = None,
     *,
@@ -61,8 +61,8 @@ def merge(
         float | None, typer.Option("--isolation-m", help="How far is far, metres; 3000.")
     ] = None,
     gap_m: Annotated[
-        float, typer.Option("--gap-m", help="Fill slits narrower than this, metres.")
-    ] = 30.0,
+        float | None, typer.Option("--gap-m", help="Fill slits narrower than this, metres; 30.")
+    ] = None,
     earlier: Annotated[
         list[Path] | None,
         typer.Option("--earlier", metavar="FILE", help="Earlier detections, whose names are kept."),
@@ -86,30 +86,33 @@ def merge(
     json_: _common.JsonOption = False,
 ) -> None:
     """Merge scored windows into detections: polygons with a name that a mine keeps."""
-    from minewatch.scan._merge_run import describe_detections, merge_files
+    from minewatch.scan._merge_run import describe_detections
+    from minewatch.study._scan_detections import merge_study_scan
 
     layers, names = overlay or [], name_column or []
     if len(layers) != len(names):
         raise typer.BadParameter("say --name-column once for each --overlay, in the same order")
-    source = study / "scan" if scores is None else scores
-    merged = merge_files(
-        source,
-        out or (source if source.is_dir() else source.parent) / "detections.parquet",
-        preset=None if preset is None else preset.value,
+    merged = merge_study_scan(
+        study,
+        scores=scores,
+        out=out,
         rule={
             "threshold": threshold,
             "isolated_threshold": isolated_threshold,
             "neighbours": neighbours,
             "isolation_m": isolation_m,
         },
-        score_field=score_field,
-        gap_m=gap_m,
-        earlier=earlier or [],
-        features=features,
-        overlays=dict(zip(layers, names, strict=True)),
-        credit=credit or [],
-        geojson=geojson,
-        overwrite=overwrite,
+        said={
+            "preset": None if preset is None else preset.value,
+            "score_field": score_field,
+            "gap_m": gap_m,
+            "earlier": earlier,
+            "features": features,
+            "overlays": dict(zip(layers, names, strict=True)) or None,
+            "credit": credit,
+            "geojson": geojson,
+            "overwrite": overwrite,
+        },
     )
     result = {
         **describe_detections(merged.detections),
@@ -126,12 +129,19 @@ def merge(
 
 def compare(
     files: Annotated[
-        list[Path], typer.Argument(metavar="BEFORE AFTER…", help="Detections, the oldest first.")
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[BEFORE AFTER…]",
+            help="Detections, the oldest first; else those of all scans of the study.",
+        ),
+    ] = None,
     *,
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The folder that results go to.")
-    ] = Path("comparison"),
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="The folder that results go to; else comparison."
+        ),
+    ] = None,
     period: Annotated[
         list[str] | None,
         typer.Option("--period", metavar="NAME", help="Name of each period; else of its file."),
@@ -151,18 +161,17 @@ def compare(
     ] = False,
     credit: CreditOption = None,
     geojson: GeojsonOption = False,
+    study: _common.StudyOption = Path(),
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
     """Compare detections of periods: new, grown, unchanged, shrunk, gone, and not seen."""
     from minewatch.scan._compare_run import compare_files
+    from minewatch.study._scan_files import find_detections
 
-    names = period or [file.stem for file in files]
-    if len(names) != len(files) or len(set(names)) < len(names):
-        raise typer.BadParameter("say --period once for each file, all different")
     compared = compare_files(
-        dict(zip(names, files, strict=True)),
-        out,
+        _by_period(files, period) if files else find_detections(study),
+        out or study / "comparison",
         not_seen=_pairs(not_seen or [], "--not-seen PERIOD=FILE"),
         min_area_ha=min_area_ha,
         gap_m=gap_m,
@@ -187,7 +196,10 @@ def compare(
 
 def area(
     detections: Annotated[
-        Path | None, typer.Argument(metavar="[DETECTIONS]", help="Detections, to measure.")
+        Path | None,
+        typer.Argument(
+            metavar="[DETECTIONS]", help="Detections, to measure; else those of the study's scan."
+        ),
     ] = None,
     *,
     reviewed: Annotated[
@@ -198,7 +210,10 @@ def area(
         float, typer.Option("--confidence", help="Of intervals, a share.")
     ] = 0.95,
     scores: Annotated[
-        Path | None, typer.Option("--scores", metavar="PATH", help="Scan to draw a sample from.")
+        Path | None,
+        typer.Option(
+            "--scores", metavar="PATH", help="Scan to draw a sample from; else beside DETECTIONS."
+        ),
     ] = None,
     sample: Annotated[
         Path | None, typer.Option("--sample", metavar="FILE", help="Where to write the sample.")
@@ -224,6 +239,7 @@ def area(
         str | None, typer.Option("--period", metavar="NAME", help="Name of the sample's period.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the draw.")] = 0,
+    study: _common.StudyOption = Path(),
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
@@ -231,6 +247,7 @@ def area(
     from minewatch.scan._area import mapped_area_ha
     from minewatch.scan._area_run import SampleSettings, draw_files, estimate_files
     from minewatch.scan._merge_file import read_detections
+    from minewatch.study._scan_files import DETECTIONS, find_scan
 
     if reviewed:
         estimate = estimate_files(reviewed, confidence=confidence)
@@ -240,18 +257,17 @@ def area(
             describe=lambda: _scan_words.describe_estimate(estimate),
         )
         return
-    if detections is None:
-        raise typer.BadParameter("give DETECTIONS, or --reviewed FILE")
+    measured = detections or find_scan(study) / DETECTIONS
     if sample is None:
-        mapped = mapped_area_ha(read_detections(detections))
+        mapped = mapped_area_ha(read_detections(measured))
         _common.print_result(
-            {"mapped_ha": mapped, "file": str(detections)},
+            {"mapped_ha": mapped, "file": str(measured)},
             as_json=json_,
             describe=lambda: f"Mapped: {mapped:,.1f} ha of whole windows or polygons, mined or not",
         )
         return
-    if scores is None or standard_error_ha is None:
-        raise typer.BadParameter("a sample needs --scores PATH and --standard-error-ha")
+    if standard_error_ha is None:
+        raise typer.BadParameter("a sample needs --standard-error-ha, how sure you want to be")
     settings = SampleSettings(
         standard_error_ha=standard_error_ha,
         expected_share=_shares(_GUESSES | _pairs(expect or [], "--expect STRATUM=SHARE")),
@@ -259,7 +275,9 @@ def area(
         at_least=at_least,
         random_state=seed,
     )
-    drawn = draw_files(scores, detections, sample, settings, period=period, overwrite=overwrite)
+    drawn = draw_files(
+        scores or measured.parent, measured, sample, settings, period=period, overwrite=overwrite
+    )
     _common.print_result(
         _scan_words.drawn_json(drawn),
         as_json=json_,
@@ -272,7 +290,10 @@ _GUESSES = {"detected": "0.7", "doubtful": "0.1", "clear": "0.01"}
 
 
 def outline(
-    detections: Annotated[Path, typer.Argument(metavar="DETECTIONS", help="Detections.")],
+    detections: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DETECTIONS]", help="Detections; else those of the study's scan."),
+    ] = None,
     *,
     out: Annotated[
         Path | None,
@@ -281,7 +302,7 @@ def outline(
     year: _query.Year = None,
     start: _query.Start = None,
     end: _query.End = None,
-    catalog: _query.Catalog = "earth-search",
+    source: _scan_options.Source = None,
     collection: _query.Collection = None,
     level: _query.LevelOption = None,
     project: _query.Project = None,
@@ -292,21 +313,29 @@ def outline(
         float | None, typer.Option("--max-pond-ha", help="Larger water is no pond, hectares; 5.")
     ] = None,
     geojson: GeojsonOption = False,
+    study: _common.StudyOption = Path(),
     overwrite: _common.OverwriteOption = False,
     json_: _common.JsonOption = False,
 ) -> None:
     """Outline bare ground and ponds within detections, from the composite of their period."""
-    from minewatch.imagery import open_source
-    from minewatch.scan._outline import OutlineRule, outline_files
+    from minewatch.scan._outline import raise_failures
+    from minewatch.study._scan_detections import outline_study_scan
 
-    said = {"max_ndvi": max_ndvi, "max_pond_ha": max_pond_ha}
     with _common.progress_bars() as progress:
-        outlines, files = outline_files(
-            detections,
-            out or detections.parent / "outlines.parquet",
-            open_source(catalog, collection=collection, level=level, project=project),
-            _query.make_query(year=year, start=start, end=end),
-            rule=OutlineRule(**{name: value for name, value in said.items() if value is not None}),
+        outlines, files = outline_study_scan(
+            study,
+            detections=detections,
+            out=out,
+            imagery=_scan_options.given(
+                source=_scan_options.from_here(source),
+                collection=collection,
+                level=level,
+                project=project,
+                year=year,
+                start=start,
+                end=end,
+            ),
+            rule=_scan_options.given(max_ndvi=max_ndvi, max_pond_ha=max_pond_ha),
             geojson=geojson,
             overwrite=overwrite,
             progress=progress,
@@ -323,17 +352,20 @@ def outline(
     _common.print_result(
         result, as_json=json_, describe=lambda: _scan_words.describe_outlines(result)
     )
-    if len(failed):
-        from minewatch.errors import IncompleteError
-
-        raise IncompleteError(
-            f"{len(failed)} of {len(outlines)} detections have no outline, such as "
-            f"{failed.index[0]}: {failed.iloc[0]}; run it again with --overwrite "
-            "when the imagery answers: all are outlined anew"
-        )
+    raise_failures(outlines)
 
 
 _AREAS = ("area_ha", "ground_ha", "bare_ha", "pond_ha", "not_seen_ha")
+
+
+def _by_period(files: "Sequence[Path]", period: "Sequence[str] | None") -> dict[str, Path]:
+    """Name each file after its period: as said, else after itself, else after its folder."""
+    names = period or [file.stem for file in files]
+    if period is None and len(set(names)) < len(names):
+        names = [file.resolve().parent.name for file in files]
+    if len(names) != len(files) or len(set(names)) < len(names):
+        raise typer.BadParameter("say --period once for each file, all different")
+    return dict(zip(names, files, strict=True))
 
 
 def _pairs(given: "Sequence[str]", wanted: str) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """The command that scans a region."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from minewatch.cli import _common, _query
+from minewatch.cli import _common, _query, _scan_options
 
 if TYPE_CHECKING:
     from minewatch.scan._summary import ScanSummary
@@ -31,16 +31,7 @@ def run(
         Path | None,
         typer.Option("--detector", metavar="DIR", help="A saved detector; else the study's."),
     ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            "--catalog",
-            metavar="NAME|URL|FOLDER",
-            help="earth-search, planetary-computer, earth-engine, a STAC API, or a folder of "
-            "items; else the study's.",
-        ),
-    ] = None,
+    source: _scan_options.Source = None,
     collection: _query.Collection = None,
     level: _query.LevelOption = None,
     project: _query.Project = None,
@@ -87,7 +78,8 @@ def run(
         typer.Option("--cluster", metavar="ADDRESS", help="Scan on a Dask cluster instead."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The scan's folder; else scan.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Its folder; else scans/PERIOD."),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Scan the tiles that failed again, no others.")
@@ -111,8 +103,8 @@ def run(
         bbox=bbox,
         detector=detector,
         features=features,
-        imagery=_given(
-            source=_from_here(source),
+        imagery=_scan_options.given(
+            source=_scan_options.from_here(source),
             collection=collection,
             level=level,
             project=project,
@@ -126,7 +118,7 @@ def run(
             clear_dilation_px=clear_dilation_px,
             broken_scenes=broken_scenes,
         ),
-        settings=_given(
+        settings=_scan_options.given(
             stride_px=stride_px,
             tile_px=tile_px,
             min_clear_views=min_clear_views,
@@ -141,7 +133,7 @@ def run(
         return
     with _common.progress_bars() as progress:
         summary = wanted.scan(
-            out or study / "scan",
+            out,
             client=cluster,
             retry_failed=retry_failed,
             overwrite=overwrite,
@@ -149,19 +141,6 @@ def run(
         )
     _common.print_result(summary.to_dict(), as_json=json_, describe=lambda: _describe(summary))
     summary.raise_failures()
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """Keep the options that were given."""
-    return {
-        key: getattr(value, "value", value) for key, value in options.items() if value is not None
-    }
-
-
-def _from_here(source: str | None) -> str | None:
-    """Give a folder as it lies from here: the study's paths are relative to the study."""
-    is_folder = source is not None and "://" not in source and Path(source).is_dir()
-    return str(Path(source).resolve()) if source is not None and is_folder else source
 
 
 def _describe(summary: "ScanSummary") -> str:

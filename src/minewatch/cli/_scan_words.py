@@ -25,19 +25,22 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
     alone = rule["isolated_threshold"]
     far = f"beyond {rule['isolation_m']:,.0f} m"
     more = "" if alone is None else f"; {alone:.3g} if neighbour {rule['neighbours']} is {far}"
+    largest = f"{result['largest_ha']:,.1f} ha"
+    apart = f"; {read['dropped_as_isolated']:,} more stand alone and score too low for that"
+    apart = "" if alone is None else apart
     failed = f" ({read['failed']:,} failed: scan run --retry-failed)" if read["failed"] else ""
     lines = [
         f"{read['all']:,} windows, {read['not_seen']:,} of them not seen{failed}",
-        f"{read['detected']:,} detected, {read['dropped_as_isolated']:,} dropped as isolated",
+        f"{_count(read['detected'], 'window')} detected{apart}",
         f"Threshold {rule['threshold']:.3g}{more} ({result['threshold_from']})",
-        f"{result['detections']:,} detections, the largest of {result['largest_ha']:,.1f} ha",
+        f"{_count(result['detections'], 'detection')}, the largest of {largest}",
         f"{result['area_ha']:,.1f} ha of whole windows: that is not mined ground",
     ]
     if "joined" in merged.detections:
         table = merged.detections
         lines.append(
-            f"{table['joined'].notna().sum():,} joined several earlier ones, "
-            f"{table['split_from'].notna().sum():,} split from one"
+            f"Made of several earlier detections: {table['joined'].notna().sum():,}; split off "
+            f"from one: {table['split_from'].notna().sum():,}"
         )
     return "\n".join(
         [*lines, result["attribution"] or "No attribution is known; say --credit WORDS"]
@@ -52,7 +55,8 @@ def describe_compared(compared: "Compared") -> str:
         shown = table[["places", "before_ha", "after_ha", "gained_ha", "lost_ha"]]
         there = shown[shown["places"] > 0].astype({"places": "object"})
         lines += [f"{before} to {after}", _table(there, "change"), ""]
-    lines += [_table(compared.periods.astype({"detections": "object"}), "period"), ""]
+    periods = compared.periods.astype({"detections": "object"})
+    lines += [_table(periods.rename(columns={"until_ha": "so far_ha"}), "period"), ""]
     lines += [*compared.notes, f"Saved: {compared.folder}"]
     return "\n".join(lines)
 
@@ -82,7 +86,7 @@ def describe_drawn(drawn: "Drawn") -> str:
         [
             _table(shown, "stratum"),
             "",
-            f"{len(drawn.sample):,} windows to review",
+            f"{_count(len(drawn.sample), 'window')} to review",
             f"Expected standard error: {error:,.1f} ha, if the guesses are right",
             f"To review: the square of {drawn.unit_m:,} m around each site",
             f"The estimate will be of {drawn.framed_ha:,.1f} ha{of_region}",
@@ -133,9 +137,10 @@ def estimate_json(estimate: "AreaEstimate") -> dict[str, Any]:
 def describe_outlines(result: dict[str, Any]) -> str:
     """Say how much ground the outlines have."""
     share = result["ground_ha"] / result["area_ha"] if result["area_ha"] else 0.0
+    count = _count(result["detections"], "detection")
     return "\n".join(
         [
-            f"{result['detections']:,} detections of {result['area_ha']:,.1f} ha of windows",
+            f"{count} of {result['area_ha']:,.1f} ha of windows",
             f"{result['ground_ha']:,.1f} ha of bare ground and ponds in them, {share:.1%}",
             f"  bare {result['bare_ha']:,.1f}, ponds {result['pond_ha']:,.1f} ha",
             f"{result['not_seen_ha']:,.1f} ha without data",
@@ -147,7 +152,7 @@ def describe_outlines(result: dict[str, Any]) -> str:
 
 def _table(table: "pd.DataFrame", corner: str) -> str:
     """Write a table of numbers for a person, hectares with one decimal."""
-    names = [str(name).removesuffix("_ha") for name in table.columns]
+    names = [str(name).removesuffix("_ha").replace("_", " ") for name in table.columns]
     units = [" ha" if str(name).endswith("_ha") else "" for name in table.columns]
     rows = [[corner, *(name + unit for name, unit in zip(names, units, strict=True))]]
     for key, row in table.iterrows():
@@ -161,6 +166,10 @@ def _table(table: "pd.DataFrame", corner: str) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _cell(value: object) -> str:

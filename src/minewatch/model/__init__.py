@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from minewatch.model._blocks import BlockKFold, RegionHoldout
     from minewatch.model._blocks import ClusterKFold as ClusterKFold
     from minewatch.model._blocks import RandomKFold as RandomKFold
-    from minewatch.model._blocks import fold_table as fold_table
     from minewatch.model._blocks_draw import draw_folds as draw_folds
     from minewatch.model._blocks_nndm import (
         NearestNeighbourDistanceKFold as NearestNeighbourDistanceKFold,
     )
+    from minewatch.model._blocks_table import fold_table as fold_table
     from minewatch.model._card import Card as Card
     from minewatch.model._cnn import CnnDetector
     from minewatch.model._compare import compare_splitters as compare_splitters
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from minewatch.model._ensemble import EnsembleDetector as EnsembleDetector
     from minewatch.model._evaluate import cross_validate
     from minewatch.model._evaluate import score_by as score_by
+    from minewatch.model._evaluate import score_by_confuser as score_by_confuser
     from minewatch.model._evaluate import score_on as score_on
+    from minewatch.model._evaluate_folds import UnseenContext as UnseenContext
     from minewatch.model._evaluation import EvaluationSettings as EvaluationSettings
     from minewatch.model._evaluation import read_evaluation as read_evaluation
     from minewatch.model._evaluation import write_evaluation as write_evaluation
@@ -93,6 +95,7 @@ _MODULES = {
     "TextureDetector": "_textures",
     "TrainSettings": "_train",
     "TreeDetector": "_trees",
+    "UnseenContext": "_evaluate_folds",
     "compare_splitters": "_compare",
     "convert_keras": "_amw",
     "cross_validate": "_evaluate",
@@ -100,7 +103,7 @@ _MODULES = {
     "explain": "_explain",
     "fetch_detector": "_published",
     "fit_applicability": "_applicability",
-    "fold_table": "_blocks",
+    "fold_table": "_blocks_table",
     "learning_curve": "_compare",
     "load_applicability": "_applicability",
     "load_detector": "_onnx",
@@ -114,6 +117,7 @@ _MODULES = {
     "run_ablations": "_ablations",
     "save_detector": "_onnx",
     "score_by": "_evaluate",
+    "score_by_confuser": "_evaluate",
     "score_on": "_evaluate",
     "stack_patches": "_stacked",
     "train_detector": "_train",

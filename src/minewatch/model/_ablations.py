@@ -15,7 +15,14 @@ from minewatch.errors import InputError, MinewatchWarning
 from minewatch.model._blocks import Splitter
 from minewatch.model._channels import without_each
 from minewatch.model._detector import Detector, centre
-from minewatch.model._evaluate_folds import Sample, Split, plan_splits, read_sample, score_rows
+from minewatch.model._evaluate_folds import (
+    GivenContext,
+    Sample,
+    Split,
+    plan_splits,
+    read_sample,
+    score_rows,
+)
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._evaluation import EvaluationSettings, Share
 from minewatch.model._explain_importance import context_layers
@@ -113,7 +120,7 @@ def run_ablations(
     dataset: PatchDataset,
     *,
     splitter: Splitter,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     settings: AblationSettings = DEFAULT_ABLATIONS,
     random_state: int = 0,
     progress: Progress = silent,

@@ -10,6 +10,7 @@ from minewatch.errors import InputError
 from minewatch.model._compare import compare_splitters, learning_curve
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate import score_by, score_by_confuser
+from minewatch.model._evaluate_folds import GivenContext
 from minewatch.model._evaluation import Evaluation
 from minewatch.model._folds import FoldSettings, compared_splitters, make_splitter
 from minewatch.model._onnx import OnnxDetector
@@ -37,7 +38,7 @@ def tables_beside(
     *,
     folds: FoldSettings,
     asked: BesideSettings,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     progress: Progress = silent,
 ) -> dict[str, pd.DataFrame]:
     """Make the tables that are asked for beside an evaluation, by its own settings and seed.

@@ -23,7 +23,6 @@ from minewatch.types import IntArray
 
 PLACE_M = 3_000.0
 """Sites nearer than this, directly or through others, are one place, where nothing else says."""
-ROLES = ("train", "test", "dead zone")
 
 
 class LeakingSplitWarning(MinewatchWarning):
@@ -62,10 +61,24 @@ class Splitter(Protocol):
         ...
 
 
-class _GroupFolds(ABC):
-    """What splitters share that deal whole groups of sites to folds."""
+class CountedFolds:
+    """Splitters that are told how many folds to make."""
 
     n_splits: int
+
+    def get_n_splits(
+        self,
+        sites: Sites | None = None,  # noqa: ARG002 - scikit-learn's signature
+        y: npt.ArrayLike | None = None,  # noqa: ARG002
+        groups: npt.ArrayLike | None = None,  # noqa: ARG002
+    ) -> int:
+        """Give the number of folds."""
+        return self.n_splits
+
+
+class _GroupFolds(CountedFolds, ABC):
+    """What splitters share that deal whole groups of sites to folds."""
+
     buffer_m: float
     group_column: str | None
     random_state: int
@@ -87,15 +100,6 @@ class _GroupFolds(ABC):
             random_state=self.random_state,
         )
         yield from _hold_out(places, folds, self.buffer_m)
-
-    def get_n_splits(
-        self,
-        sites: Sites | None = None,  # noqa: ARG002 - scikit-learn's signature
-        y: npt.ArrayLike | None = None,  # noqa: ARG002
-        groups: npt.ArrayLike | None = None,  # noqa: ARG002
-    ) -> int:
-        """Give the number of folds."""
-        return self.n_splits
 
     def blocks(self, sites: Sites, groups: npt.ArrayLike | None = None) -> "pd.Series[str]":
         """Name the group that each site is held out with, whatever the order of the rows."""
@@ -294,7 +298,7 @@ class RegionHoldout:
 
 
 @dataclass(frozen=True)
-class RandomKFold:
+class RandomKFold(CountedFolds):
     """Hold out sites at random, with a warning: neighbours stand on both sides.
 
     It is here to be shown beside honest folds. Its intervals still resample places.
@@ -342,15 +346,6 @@ class RandomKFold:
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
-    def get_n_splits(
-        self,
-        sites: Sites | None = None,  # noqa: ARG002 - scikit-learn's signature
-        y: npt.ArrayLike | None = None,  # noqa: ARG002
-        groups: npt.ArrayLike | None = None,  # noqa: ARG002
-    ) -> int:
-        """Give the number of folds."""
-        return self.n_splits
-
     def blocks(self, sites: Sites, groups: npt.ArrayLike | None = None) -> "pd.Series[str]":
         """Name the place of each site: those within 3 km, directly or through others, are one."""
         places = groups_of.read_places(sites, None, groups, group_column=self.group_column)
@@ -364,69 +359,6 @@ class RandomKFold:
     def describe(self) -> str:
         """Say in words how sites are held apart."""
         return f"{self.n_splits} random folds, which leak"
-
-
-def fold_table(splitter: Splitter, sites: Sites, labels: pd.Series | None = None) -> pd.DataFrame:
-    """Tabulate what each site is in each fold.
-
-    Parameters
-    ----------
-    splitter
-        A splitter.
-    sites
-        A table of sites, points in EPSG:4326.
-    labels
-        Index site_id; None: the column `label` of the sites.
-
-    Returns
-    -------
-    DataFrame
-        One row for each site and fold: `site_id`, `fold` (from 0), `block` (text), `role`
-        (``train``, ``test``, ``dead zone``), `label` (1, 0, NaN), `longitude`, `latitude` (degrees;
-        NaN if unplaced), `nearest_train_m` (metres from a test site to the nearest training site of
-        that fold; NaN for other roles and unplaced sites).
-
-    Examples
-    --------
-    >>> from minewatch.toy import Valley
-    >>> table = fold_table(BlockKFold(3, 8_000, 2_000), Valley(seed=1).sites(30, 70))
-    >>> table["role"].value_counts().to_dict()
-    {'train': 183, 'test': 100, 'dead zone': 17}
-    """
-    places = groups_of.read_places(sites, labels)
-    blocks = splitter.blocks(sites)
-    parts = []
-    for fold, (train, test) in enumerate(splitter.split(sites, labels)):
-        role = np.full(len(places), ROLES[2], dtype=object)
-        role[train], role[test] = ROLES[0], ROLES[1]
-        nearest = np.full(len(places), np.nan)
-        nearest[test] = groups_of.distance_to_train(places.lonlat, train, test)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "site_id": places.index.astype("str"),
-                    "fold": fold,
-                    "block": blocks.to_numpy(),
-                    "role": pd.Series(role, dtype="str"),
-                    "label": places.labels,
-                    "longitude": places.lonlat[:, 0],
-                    "latitude": places.lonlat[:, 1],
-                    "nearest_train_m": nearest,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def is_headline(splitter: Splitter) -> bool:
-    """Say whether a score under these folds may stand at the head of a report.
-
-    Only a region held out, or blocks of at least 50 km: on the points of a study of this kind the
-    coordinates alone score an AUC of 0.99 under random folds and clusters of 3 km.
-    """
-    if isinstance(splitter, RegionHoldout):
-        return True
-    return isinstance(splitter, BlockKFold) and splitter.block_m >= 50_000.0
 
 
 def cluster_names(places: Places, distance_m: float) -> Names:

@@ -13,7 +13,7 @@ from scipy.stats import wasserstein_distance
 
 from minewatch.errors import InputError
 from minewatch.model import _blocks_groups as groups_of
-from minewatch.model._blocks import BlockKFold, _as_blocks, _hold_out, place_names
+from minewatch.model._blocks import BlockKFold, CountedFolds, _as_blocks, _hold_out, place_names
 from minewatch.model._blocks_groups import DEFAULT_BUFFER_M, Places, Sites
 from minewatch.sites import sample_background
 from minewatch.sites._distance import earth_centred
@@ -30,7 +30,7 @@ _FINEST_M: Final = 1.0
 
 
 @dataclass(frozen=True)
-class NearestNeighbourDistanceKFold:
+class NearestNeighbourDistanceKFold(CountedFolds):
     """Match the distances from test to training sites to those from the region to all sites.
 
     A map is asked for places at all distances from where a detector learned: some near, some far.
@@ -90,15 +90,6 @@ class NearestNeighbourDistanceKFold:
         unique, place_of = np.unique(places.lonlat, axis=0, return_inverse=True)
         folds = self._match(unique, np.bincount(place_of.ravel()).astype(np.int64))
         yield from _hold_out(places, folds[place_of.ravel()], self.buffer_m)
-
-    def get_n_splits(
-        self,
-        sites: Sites | None = None,  # noqa: ARG002 - scikit-learn's signature
-        y: npt.ArrayLike | None = None,  # noqa: ARG002
-        groups: npt.ArrayLike | None = None,  # noqa: ARG002
-    ) -> int:
-        """Give the number of folds."""
-        return self.n_splits
 
     def blocks(self, sites: Sites, groups: npt.ArrayLike | None = None) -> "pd.Series[str]":
         """Name the place of each site: those within 3 km, directly or through others, are one."""

@@ -15,12 +15,18 @@ from minewatch.model._blocks import (
     RandomKFold,
     RegionHoldout,
     Splitter,
-    is_headline,
 )
 from minewatch.model._blocks_groups import DEFAULT_BUFFER_M
+from minewatch.model._blocks_table import is_headline
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate import cross_validate
-from minewatch.model._evaluate_folds import Sample, plan_splits, read_sample, score_rows
+from minewatch.model._evaluate_folds import (
+    GivenContext,
+    Sample,
+    plan_splits,
+    read_sample,
+    score_rows,
+)
 from minewatch.model._evaluate_tables import Resampling, measure
 from minewatch.model._evaluation import DEFAULT_SETTINGS, EvaluationSettings
 from minewatch.patches import PatchDataset
@@ -81,7 +87,7 @@ def compare_splitters(
     dataset: PatchDataset,
     *,
     splitters: Mapping[str, Splitter] | None = None,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
     random_state: int = 0,
     progress: Progress = silent,
@@ -89,8 +95,8 @@ def compare_splitters(
     """Evaluate a detector and the null models under several kinds of folds, side by side.
 
     What a detector gains from random folds over wide blocks is what nearness gives away [1]_. Only
-    a region held out, or blocks of at least 50 km, may stand at the head of a report (`headline`).
-    No thresholds are chosen.
+    a region held out, or blocks of at least 50 km, may stand at the head of a report (`headline`),
+    and only with enough sites of both classes. No thresholds are chosen.
 
     Parameters
     ----------
@@ -134,6 +140,7 @@ def compare_splitters(
         except InputError as error:
             rows.append({**about, "note": str(error)})
             continue
+        about["headline"] = found.header["headline"]
         nearest = found.folds.loc[found.folds["role"] == "test", "nearest_train_m"]
         for model in found.models:
             row = {**about, "model": model, "note": ""}
@@ -155,7 +162,7 @@ def learning_curve(
     dataset: PatchDataset,
     *,
     splitter: Splitter,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     shares: tuple[float, ...] = SHARES,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
     random_state: int = 0,

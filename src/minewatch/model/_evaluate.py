@@ -3,6 +3,7 @@
 import platform
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,17 @@ import sklearn
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, MinewatchWarning
-from minewatch.model._blocks import Splitter, fold_table, is_headline
+from minewatch.model._blocks import Splitter
+from minewatch.model._blocks_table import fold_table, is_headline
 from minewatch.model._detector import Detector
-from minewatch.model._evaluate_folds import Sample, plan_splits, read_sample, score_folds
+from minewatch.model._evaluate_folds import (
+    GivenContext,
+    Sample,
+    plan_splits,
+    read_sample,
+    score_folds,
+    why_too_few,
+)
 from minewatch.model._evaluate_tables import (
     PART_COLUMNS,
     Resampling,
@@ -32,6 +41,12 @@ from minewatch.patches import PatchDataset
 
 NULL_PREFIX = "null: "
 """Names of null models begin with it."""
+NEAR_FOLDS = (
+    "these folds are no ground for a figure to show; take a region held out, or blocks of at least "
+    "50 km"
+)
+"""Why an evaluation is no headline, where test sites lie near training sites."""
+_NO_CONTEXT = "there is no null model of context"
 
 
 class DeadZoneWarning(MinewatchWarning):
@@ -43,7 +58,7 @@ def cross_validate(
     dataset: PatchDataset,
     *,
     splitter: Splitter,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     nulls: bool = True,
     settings: EvaluationSettings = DEFAULT_SETTINGS,
     random_state: int = 0,
@@ -72,7 +87,8 @@ def cross_validate(
     splitter
         How sites are held out.
     context
-        The context table, index site_id; it must hold all labelled sites.
+        The context table, index site_id; it must hold all labelled sites. As `UnseenContext`, the
+        null model of context alone sees it.
     nulls
         Evaluate the null models too: majority, coordinates, mean colour, and context if there is
         any. Leave them out only where they stand beside already.
@@ -123,7 +139,8 @@ def cross_validate(
     )
     _warn_of_overlap(splitter, dataset)
     splits, notes = plan_splits(sample, splitter, settings.n_inner)
-    models = {**detectors, **(_nulls(sample, random_state, notes) if nulls else {})}
+    beside = _with_unseen(sample, notes) if nulls else sample
+    models = {**detectors, **(_nulls(beside, random_state, notes) if nulls else {})}
     total, done = len(models) * len(splits), 0
     parts = []
 
@@ -134,7 +151,8 @@ def cross_validate(
 
     progress("evaluate", 0, total)
     for name, model in models.items():
-        parts.append(score_folds(name, model, sample, splits, settings, told))
+        own = sample if name in detectors else beside
+        parts.append(score_folds(name, model, own, splits, settings, told))
     predictions = pd.concat([part for part, _ in parts], ignore_index=True)
     blocks = splitter.blocks(sample.sites)
     predictions.insert(3, "block", blocks.loc[predictions["site_id"]].to_numpy())
@@ -143,12 +161,14 @@ def cross_validate(
     for sentence in remembered:
         warnings.warn(sentence, LeakingEvaluationWarning, stacklevel=2)
     notes += remembered
+    why_not = why_too_few(sample, splits) if is_headline(splitter) else NEAR_FOLDS
     header = _header(sample, dataset, splitter, settings, random_state) | {
         "models": list(models),
         "detectors": {name: _describe(model) for name, model in detectors.items()},
         "notes": notes,
+        "headline": why_not is None and not remembered,
+        "why_no_headline": why_not or "",
     }
-    header["headline"] = header["headline"] and not remembered
     folds = _quiet_fold_table(splitter, sample)
     return _tabulate(predictions, thresholds, folds, header, len(detectors))
 
@@ -283,11 +303,26 @@ def _name_of(detector: Detector) -> str:
     return detector.card.name if isinstance(detector, OnnxDetector) else type(detector).__name__
 
 
+def _with_unseen(sample: Sample, notes: list[str]) -> Sample:
+    """Give what null models see: context that detectors do not see too."""
+    if sample.unseen is None:
+        return sample
+    missing = sample.labels.index.difference(sample.unseen.index)
+    if not len(missing):
+        return replace(sample, context=sample.unseen.loc[sample.labels.index])
+    notes.append(
+        f"{_NO_CONTEXT}, for the context table lacks {len(missing)} of "
+        f"{len(sample.labels)} sites, {missing[0]!r} among them"
+    )
+    return sample
+
+
 def _nulls(sample: Sample, random_state: int, notes: list[str]) -> dict[str, Detector]:
     kinds = list(NULL_KINDS)
     if sample.context is None:
         kinds.remove("context")
-        notes.append("there is no null model of context, for no context table was given")
+        if not any(note.startswith(_NO_CONTEXT) for note in notes):
+            notes.append(f"{_NO_CONTEXT}, for no context table was given")
     if not np.isfinite(sample.places).any():
         kinds.remove("coordinates")
         notes.append("there is no null model of coordinates, for no site has a place")
@@ -343,7 +378,6 @@ def _header(
         "context_columns": [] if sample.context is None else [str(c) for c in sample.context],
         "splitter": splitter.describe(),
         "splitter_settings": {"class": type(splitter).__name__, "text": repr(splitter)[:2000]},
-        "headline": is_headline(splitter),
         "settings": settings.model_dump(mode="json"),
         "random_state": random_state,
     }

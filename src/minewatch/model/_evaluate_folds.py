@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 import geopandas as gpd
 import numpy as np
@@ -29,6 +30,20 @@ from minewatch.types import FloatArray, IntArray
 
 Rows = tuple[IntArray, IntArray]
 """Positions of sites to train on, and of sites to score."""
+FEWEST_OF_CLASS: Final = 10
+"""A figure to show is learned from, and tested on, so many sites of each class at the least."""
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenContext:
+    """A context table for the null model of context alone: detectors do not learn from it."""
+
+    table: pd.DataFrame
+    """As `measure_context` gives it, index site_id."""
+
+
+GivenContext: TypeAlias = pd.DataFrame | UnseenContext | None
+"""The context table that detectors and null models see, or null models alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +60,8 @@ class Sample:
     """Which training sites are learned from."""
     random_state: int = 0
     """Seed of their drawing."""
+    unseen: pd.DataFrame | None = None
+    """A context table that the null model of context alone looks at; it may lack sites."""
 
     @property
     def places(self) -> FloatArray:
@@ -79,7 +96,7 @@ class Split:
 
 def read_sample(
     dataset: PatchDataset,
-    context: pd.DataFrame | None,
+    context: GivenContext,
     bands: tuple[str, ...] | None,
     *,
     splitter: Splitter,
@@ -103,20 +120,23 @@ def read_sample(
             f"the {len(sites)} labelled patches of {dataset.path.name} are of one class or "
             "none; an evaluation needs both"
         )
-    if context is not None:
+    unseen, table = None, None
+    if isinstance(context, UnseenContext):
+        unseen = context.table
+    elif context is not None:
         missing = sites.index.difference(context.index)
         if len(missing):
             raise InputError(
                 f"the context table lacks {len(missing)} of {len(sites)} labelled sites, of them "
                 f"{missing[0]!r}; measure the context of all sites"
             )
-        context = context.loc[sites.index]
+        table = context.loc[sites.index]
     pixels = with_places(read_pixels(dataset, sites.index, bands=bands), dataset.sites)
     column = getattr(splitter, "group_column", None)
     if column is not None and column in sites:
         own = sites[column].astype("object")
         pixels = pixels.assign_coords(group=("site", own.where(own.notna(), None).to_numpy()))
-    return Sample(sites, labels, pixels, context, sampling, random_state)
+    return Sample(sites, labels, pixels, table, sampling, random_state, unseen)
 
 
 def plan_splits(sample: Sample, splitter: Splitter, n_inner: int) -> tuple[list[Split], list[str]]:
@@ -133,8 +153,8 @@ def plan_splits(sample: Sample, splitter: Splitter, n_inner: int) -> tuple[list[
         classes = sample.labels.iloc[train].nunique()
         if classes < 2:
             raise InputError(
-                f"fold {fold} of {splitter.describe()} leaves one class to train on; take smaller "
-                "blocks, fewer folds or a narrower dead zone"
+                f"fold {fold} of {splitter.describe()} leaves one class to train on; take another "
+                "region, smaller blocks, fewer folds or a narrower dead zone"
             )
         inner: tuple[Rows, ...] = ()
         if n_inner >= 2:
@@ -144,6 +164,29 @@ def plan_splits(sample: Sample, splitter: Splitter, n_inner: int) -> tuple[list[
                 notes.append(f"fold {fold}: thresholds and calibration were not chosen ({error})")
         splits.append(Split(fold, train, test, inner))
     return splits, notes
+
+
+def why_too_few(sample: Sample, splits: Sequence[Split]) -> str | None:
+    """Say why no figure under these folds is to be shown, for want of sites; None if there is none.
+
+    Each class needs `FEWEST_OF_CLASS` sites among those tested in all folds together, and among
+    those that the detector of each fold learns from.
+    """
+    tested = _fewest(sample, np.concatenate([split.test for split in splits]))
+    trained = [_fewest(sample, sample.learned(split.train)) for split in splits]
+    for verb, (count, name) in (("tested on", tested), ("trained on", min(trained))):
+        if count < FEWEST_OF_CLASS:
+            return (
+                f"{verb} {count or 'no'} {'site' if count == 1 else 'sites'} with {name}: a figure "
+                f"to show needs {FEWEST_OF_CLASS} or more of each class; hold out another region, "
+                "or fewer and larger parts"
+            )
+    return None
+
+
+def _fewest(sample: Sample, rows: IntArray) -> tuple[int, str]:
+    n_mining = int(sample.labels.iloc[rows].sum())
+    return min((n_mining, "mining"), (len(rows) - n_mining, "no mining"))
 
 
 def _inner_splits(

@@ -56,11 +56,8 @@ def _about(evaluation: Evaluation) -> Iterator[str]:
             f"{format_length(float(nearest.median()))} from the nearest training site in the "
             f"median, {format_length(float(nearest.min()))} at the least"
         )
-    if not header["headline"]:
-        yield (
-            "mind: these folds are no ground for a figure to show; take a region held out, or "
-            "blocks of at least 50 km"
-        )
+    if header["why_no_headline"]:
+        yield f"mind: {header['why_no_headline']}"
     yield from (f"mind: {note}" for note in header["notes"])
 
 

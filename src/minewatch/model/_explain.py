@@ -13,7 +13,7 @@ from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.model._blocks import Splitter
 from minewatch.model._detector import Detector
-from minewatch.model._evaluate_folds import Sample, plan_splits, read_sample
+from minewatch.model._evaluate_folds import GivenContext, Sample, plan_splits, read_sample
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._evaluation import EvaluationSettings, Share
 from minewatch.model._explain_folds import FittedFold, fit_folds, held_out_scores
@@ -106,7 +106,7 @@ def explain(
     dataset: PatchDataset,
     *,
     splitter: Splitter,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     settings: ExplainSettings = DEFAULT_EXPLAIN,
     random_state: int = 0,
     progress: Progress = silent,

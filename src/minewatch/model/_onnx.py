@@ -31,6 +31,8 @@ STATISTICS_INPUT: Final = "statistics"
 CONTEXT_INPUT: Final = "context"
 MAX_NETWORK_BYTES: Final = 1 << 30
 _QUIET: Final = 4
+_NO_SPINNING: Final = ("session.intra_op.allow_spinning", "0")
+"""Threads that wait for work sleep, and do not take the processor from others."""
 _NO_NUMBER: Final = "the network gave no number for it"
 # A tensor that lies in another file has an entry with the key "location" (onnx.proto). Lengths and
 # field numbers may be written longer than they need be.
@@ -335,6 +337,7 @@ def _open_session(card: Card, network: bytes, threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 0 if threads is None else threads
     options.log_severity_level = _QUIET
+    options.add_session_config_entry(*_NO_SPINNING)
     try:
         session = onnxruntime.InferenceSession(
             network, sess_options=options, providers=["CPUExecutionProvider"]

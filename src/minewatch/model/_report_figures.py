@@ -1,7 +1,7 @@
 """Figures of a model report, each a function of tables that are saved beside it."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -59,14 +59,9 @@ def draw_models(headline: pd.DataFrame) -> Figure:
 def draw_splitters(splitters: pd.DataFrame) -> Figure:
     """Draw what every model scores under every kind of folds, the leaking ones first."""
     known = splitters[splitters["roc_auc"].notna()]
-    kinds, models = list(known["folds"].unique()), list(known["model"].unique())
     figure = new_figure(7.6, 3.4)
     axes = figure.subplots()
-    for number, model in enumerate(models):
-        rows = known[known["model"] == model]
-        at = np.array([kinds.index(kind) for kind in rows["folds"]], dtype=np.float64)
-        at += (number - (len(models) - 1) / 2) * 0.12
-        _points(axes, at, rows, "roc_auc", _style(model, models), model)
+    kinds = _areas(axes, known, "folds")
     honest = dict(zip(known["folds"], known["headline"], strict=True))
     names = [kind if honest[kind] else f"{kind}\n{_fault(kind)}" for kind in kinds]
     axes.set_xticks(range(len(kinds)), names)
@@ -151,15 +146,10 @@ def draw_prevalence(operating: pd.DataFrame) -> Figure:
 def draw_distance(by_distance: pd.DataFrame) -> Figure:
     """Draw the area under the ROC curve by distance to the nearest training site."""
     known = by_distance[by_distance["roc_auc"].notna()]
-    bins, models = list(known["from_m"].unique()), list(known["model"].unique())
     figure = new_figure(6.4, 3.2)
     axes = figure.subplots()
-    for number, model in enumerate(models):
-        rows = known[known["model"] == model]
-        at = np.array([bins.index(low) for low in rows["from_m"]], dtype=np.float64)
-        at += (number - (len(models) - 1) / 2) * 0.12
-        _points(axes, at, rows, "roc_auc", _style(model, models), model)
-    first = known[known["model"] == models[0]].set_index("from_m")
+    bins = _areas(axes, known, "from_m")
+    first = known[known["model"] == known["model"].iloc[0]].set_index("from_m")
     names = [
         f"{_range_words(low, first.loc[low, 'to_m'])}\n{format_count(first.loc[low, 'n_sites'])}"
         for low in bins
@@ -299,6 +289,17 @@ def _points(
                 color=style.colour, linewidth=1.2)  # fmt: skip
 
 
+def _areas(axes: Axes, known: pd.DataFrame, column: str) -> list[Any]:
+    """Draw each model's area under the ROC curve at each value of a column, and give these."""
+    places, models = list(known[column].unique()), list(known["model"].unique())
+    for number, model in enumerate(models):
+        rows = known[known["model"] == model]
+        at = np.array([places.index(one) for one in rows[column]], dtype=np.float64)
+        at += (number - (len(models) - 1) / 2) * 0.12
+        _points(axes, at, rows, "roc_auc", _style(model, models), model)
+    return places
+
+
 def _style(model: str, models: Sequence[str]) -> ClassStyle:
     """Give detectors colours, and null models greys, in their order."""
     if model.startswith(NULL):
@@ -320,7 +321,7 @@ def _legend_above(figure: Figure, axes: Axes) -> None:
 
 def _fault(folds: str) -> str:
     """Say why a figure under some folds may not stand at the head of a report."""
-    return "(leaks)" if folds == "random" else "(near)"
+    return "(leaks)" if folds == "random" else "(not to show)"
 
 
 def _range_words(low: float, high: float) -> str:

@@ -18,6 +18,7 @@ from minewatch.model._ablations import (
 from minewatch.model._beside import BesideSettings, check_columns, tables_beside
 from minewatch.model._blocks import Splitter
 from minewatch.model._detector import Detector
+from minewatch.model._evaluate_folds import GivenContext
 from minewatch.model._evaluation import write_evaluation
 from minewatch.model._explain import DEFAULT_EXPLAIN, ExplainSettings, Explanation, explain
 from minewatch.model._folds import FoldSettings, make_splitter
@@ -64,7 +65,7 @@ def report_detector(
     out: StrPath,
     *,
     folds: FoldSettings,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     settings: ReportSettings = DEFAULT_REPORT,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -85,7 +86,8 @@ def report_detector(
     folds
         How sites are held out.
     context
-        The context table, index site_id, if the detector shall learn from it.
+        The context table, index site_id, if the detector shall learn from it; else, as
+        `UnseenContext`, for a null model.
     settings
         What is asked.
     overwrite
@@ -179,7 +181,7 @@ def _explain(
     detector: Detector,
     dataset: PatchDataset,
     splitter: Splitter,
-    context: pd.DataFrame | None,
+    context: GivenContext,
     settings: ReportSettings,
     progress: Progress,
 ) -> Explanation:
@@ -200,7 +202,7 @@ def _ablate(
     detector: Detector,
     dataset: PatchDataset,
     splitter: Splitter,
-    context: pd.DataFrame | None,
+    context: GivenContext,
     settings: ReportSettings,
     progress: Progress,
 ) -> Ablations | None:

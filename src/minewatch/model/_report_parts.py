@@ -106,10 +106,9 @@ def headline_section(evaluation: Evaluation) -> Section:
 
 def _headline_advice(evaluation: Evaluation, gains: pd.DataFrame) -> str:
     if not evaluation.header["headline"]:
-        return (
-            "Do not show this figure as the detector's: these folds leave test places near "
-            "training places. Hold out a region, or blocks of at least 50 km."
-        )
+        header = evaluation.header
+        why = header["why_no_headline"] or "; ".join(header["notes"])
+        return f"Do not show this figure as the detector's: {why}."
     beaten = gains[gains["low"] > 0]
     if len(gains) and len(beaten) == len(gains):
         return (

@@ -62,8 +62,9 @@ _FIGURES: Final = (
     _Figure(
         "folds", "splitters", "The same models under other folds", ("splitters",),
         draw.draw_splitters,
-        "Random folds leave test patches beside training patches (leaks); clusters of 3 km and "
-        "blocks below 50 km leave them near (near).",
+        "Random folds leave test patches beside training patches (leaks). Clusters of 3 km and "
+        "blocks below 50 km leave them near, and folds with few sites of a class say little (not "
+        "to show).",
     ),
     _Figure(
         "folds", "folds", "Where each fold is tested", ("folds",), draw_folds,

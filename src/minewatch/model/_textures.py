@@ -366,8 +366,10 @@ def describe(values: Values, dictionary: Dictionary) -> Values:
 
 def _respond(flat: Values, filters: Values, offset: Values) -> Values:
     """Compare windows with textures: (window, texture), NaN where a pixel is missing."""
-    contrast = np.sqrt(flat.var(axis=1, keepdims=True) + np.float32(SMALLEST_CONTRAST**2))
-    response: Values = (flat @ filters) / contrast - offset
+    centred = flat - flat.mean(axis=1, keepdims=True)  # exact, where a window is almost flat
+    variance = np.square(centred).mean(axis=1, keepdims=True)
+    contrast = np.sqrt(variance + np.float32(SMALLEST_CONTRAST**2))
+    response: Values = (centred @ filters) / contrast - offset
     return response
 
 

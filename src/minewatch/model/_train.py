@@ -18,8 +18,8 @@ from minewatch.model._blocks import PLACE_M, Splitter, place_names
 from minewatch.model._blocks_groups import read_places
 from minewatch.model._card import Card, Metric, Threshold, Training, read_card
 from minewatch.model._detector import Detector, Exportable
-from minewatch.model._evaluate import NULL_PREFIX, cross_validate
-from minewatch.model._evaluate_folds import Sample, read_sample
+from minewatch.model._evaluate import NEAR_FOLDS, NULL_PREFIX, cross_validate
+from minewatch.model._evaluate_folds import GivenContext, Sample, read_sample
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
 from minewatch.model._onnx import OURS, OnnxDetector, save_detector
 from minewatch.model._operating import choose_thresholds
@@ -86,7 +86,7 @@ def train_detector(
     out: StrPath,
     *,
     splitter: Splitter,
-    context: pd.DataFrame | None = None,
+    context: GivenContext = None,
     settings: TrainSettings = DEFAULT_TRAINING,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -109,7 +109,8 @@ def train_detector(
     splitter
         How sites are held out.
     context
-        The context table, index site_id, if the detector shall learn from it.
+        The context table, index site_id, if the detector shall learn from it; else, as
+        `UnseenContext`, for a null model.
     settings
         How it is evaluated, and what the card shall say besides.
     overwrite
@@ -311,11 +312,13 @@ class _Facts:
 
     def _limits(self) -> Iterator[str]:
         header, sites = self.evaluation.header, self.sample.sites
-        if not header["headline"]:
+        if header["why_no_headline"] == NEAR_FOLDS:
             yield (
                 f"Its figures come from folds that may flatter it ({header['splitter']}): expect "
                 "less far from the training sites."
             )
+        elif header["why_no_headline"]:
+            yield f"Its figures rest on too little: {header['why_no_headline']}."
         placed = sites[sites.geometry.notna() & ~sites.geometry.is_empty]
         if len(placed):
             west, south, east, north = placed.total_bounds

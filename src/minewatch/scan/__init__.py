@@ -3,8 +3,9 @@
 `scan_region` scores a region of any size, goes on where it was stopped, and says what it did not
 see; `read_scores` reads what it wrote. `merge_detections` makes polygons of scored windows,
 `compare_detections` says what changed between periods, `estimate_area` what a reviewed sample says
-of areas, and `outline_detections` how much of the windows is bare ground. What is used less, such
-as `keep_ids` or `plan_sample`, is here too.
+of areas, and `outline_detections` how much of the windows is bare ground. ``__all__`` lists these
+few. What is used less, such as `keep_ids` or `plan_sample`, is served by name too: it is documented
+for callers, who would else import private modules.
 """
 
 import importlib
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from minewatch.scan._merge_file import write_detections as write_detections
     from minewatch.scan._merge_ids import keep_ids as keep_ids
     from minewatch.scan._merge_windows import read_windows
-    from minewatch.scan._outline import OutlineRule as OutlineRule
     from minewatch.scan._outline import outline_detections
+    from minewatch.scan._outline_rule import OutlineRule as OutlineRule
     from minewatch.scan._overlays import context_distances as context_distances
     from minewatch.scan._overlays import touched_names as touched_names
     from minewatch.scan._region import read_bbox
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "OutlineRule": "_outline",
+    "OutlineRule": "_outline_rule",
     "ScanSettings": "_settings",
     "ScanSummary": "_summary",
     "accumulate_detections": "_compare_periods",

@@ -10,7 +10,7 @@ import shapely
 
 from minewatch.errors import InputError
 from minewatch.scan._merge_ids import DETECTION_ID
-from minewatch.scan._merge_polygons import area_ha, linked
+from minewatch.scan._merge_polygons import area_ha, linked, near_boxes
 from minewatch.sites._regions import read_polygons
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -57,24 +57,29 @@ def gather_places(periods: list[gpd.GeoDataFrame], *, gap_m: float) -> Places:
 def near_pairs(shapes: AnyArray, gap_m: float) -> IntArray:
     """List the pairs (n, 2) of polygons that touch, or come within a gap of each other.
 
-    Metres are to 1 %: degrees are scaled by the middle latitude of the first of two.
+    Also across 180°, where what one polygon begins another may go on with. Metres are to 1 %:
+    degrees are scaled by the middle latitude of the first of two.
     """
-    bounds = shapely.bounds(shapes).reshape(-1, 4)
+    parts, of = shapely.get_parts(shapes, return_index=True)
+    _, south, _, north = shapely.bounds(parts).reshape(-1, 4).T
     up = gap_m / _METRES_PER_DEGREE
-    aside = up / np.cos(np.radians(np.minimum(abs(bounds[:, [1, 3]]).max(axis=1), 89.0)))
-    west, south, east, north = bounds.T
-    asked = shapely.box(west - aside, south - up, east + aside, north + up)
-    one, two = shapely.STRtree(shapes).query(asked)
-    one, two = one[one != two], two[one != two]
-    scale = np.cos(np.radians((south + north) / 2.0))[one]
-    near = shapely.dwithin(_scaled(shapes[one], scale), _scaled(shapes[two], scale), gap_m)
-    return np.asarray(np.column_stack([one, two])[near], dtype=np.int64)
+    aside = up / np.cos(np.radians(np.minimum(np.maximum(abs(south), abs(north)), 89.0)))
+    scale = np.cos(np.radians((south + north) / 2.0))
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for one, two, turn in near_boxes(parts, aside, up):
+        other = of[one] != of[two]
+        one, two = one[other], two[other]
+        own = scale[one]
+        first, second = _scaled(parts[one], own), _scaled(parts[two], own, turn)
+        near = shapely.dwithin(first, second, gap_m)
+        found.append(np.column_stack([of[one], of[two]])[near])
+    return np.unique(np.concatenate(found), axis=0)
 
 
-def _scaled(shapes: AnyArray, scale: FloatArray) -> AnyArray:
-    """Turn degrees into metres about a parallel, whose scale each polygon has."""
+def _scaled(shapes: AnyArray, scale: FloatArray, turn: float = 0.0) -> AnyArray:
+    """Turn degrees, brought east by a turn, into metres about a parallel, whose scale each has."""
     places, of = shapely.get_coordinates(shapes, return_index=True)
-    metres = places * _METRES_PER_DEGREE
+    metres = (places + np.array([turn, 0.0])) * _METRES_PER_DEGREE
     metres[:, 0] *= scale[of]
     return np.asarray(shapely.set_coordinates(shapes.copy(), metres))
 

@@ -10,7 +10,7 @@ from minewatch.errors import DetectorError
 from minewatch.model._cnn_onnx import DENSE_KEY
 from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
 from minewatch.model._probability import clip_scores
-from minewatch.scan._tile import Values, Windows
+from minewatch.scan._tile import PixelWindows, Values
 
 _BLOCK_PX: Final = 288
 """Pixels along a side of a tile's blocks, each run at once: feature maps need little memory."""
@@ -58,7 +58,7 @@ class DenseNetwork:
         fits = made.window_px == detector.card.size_px and made.stride_px >= 1
         return made if is_one and fits and made.scores in named else None
 
-    def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
+    def score(self, prepared: Values, windows: PixelWindows, context: object = None) -> Values:  # noqa: ARG002
         """Score windows of a prepared tile (band, y, x): (window,), NaN where that costs more."""
         scores = np.full(len(windows), np.nan, dtype=np.float32)
         for chosen in windows.by_block(self.stride_px, _BLOCK_PX):
@@ -66,7 +66,7 @@ class DenseNetwork:
                 scores[chosen] = self._together(prepared, windows[chosen])
         return clip_scores(scores, self.name)
 
-    def _together(self, prepared: Values, windows: Windows) -> Values:
+    def _together(self, prepared: Values, windows: PixelWindows) -> Values:
         rows, columns = windows.extent
         pixels = np.ascontiguousarray(prepared[None, :, rows, columns])
         scores: Values = self.session.run([self.scores], {PIXELS_INPUT: pixels})[0][0]
@@ -75,7 +75,7 @@ class DenseNetwork:
         return there
 
 
-def _pays(windows: Windows) -> bool:
+def _pays(windows: PixelWindows) -> bool:
     """Tell whether the ground that windows cover together is less than they have one by one."""
     rows, columns = windows.extent
     covered = (rows.stop - rows.start) * (columns.stop - columns.start)

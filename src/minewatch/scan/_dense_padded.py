@@ -19,7 +19,7 @@ from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
 from minewatch.model._probability import read_scores
 from minewatch.scan._dense import open_session
 from minewatch.scan._dense_graph import FirstBlock, find_first_block
-from minewatch.scan._tile import Values, Windows, cut_windows
+from minewatch.scan._tile import PixelWindows, Values, cut_windows
 from minewatch.types import IntArray
 
 _WINDOWS_AT_ONCE: Final = 32
@@ -80,7 +80,7 @@ class PaddedNetwork:
         """Cells along each edge of a window's pooled map that zeros outside have an effect on."""
         return -(-self.block.margin_px // self.block.pool_px)
 
-    def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
+    def score(self, prepared: Values, windows: PixelWindows, context: object = None) -> Values:  # noqa: ARG002
         """Score windows of a prepared tile (band, y, x): (window,), NaN where that costs more."""
         scores = np.full(len(windows), np.nan, dtype=np.float32)
         for chosen in windows.by_block(self.block.pool_px, _BLOCK_PX):
@@ -88,7 +88,7 @@ class PaddedNetwork:
                 scores[chosen] = self.together(prepared, windows[chosen])
         return scores
 
-    def _pays(self, windows: Windows) -> bool:
+    def _pays(self, windows: PixelWindows) -> bool:
         """Compare the pixels that the block's convolutions go through."""
         rows, columns = windows.extent
         height, width = rows.stop - rows.start, columns.stop - columns.start
@@ -98,11 +98,13 @@ class PaddedNetwork:
         corners = len(windows) * (2 * edge) ** 2
         return bool(shared + corners < _PAYS * len(windows) * windows.size_px**2)
 
-    def together(self, prepared: Values, windows: Windows) -> Values:
+    def together(self, prepared: Values, windows: PixelWindows) -> Values:
         """Score windows that share their first block, whether that pays or not."""
         rows, columns = windows.extent
         tile = prepared[:, rows, columns]
-        moved = Windows(windows.rows - rows.start, windows.columns - columns.start, windows.size_px)
+        moved = PixelWindows(
+            windows.rows - rows.start, windows.columns - columns.start, windows.size_px
+        )
         shared = _Shared.of(self, tile, moved)
         numbers = []
         side = windows.size_px // self.block.pool_px
@@ -114,14 +116,16 @@ class PaddedNetwork:
             numbers.append(self.rest.run(None, dict(zip(self.block.ends, maps, strict=True)))[0])
         return read_scores(np.concatenate(numbers), self.card, len(windows))
 
-    def _corners(self, tile: Values, windows: Windows) -> dict[str, list[Values]]:
+    def _corners(self, tile: Values, windows: PixelWindows) -> dict[str, list[Values]]:
         """Compute the corners of windows: by name, for each member (window, channel, y, x)."""
         side = self.ring * self.block.pool_px + self.block.margin_px
         far = windows.size_px - side
         corners = {}
         for name in ("top left", "top right", "bottom left", "bottom right"):
             down, right = ("bottom" in name) * far, ("right" in name) * far
-            pixels = cut_windows(tile, Windows(windows.rows + down, windows.columns + right, side))
+            pixels = cut_windows(
+                tile, PixelWindows(windows.rows + down, windows.columns + right, side)
+            )
             corners[name] = self.run(name, pixels)
         return corners
 
@@ -152,7 +156,7 @@ class _Shared:
     """First pixel of each column of windows, sorted."""
 
     @classmethod
-    def of(cls, network: PaddedNetwork, tile: Values, windows: Windows) -> Self:
+    def of(cls, network: PaddedNetwork, tile: Values, windows: PixelWindows) -> Self:
         """Compute what the windows of a tile share; the tile is what they cover together."""
         rows, columns = np.unique(windows.rows), np.unique(windows.columns)
         size = windows.size_px
@@ -163,7 +167,7 @@ class _Shared:
         return cls(network.ring, network.block.pool_px, inner, across, down, rows, columns)
 
     def put_together(
-        self, corners: Mapping[str, list[Values]], windows: Windows, maps: list[Values]
+        self, corners: Mapping[str, list[Values]], windows: PixelWindows, maps: list[Values]
     ) -> None:
         """Put the pooled maps of windows together: for each member (window, channel, y, x)."""
         for member, into in enumerate(maps):
@@ -171,7 +175,7 @@ class _Shared:
             self._one(own, member, windows, into)
 
     def _one(
-        self, corners: Mapping[str, Values], member: int, windows: Windows, maps: Values
+        self, corners: Mapping[str, Values], member: int, windows: PixelWindows, maps: Values
     ) -> None:
         ring, side = self.ring, windows.size_px // self.pool_px
         inside = side - 2 * ring

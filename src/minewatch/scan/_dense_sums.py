@@ -19,7 +19,7 @@ from minewatch.model._onnx import PIXELS_INPUT, OnnxDetector
 from minewatch.model._probability import read_scores
 from minewatch.scan._dense import open_session
 from minewatch.scan._dense_graph import PIXELWISE, attributes, write_part
-from minewatch.scan._tile import Values, Windows
+from minewatch.scan._tile import PixelWindows, Values
 
 _FIELDWISE: Final = PIXELWISE | {"Sqrt", "Neg", "Less", "Abs", "Square"}
 _BLOCK_PX: Final = 700
@@ -72,7 +72,7 @@ class FieldSums:
         sessions = open_session(shared, threads), open_session(after, threads)
         return cls(*sessions, tuple(walk.sums), *walk.reach)
 
-    def add_up(self, prepared: Values, windows: Windows) -> dict[str, Values]:
+    def add_up(self, prepared: Values, windows: PixelWindows) -> dict[str, Values]:
         """Give the sums of windows whose rows and columns differ by multiples of the stride."""
         extent_rows, extent_columns = windows.extent
         tile = prepared[:, extent_rows, extent_columns]
@@ -131,7 +131,7 @@ class SumsNetwork:
         sums = FieldSums.of(detector)
         return None if sums is None else cls(sums, detector.card)
 
-    def score(self, prepared: Values, windows: Windows, context: object = None) -> Values:  # noqa: ARG002
+    def score(self, prepared: Values, windows: PixelWindows, context: object = None) -> Values:  # noqa: ARG002
         """Score windows of a prepared tile (band, y, x): (window,)."""
         scores = np.empty(len(windows), dtype=np.float32)
         for chosen in windows.by_block(self.sums.stride_px, _BLOCK_PX):

@@ -1,11 +1,16 @@
 """What a scan would take, from its plan and from one tile that is measured."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from minewatch.imagery import ImagerySource, SceneQuery
+from minewatch.scan._judge import NOT_COVERED
+from minewatch.scan._plan import Plan
 from minewatch.scan._prepare import prepare_scan
 from minewatch.scan._settings import ScanSettings
+from minewatch.scan._windows import Tile
 from minewatch.scan._work import Opener, do_tile
 
 if TYPE_CHECKING:
@@ -13,6 +18,9 @@ if TYPE_CHECKING:
     from minewatch.model._applicability import Applicability
     from minewatch.model._onnx import OnnxDetector
     from minewatch.sites._regions import Region
+
+_MOST_TILES: Final = 5
+"""Tiles that are looked at before it is said that no scene covers any."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,11 @@ class ScanEstimate:
     """Bytes that the network gave for it; None if the source does not count, or reads a disk."""
     tile_number_bytes: int
     """Bytes of all numbers of all scenes behind it, not packed."""
+    tiles_looked_at: int = 1
+    """Tiles that were read: another one where no scene covers the one before."""
+    is_covered: bool = True
+    """Whether any scene of the period covers the tile that was measured. If not, nothing is known
+    of time and bytes."""
 
     @property
     def times(self) -> float:
@@ -60,8 +73,8 @@ class ScanEstimate:
         """Give it as JSON values."""
         return {
             **vars(self),
-            "seconds": round(self.seconds, 3),
-            "read_bytes": self.read_bytes,
+            "seconds": round(self.seconds, 3) if self.is_covered else None,
+            "read_bytes": self.read_bytes if self.is_covered else None,
         }
 
     def describe(self) -> str:
@@ -69,10 +82,18 @@ class ScanEstimate:
         from_network = self.tile_received_bytes is not None
         what = "over the network" if from_network else "of numbers, less as they are packed"
         zones = ", ".join(f"EPSG:{zone}" for zone in self.zones)
-        return (
+        counts = (
             f"{self.n_windows:,} windows in {self.n_tiles:,} tiles, {self.region_ha / 100:,.1f} "
             f"km², UTM zones {zones}\n"
-            f"Tile {self.tile} was measured: {self.tile_windows:,} windows in "
+        )
+        if not self.is_covered:
+            return (
+                f"{counts}No scene of the period covers the ground that was looked at "
+                f"({self.tiles_looked_at} of {self.n_tiles:,} tiles), so nothing could be "
+                "measured: are region, period and source those that you meant?"
+            )
+        return (
+            f"{counts}Tile {self.tile} was measured: {self.tile_windows:,} windows in "
             f"{self.tile_seconds:.1f} s\n"
             f"All would take about {_in_words(self.seconds)} one after another (less side by "
             f"side) and read about {_size(self.read_bytes)} {what}"
@@ -91,6 +112,8 @@ def estimate_scan(
 ) -> ScanEstimate:
     """Say what `scan_region` would take: one tile is read and scored, and nothing is written.
 
+    Where no scene covers that tile, up to four others are looked at.
+
     Parameters are those of `scan_region`.
 
     Returns
@@ -108,21 +131,36 @@ def estimate_scan(
     scan = prepare_scan(
         region, detector, source, query, settings, context=context, applicability=applicability
     )
-    tile, count = max(scan.plan.tiles, key=lambda one: one[1])
-    received = _received(scan.job.opened)
-    rows = do_tile(scan.job, tile.key, scan.plan.windows(tile))
-    gained = None if received is None else (_received(scan.job.opened) or 0) - received
+    looked = 0
+    for tile in _spread(scan.plan):
+        received = _received(scan.job.opened)
+        rows = do_tile(scan.job, tile.key, scan.plan.windows(tile))
+        gained = None if received is None else (_received(scan.job.opened) or 0) - received
+        looked += 1
+        is_covered = not (rows.table["reason"] == NOT_COVERED).all()
+        if is_covered:
+            break
     return ScanEstimate(
         n_tiles=len(scan.plan.tiles),
         n_windows=scan.plan.n_windows,
         region_ha=float(scan.plan.region_facts["area_ha"]),
         zones=tuple(sorted({one.epsg for one, _ in scan.plan.tiles})),
         tile=tile.key,
-        tile_windows=count,
+        tile_windows=len(rows.table),
         tile_seconds=round(rows.seconds, 3),
         tile_received_bytes=gained,
         tile_number_bytes=rows.numbers_bytes,
+        tiles_looked_at=looked,
+        is_covered=is_covered,
     )
+
+
+def _spread(plan: Plan) -> list[Tile]:
+    """List tiles to measure: the first of those with the most windows, then some far apart."""
+    tiles = [tile for tile, _ in plan.tiles]
+    fullest = max(plan.tiles, key=lambda one: one[1])[0]
+    places = np.linspace(0, len(tiles) - 1, _MOST_TILES - 1).round().astype(int)
+    return list(dict.fromkeys([fullest, *(tiles[place] for place in places)]))
 
 
 def _received(source: ImagerySource) -> int | None:

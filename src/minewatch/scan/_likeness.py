@@ -7,14 +7,14 @@ import pandas as pd
 
 from minewatch.model._applicability import Applicability
 from minewatch.model._applicability_patches import describe_patches
-from minewatch.scan._tile import Values, Windows, cut_windows
+from minewatch.scan._tile import PixelWindows, Values, cut_windows
 from minewatch.types import AnyArray, FloatArray
 
 _WINDOWS_AT_ONCE: Final = 64
 
 
 def measure_likeness(
-    area: Applicability, reflectance: Values, bands: tuple[str, ...], windows: Windows
+    area: Applicability, reflectance: Values, bands: tuple[str, ...], windows: PixelWindows
 ) -> tuple[FloatArray, AnyArray]:
     """Measure how unlike the training patches windows of a tile are.
 

@@ -114,7 +114,7 @@ def merge_detections(
     1
     """
     rule = MergeRule(threshold, isolated_threshold, neighbours, isolation_m)
-    _check(rule, gap_m)
+    check_rule(rule, gap_m)
     windows = lay_windows(scores)
     places = windows.table[["longitude", "latitude"]].to_numpy(np.float64)
     values = windows.table["score"].to_numpy(np.float64)
@@ -137,7 +137,14 @@ def merge_detections(
     return named
 
 
-def _check(rule: MergeRule, gap_m: float) -> None:
+def check_rule(rule: MergeRule, gap_m: float) -> None:
+    """Refuse a rule whose numbers cannot be.
+
+    Raises
+    ------
+    InputError
+        If thresholds are not in order from 0 to 1, or a distance is out of range.
+    """
     isolated = rule.threshold if rule.isolated_threshold is None else rule.isolated_threshold
     if not 0.0 <= rule.threshold <= isolated <= 1.0:
         raise InputError(

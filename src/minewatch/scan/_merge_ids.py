@@ -58,6 +58,7 @@ def place_ids(polygons: AnyArray) -> list[str]:
         return []
     cells = np.array([_naming_cell(polygon) for polygon in _to_equal_area(shapes)])
     middle = from_equal_area((cells + 0.5) * CELL_M)
+    middle[middle[:, 0] >= 180.0, 0] -= 360.0  # the last cell reaches beyond
     names = [f"{_letter(lat, 'NS', 7)}{_letter(lon, 'EW', 8)}" for lon, lat in middle]
     west, _, _, north = shapely.bounds(shapes).reshape(-1, 4).T
     taken: set[str] = set()
@@ -159,18 +160,22 @@ def _column(values: "pd.Series[str]", count: int) -> Any:
 
 def _naming_cell(polygon: shapely.Geometry) -> IntArray:
     """Find the cell with the lowest lot among those whose middle lies in a polygon."""
-    low = np.floor(shapely.bounds(polygon) / CELL_M).astype(np.int64)
+    covered = np.concatenate([_cells_within(part) for part in shapely.get_parts(polygon)])
+    if not len(covered):
+        point = shapely.point_on_surface(polygon)
+        return np.asarray(np.floor(shapely.get_coordinates(point)[0] / CELL_M), dtype=np.int64)
+    return np.asarray(covered[int(np.argmin(_lots(covered)))])
+
+
+def _cells_within(part: shapely.Geometry) -> IntArray:
+    """List the cells whose middle lies in a polygon of one part: those in its box are looked at."""
+    low = np.floor(shapely.bounds(part) / CELL_M).astype(np.int64)
     columns, rows = np.meshgrid(
         np.arange(low[0], low[2] + 1), np.arange(low[1], low[3] + 1), indexing="ij"
     )
     cells = np.column_stack([columns.ravel(), rows.ravel()])
-    shapely.prepare(polygon)
-    inside = shapely.contains_xy(polygon, (cells + 0.5) * CELL_M)
-    if not inside.any():
-        point = shapely.point_on_surface(polygon)
-        return np.asarray(np.floor(shapely.get_coordinates(point)[0] / CELL_M), dtype=np.int64)
-    covered = cells[inside]
-    return np.asarray(covered[int(np.argmin(_lots(covered)))])
+    shapely.prepare(part)
+    return cells[np.asarray(shapely.contains_xy(part, (cells + 0.5) * CELL_M))]
 
 
 def _lots(cells: IntArray) -> _Lots:

@@ -1,5 +1,6 @@
 """Squares become polygons: united zone by zone, and across the borders of zones."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -69,19 +70,55 @@ def _join_zones(part: AnyArray, zone: IntArray, gap_m: float) -> AnyArray:
 
 def _neighbours(part: AnyArray, zone: IntArray, degrees: AnyArray, gap_m: float) -> IntArray:
     """List pairs of pieces of different zones that come within the gap of each other."""
-    tree = shapely.STRtree(degrees)
-    one, two = tree.query(shapely.box(*(shapely.bounds(degrees) + _widened()).T))
-    apart = (one < two) & (zone[one] != zone[two])
-    pairs = np.column_stack([one[apart], two[apart]])
+    pieces, of = shapely.get_parts(degrees, return_index=True)
+    reach = np.full(len(pieces), _REACH_DEGREES)
+    found = [
+        np.column_stack([of[one], of[two]]) for one, two, _ in near_boxes(pieces, reach, reach)
+    ]
+    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    pairs = pairs[zone[pairs[:, 0]] != zone[pairs[:, 1]]]
     near = [
         shapely.dwithin(part[a], _moved(part[b], int(zone[b]), int(zone[a])), gap_m)
         for a, b in pairs
     ]
-    return pairs[np.array(near, dtype=np.bool_)]
+    return np.asarray(pairs[np.array(near, dtype=np.bool_)], dtype=np.int64)
 
 
-def _widened() -> FloatArray:
-    return np.array([-1.0, -1.0, 1.0, 1.0]) * _REACH_DEGREES
+def near_boxes(
+    parts: AnyArray, aside: FloatArray, up: FloatArray | float
+) -> Iterator[tuple[IntArray, IntArray, float]]:
+    """List pairs of polygons whose boxes come near each other, here and across 180°.
+
+    Parameters
+    ----------
+    parts
+        Polygons of one part each, EPSG:4326; none crosses 180°.
+    aside, up
+        How near, east or west and north or south, degrees, dims (part).
+
+    Yields
+    ------
+    one, two
+        Positions of both, each pair in both orders, and each with itself.
+    turn
+        What brings the second to the first: 0, or 360 or −360 degrees east across 180°.
+    """
+    west, south, east, north = shapely.bounds(parts).reshape(-1, 4).T
+    tree = shapely.STRtree(parts)
+    beyond = {
+        0.0: np.arange(len(parts)),
+        360.0: np.flatnonzero(east + aside >= 180.0),
+        -360.0: np.flatnonzero(west - aside <= -180.0),
+    }
+    for turn, rows in beyond.items():
+        asked = shapely.box(
+            (west - aside - turn)[rows],
+            (south - up)[rows],
+            (east + aside - turn)[rows],
+            (north + up)[rows],
+        )
+        row, two = tree.query(asked)
+        yield rows[row], np.asarray(two, dtype=np.int64), turn
 
 
 def _join(part: AnyArray, zone: IntArray, gap_m: float) -> AnyArray:

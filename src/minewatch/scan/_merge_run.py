@@ -22,7 +22,7 @@ from minewatch.scan._merge_file import (
 from minewatch.scan._merge_ids import DETECTION_ID
 from minewatch.scan._merge_windows import HEADER, read_windows
 from minewatch.scan._overlays import context_distances, touched_names
-from minewatch.scan._work import FAILED
+from minewatch.scan._status import FAILED
 from minewatch.types import StrPath
 
 DEFAULT_THRESHOLD: Final = "f1"

@@ -18,6 +18,7 @@ from minewatch import _store
 from minewatch.imagery._footprints import cut_at_date_line
 from minewatch.scan._plan import Plan
 from minewatch.scan._scores import KEY, ROWS_TOGETHER
+from minewatch.scan._status import FAILED, FEW, NO_DATA, NO_NUMBER, SCORED, Status
 from minewatch.scan._windows import (
     METRES_PER_DEGREE,
     Tile,
@@ -28,7 +29,6 @@ from minewatch.scan._windows import (
     to_zone,
     zones_of,
 )
-from minewatch.scan._work import FAILED, FEW, NO_DATA, NO_NUMBER, SCORED, Status
 from minewatch.sites._regions import equal_area_m2
 from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray
 

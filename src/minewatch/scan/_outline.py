@@ -13,12 +13,12 @@ import shapely
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from pydantic import Field
 from scipy import ndimage
 
 from minewatch._progress import Progress, silent
 from minewatch._store import refuse_existing
 from minewatch.bands import spectral_indices
+from minewatch.errors import IncompleteError
 from minewatch.grid import SOUTHERN_FALSE_NORTHING_M, utm_epsg
 from minewatch.imagery import BatchSource, SceneQuery, attribution, makers_of
 from minewatch.scan._compare_ground import check_detections
@@ -31,7 +31,8 @@ from minewatch.scan._merge_file import (
 )
 from minewatch.scan._merge_polygons import M2_PER_HA, area_ha, points_within
 from minewatch.scan._merge_windows import HEADER, to_degrees, to_plane
-from minewatch.types import BoolArray, Failure, Settings, StrPath
+from minewatch.scan._outline_rule import OutlineRule
+from minewatch.types import BoolArray, Failure, StrPath
 
 BANDS: Final = ("B03", "B04", "B08", "B11")
 """What the rule needs: green, red, near and short-wave infrared."""
@@ -44,44 +45,6 @@ _PRECISION_M: Final = 0.001
 would be no valid ground in degrees."""
 _EIGHT: Final = np.ones((3, 3), dtype=np.bool_)
 _STEP: Final = "outline detections"
-
-
-class OutlineRule(Settings):
-    """What counts as mined ground in a composite: bare ground, and ponds beside it.
-
-    A pixel is **bare** where NDVI (Rouse et al. 1974) is below `max_ndvi` and it is not water;
-    **water** where MNDWI (Xu 2006) is above `min_mndwi`. Water is a **pond** if its connected body
-    is no larger than `max_pond_ha` and comes within `reach_m` of bare ground: rivers and lakes are
-    none. Specks of bare ground and ponds together that are smaller than `least_ha` are left out.
-    Indices are spyndex's.
-
-    It knows nothing but the colour of ground: a pasture, a road, a village or a sandbank inside a
-    detected window is bare ground as well, and a mine grown over, or with a pond larger than
-    `max_pond_ha`, is not seen. The defaults are for surface reflectance (L2A) and were chosen on
-    made-up valleys; look at a few outlines over your own composite.
-
-    References
-    ----------
-    Rouse, J. W., Haas, R. H., Schell, J. A., Deering, D. W. (1974), Monitoring vegetation systems
-    in the Great Plains with ERTS, NASA SP-351, 309–317.
-
-    Xu, H. (2006), Modification of normalised difference water index (NDWI) to enhance open water
-    features in remotely sensed imagery, International Journal of Remote Sensing 27, 3025–3033,
-    https://doi.org/10.1080/01431160600589179.
-    """
-
-    max_ndvi: float = Field(default=0.4, ge=-1, le=1)
-    """Denser green is vegetation."""
-    min_mndwi: float = Field(default=0.0, ge=-1, le=1)
-    """Wetter is water."""
-    max_pond_ha: float = Field(default=5.0, ge=0)
-    """Larger bodies of water are rivers and lakes, hectares."""
-    reach_m: float = Field(default=30.0, ge=0)
-    """How near to bare ground a pond comes, metres."""
-    least_ha: float = Field(default=0.04, ge=0)
-    """Smaller specks are left out, hectares."""
-    margin_m: float = Field(default=600.0, ge=0, le=5_000)
-    """How far around a detection is read, so that what reaches out of it is seen whole; metres."""
 
 
 @dataclass(frozen=True)
@@ -347,3 +310,20 @@ def outline_files(
     return outlines, write_detections(
         outlines, out, made=made, geojson=geojson, overwrite=overwrite
     )
+
+
+def raise_failures(outlines: gpd.GeoDataFrame) -> None:
+    """Raise an error if any detection could not be outlined; the table holds the reasons.
+
+    Raises
+    ------
+    IncompleteError
+        Which says how many, and why.
+    """
+    failed = outlines["reason"].dropna()
+    if len(failed):
+        raise IncompleteError(
+            f"{len(failed)} of {len(outlines)} detections have no outline, such as "
+            f"{failed.index[0]}: {failed.iloc[0]}; run it again (overwrite=True, --overwrite) when "
+            "the imagery answers: all are outlined anew"
+        )

@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 import xarray as xr
 from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
 
 from minewatch.errors import ImageryError
 from minewatch.imagery import ImagerySource, SceneQuery, check_composite, makers_of
@@ -64,6 +65,8 @@ class Piece:
     """Scenes that it was made from."""
     n_views: int
     """Views that were looked at, whether anything is clear in them or not."""
+    footprints: tuple[BaseGeometry, ...] | None
+    """Ground that the scenes of the period show, degrees; None where the source does not say."""
 
 
 def read_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> Iterator[Piece]:
@@ -76,6 +79,7 @@ def read_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> I
     """
     if isinstance(source, SceneSource) and len(windows):
         source = source.within(windows.box_around(np.arange(len(windows))), query)
+    footprints = _footprints(source, query, windows)
     waiting = list(plan_pieces(source, query, windows))
     while waiting:
         boxes = {str(place): windows.box_around(own) for place, own in enumerate(waiting)}
@@ -86,8 +90,18 @@ def read_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> I
                 # What was left out for the ground around it may be whole where a window lies.
                 again += [np.array([position]) for position in positions]
             else:
-                yield _piece(composite, windows, positions)
+                yield _piece(composite, windows, positions, footprints)
         waiting = again
+
+
+def _footprints(
+    source: ImagerySource, query: SceneQuery, windows: Windows
+) -> tuple[BaseGeometry, ...] | None:
+    """List what the scenes of the period show, however cloudy; None if the source does not say."""
+    if not isinstance(source, SceneSource) or not len(windows):
+        return None
+    scenes = source.search(windows.box_around(np.arange(len(windows))), query).scenes
+    return tuple(one.footprint for one in scenes if query.start <= one.date <= query.end)
 
 
 def plan_pieces(source: ImagerySource, query: SceneQuery, windows: Windows) -> Iterator[IntArray]:
@@ -183,7 +197,7 @@ def _load(
     source: ImagerySource, query: SceneQuery, boxes: Mapping[str, GeoBox]
 ) -> Iterator[tuple[str, xr.Dataset]]:
     load_many = getattr(source, "load_many", None)
-    if load_many is None:
+    if load_many is None or len(boxes) == 1:  # alone, an error keeps its class
         outcomes = ((key, source.load(geobox, query)) for key, geobox in boxes.items())
     else:
         outcomes = load_many(boxes, query)
@@ -193,7 +207,12 @@ def _load(
         yield key, check_composite(composite, bands=query.bands)
 
 
-def _piece(composite: xr.Dataset, windows: Windows, positions: IntArray) -> Piece:
+def _piece(
+    composite: xr.Dataset,
+    windows: Windows,
+    positions: IntArray,
+    footprints: tuple[BaseGeometry, ...] | None,
+) -> Piece:
     box = windows.box_around(positions)
     step = windows.grid.resolution_m
     rows = (round(box.transform.f) - windows.top_m[positions]) / step
@@ -213,4 +232,5 @@ def _piece(composite: xr.Dataset, windows: Windows, positions: IntArray) -> Piec
         makers=makers_of(scenes),
         n_scenes=len(scenes),
         n_views=int(composite.attrs.get("views_chosen", len(scenes))),
+        footprints=footprints,
     )

@@ -4,15 +4,19 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from minewatch.errors import (
     BandError,
     CredentialsError,
+    DetectorError,
     IncompleteError,
     InputError,
     LevelError,
     MissingExtraError,
+    NotThereError,
+    UnsafeError,
 )
 from minewatch.scan._windows import Tile, Windows
 from minewatch.scan._work import Job, TileRows, do_tile
@@ -22,8 +26,10 @@ if TYPE_CHECKING:
     from distributed import Client
 
 STAGE = "scan"
-FOR_ALL = (CredentialsError, MissingExtraError, LevelError, BandError)
-"""Errors that every other tile would meet too."""
+FOR_ALL = (CredentialsError, MissingExtraError, LevelError, BandError, NotThereError)
+"""Errors that every other tile would meet too: no account, wrong bands, no imagery at all."""
+FOR_GOOD = (InputError, DetectorError, UnsafeError)
+"""Errors that the same tile would meet at every further attempt."""
 
 CONNECT_S = 20.0
 """How long a scheduler may take to answer, seconds."""
@@ -31,6 +37,11 @@ ASK_S = 1.0
 """How often it is asked after while no tile is done, seconds."""
 
 Outcome: TypeAlias = TileRows | Failure
+
+
+@dataclass(frozen=True)
+class LastingFailure(Failure):
+    """A failure that no further attempt would mend."""
 
 
 class Pool(Protocol):
@@ -165,7 +176,8 @@ def take_result(tile: Tile, future: "Future[TileRows] | Any") -> tuple[Tile, Out
     except Exception as error:  # noqa: BLE001 - the one place where a tile's error becomes a row
         words = " ".join(str(error).split())
         named = words if words and isinstance(error, OSError | ValueError) else ""
-        return tile, Failure(tile.key, STAGE, named or f"{type(error).__name__}: {words}")
+        kind = LastingFailure if isinstance(error, FOR_GOOD) else Failure
+        return tile, kind(tile.key, STAGE, named or f"{type(error).__name__}: {words}")
 
 
 def _check_sendable(job: Job) -> None:

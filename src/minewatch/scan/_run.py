@@ -14,7 +14,7 @@ from minewatch.imagery import ImagerySource, SceneQuery
 from minewatch.scan._finish import assemble, describe_scan
 from minewatch.scan._folder import ScanFolder
 from minewatch.scan._plan import Plan
-from minewatch.scan._pools import STAGE, Pool, open_pool
+from minewatch.scan._pools import STAGE, LastingFailure, Pool, open_pool
 from minewatch.scan._prepare import PreparedScan, prepare_scan
 from minewatch.scan._settings import ScanSettings
 from minewatch.scan._summary import ScanSummary, summarize
@@ -226,7 +226,7 @@ def _score_all(
 def _outcomes(
     plan: Plan, pool: Pool, missing: Sequence[tuple[Tile, int]], attempts: int
 ) -> Iterator[tuple[Tile, TileRows | Failure]]:
-    """Work on tiles until each is done or has failed as often as it may.
+    """Work on tiles until each is done, has failed as often as it may, or has failed for good.
 
     At most as many as the pool takes are under way, so memory does not grow with the region. If
     too many tiles fail and none is done between, the source is taken for dead: those that were
@@ -250,7 +250,8 @@ def _outcomes(
         reasons[tile] = outcome
         in_a_row.add(tile)
         gives_up = len(in_a_row) >= GIVE_UP_AFTER
-        if attempt < attempts and not gives_up:
+        lasting = isinstance(outcome, LastingFailure)
+        if attempt < attempts and not gives_up and not lasting:
             waiting.append((tile, attempt + 1))
             continue
         yield tile, outcome

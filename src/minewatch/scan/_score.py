@@ -14,7 +14,7 @@ from minewatch.model._prepare import prepare, why_not
 from minewatch.scan._dense import DenseNetwork
 from minewatch.scan._dense_padded import PaddedNetwork
 from minewatch.scan._dense_sums import SumsNetwork
-from minewatch.scan._tile import Tile, Values, Windows
+from minewatch.scan._tile import PixelTile, PixelWindows, Values
 from minewatch.scan._tree_statistics_score import TreeNetwork
 from minewatch.types import FloatArray, IntArray, Level
 
@@ -148,7 +148,9 @@ class _Way(Protocol):
         """Take a detector apart; None if its windows share nothing in this way."""
         ...
 
-    def score(self, prepared: Values, windows: Windows, context: pd.DataFrame | None) -> Values:
+    def score(
+        self, prepared: Values, windows: PixelWindows, context: pd.DataFrame | None
+    ) -> Values:
         """Score windows of a prepared tile: (window,), NaN where the detector must be asked."""
         ...
 
@@ -161,7 +163,7 @@ def _shared(detector: OnnxDetector) -> _Way | None:
 
 def _check_tile(
     detector: OnnxDetector, pixels: xr.DataArray, level: Level, resolution_m: float
-) -> Tile:
+) -> PixelTile:
     """Check that a detector may be used on a tile, and put its bands in the detector's order."""
     if tuple(pixels.dims) != TILE_DIMS:
         raise InputError(f"the tile has the dims {tuple(pixels.dims)}; expected {TILE_DIMS}")
@@ -174,12 +176,12 @@ def _check_tile(
     positions = [names.index(name) for name in detector.card.bands]
     whole = pixels.to_numpy()
     in_order = whole if positions == list(range(len(names))) else whole[positions]
-    return Tile(np.asarray(in_order, dtype=np.float32), attributes)
+    return PixelTile(np.asarray(in_order, dtype=np.float32), attributes)
 
 
 def _check_windows(
-    detector: OnnxDetector, tile: Tile, rows_px: IntArray, columns_px: IntArray
-) -> Windows:
+    detector: OnnxDetector, tile: PixelTile, rows_px: IntArray, columns_px: IntArray
+) -> PixelWindows:
     rows, columns = np.asarray(rows_px), np.asarray(columns_px)
     if rows.ndim != 1 or rows.shape != columns.shape:
         raise InputError(
@@ -195,10 +197,10 @@ def _check_windows(
             f"{leaves.sum()} windows of {size} px leave the tile of {height} × {width} px, the "
             f"first at row {rows[at]}, column {columns[at]}"
         )
-    return Windows(rows.astype(np.int64), columns.astype(np.int64), size)
+    return PixelWindows(rows.astype(np.int64), columns.astype(np.int64), size)
 
 
-def _index(detector: OnnxDetector, windows: Windows, context: pd.DataFrame | None) -> pd.Index:
+def _index(detector: OnnxDetector, windows: PixelWindows, context: pd.DataFrame | None) -> pd.Index:
     """Give the windows' index, and check that there is context if the detector takes it."""
     if context is None and detector.card.context_columns:
         raise InputError(
@@ -218,8 +220,8 @@ def _rows(context: pd.DataFrame | None, places: IntArray) -> pd.DataFrame | None
 
 def _window_by_window(
     detector: OnnxDetector,
-    tile: Tile,
-    windows: Windows,
+    tile: PixelTile,
+    windows: PixelWindows,
     context: pd.DataFrame | None,
     index: pd.Index,
 ) -> pd.DataFrame:

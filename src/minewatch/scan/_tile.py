@@ -13,7 +13,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class PixelWindows:
     """Square windows in a tile."""
 
     rows: IntArray
@@ -26,8 +26,8 @@ class Windows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, chosen: slice | AnyArray) -> "Windows":
-        return Windows(self.rows[chosen], self.columns[chosen], self.size_px)
+    def __getitem__(self, chosen: slice | AnyArray) -> "PixelWindows":
+        return PixelWindows(self.rows[chosen], self.columns[chosen], self.size_px)
 
     @property
     def extent(self) -> tuple[slice, slice]:
@@ -51,7 +51,7 @@ class Windows:
             + running[top, left]
         )
 
-    def parts(self, n_windows: int) -> Iterator["Windows"]:
+    def parts(self, n_windows: int) -> Iterator["PixelWindows"]:
         """Give some windows at a time, in order."""
         for start in range(0, len(self), n_windows):
             yield self[start : start + n_windows]
@@ -79,7 +79,7 @@ class Windows:
 
 
 @dataclass(frozen=True, eq=False)
-class Tile:
+class PixelTile:
     """A tile in the band order of a detector."""
 
     reflectance: Values
@@ -87,7 +87,7 @@ class Tile:
     attributes: Mapping[str, Any]
     """`level` and `resolution_m`."""
 
-    def cut(self, windows: Windows) -> Values:
+    def cut(self, windows: PixelWindows) -> Values:
         """Cut windows out: (window, band, y, x)."""
         size = windows.size_px
         views = np.lib.stride_tricks.sliding_window_view(
@@ -95,7 +95,7 @@ class Tile:
         )
         return np.ascontiguousarray(np.moveaxis(views[:, windows.rows, windows.columns], 0, 1))
 
-    def missing_shares(self, windows: Windows) -> FloatArray:
+    def missing_shares(self, windows: PixelWindows) -> FloatArray:
         """Give the share of each window's pixels about which something is not known in any band."""
         unknown = np.isnan(self.reflectance[0])
         for band in self.reflectance[1:]:
@@ -103,7 +103,7 @@ class Tile:
         return np.asarray(windows.count(unknown) / np.float64(windows.size_px**2), np.float64)
 
 
-def cut_windows(pixels: Values, windows: Windows) -> Values:
+def cut_windows(pixels: Values, windows: PixelWindows) -> Values:
     """Cut windows out of pixels (band, y, x): (window, band, y, x)."""
     size = windows.size_px
     cut = np.empty((len(windows), len(pixels), size, size), dtype=np.float32)

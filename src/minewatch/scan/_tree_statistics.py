@@ -26,7 +26,7 @@ from minewatch.model._features import (
     LAGS_PX,
     QUANTILES,
 )
-from minewatch.scan._tile import Values, Windows, cut_windows
+from minewatch.scan._tile import PixelWindows, Values, cut_windows
 from minewatch.scan._tree_statistics_spread import local_spread
 from minewatch.types import FloatArray, IntArray
 
@@ -57,7 +57,7 @@ Found = Iterator[tuple[str, Measured]]
 class _Boxes:
     """Sums over boxes that lie alike in all windows."""
 
-    windows: Windows
+    windows: PixelWindows
     height: int
     width: int
     rows: IntArray
@@ -65,7 +65,7 @@ class _Boxes:
     at: tuple[IntArray, IntArray]
 
     @classmethod
-    def of(cls, windows: Windows, height: int, width: int) -> "_Boxes":
+    def of(cls, windows: PixelWindows, height: int, width: int) -> "_Boxes":
         rows, row = np.unique(windows.rows, return_inverse=True)
         columns, column = np.unique(windows.columns, return_inverse=True)
         return cls(windows, height, width, rows, columns, (row, column))
@@ -111,7 +111,11 @@ def make_layers(prepared: Values, bands: Sequence[str]) -> tuple[Values, tuple[s
 
 
 def measure_windows(
-    layers: Values, names: Sequence[str], n_bands: int, windows: Windows, wanted: frozenset[str]
+    layers: Values,
+    names: Sequence[str],
+    n_bands: int,
+    windows: PixelWindows,
+    wanted: frozenset[str],
 ) -> dict[str, Measured]:
     """Measure windows in which nothing is missing.
 
@@ -277,7 +281,7 @@ class _Layer:
     def _quantiles(self) -> Found:
         windows = self.boxes.windows
         start, side = _inner(windows.size_px, 4)
-        middle = Windows(windows.rows + start, windows.columns + start, side)
+        middle = PixelWindows(windows.rows + start, windows.columns + start, side)
         whole = dict(_ordered(self.layer, windows, QUANTILES))
         for percent, measured in whole.items():
             yield f"p{percent}", measured
@@ -319,7 +323,7 @@ def _shifted(values: FloatArray, lag: int, axis: int) -> tuple[FloatArray, Float
 
 
 def _ordered(
-    layer: Values, windows: Windows, percents: Sequence[int]
+    layer: Values, windows: PixelWindows, percents: Sequence[int]
 ) -> Iterator[tuple[int, Measured]]:
     """Give quantiles of each window, linear between pixels."""
     last = windows.size_px**2 - 1

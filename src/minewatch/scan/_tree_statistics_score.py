@@ -21,7 +21,7 @@ from minewatch.model._onnx import CONTEXT_INPUT, PIXELS_INPUT, STATISTICS_INPUT,
 from minewatch.model._probability import read_scores
 from minewatch.scan._dense import open_session
 from minewatch.scan._dense_sums import FieldSums
-from minewatch.scan._tile import Values, Windows, cut_windows
+from minewatch.scan._tile import PixelWindows, Values, cut_windows
 from minewatch.scan._tree_statistics import ROUNDING, make_layers, measure_windows
 from minewatch.scan._tree_statistics_forest import Forest, find_forests
 from minewatch.types import BoolArray, IntArray
@@ -66,7 +66,9 @@ class TreeNetwork:
         sums = FieldSums.of(detector) if card.preparation.takes_pixels else None
         return cls(detector, session, forests, sums, asked)
 
-    def score(self, prepared: Values, windows: Windows, context: pd.DataFrame | None) -> Values:
+    def score(
+        self, prepared: Values, windows: PixelWindows, context: pd.DataFrame | None
+    ) -> Values:
         """Score windows of a prepared tile (band, y, x): (window,), NaN where it is not certain."""
         scores = np.full(len(windows), np.nan, dtype=np.float32)
         layers, names = make_layers(prepared, self.detector.card.bands)
@@ -95,7 +97,7 @@ class TreeNetwork:
         return columns.read(rows, rows.index, f"detector {card.name}")
 
     def _measure(
-        self, layers: Values, names: tuple[str, ...], windows: Windows
+        self, layers: Values, names: tuple[str, ...], windows: PixelWindows
     ) -> tuple[Values, Values]:
         """Give statistics (window, statistic), and by how much they may be wrong.
 
@@ -103,7 +105,9 @@ class TreeNetwork:
         """
         wanted, n_bands = self.detector.card.preparation.statistics, len(self.detector.card.bands)
         rows, columns = windows.extent
-        moved = Windows(windows.rows - rows.start, windows.columns - columns.start, windows.size_px)
+        moved = PixelWindows(
+            windows.rows - rows.start, windows.columns - columns.start, windows.size_px
+        )
         asked = frozenset(self.asked)
         found = measure_windows(layers[:, rows, columns], names, n_bands, moved, asked)
         statistics = np.zeros((len(windows), len(wanted)), dtype=np.float32)
@@ -116,7 +120,7 @@ class TreeNetwork:
         errors += np.abs(statistics) * np.float32(2 * ROUNDING)
         return statistics, errors
 
-    def _run(self, prepared: Values, windows: Windows, inputs: Mapping[str, Values]) -> Values:
+    def _run(self, prepared: Values, windows: PixelWindows, inputs: Mapping[str, Values]) -> Values:
         scores = np.empty(len(windows), dtype=np.float32)
         if self.sums is not None:
             for chosen in windows.by_block(self.sums.stride_px, _BLOCK_PX):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,23 +14,16 @@ from minewatch.imagery import ImagerySource, SceneQuery
 from minewatch.model._applicability import Applicability
 from minewatch.model._onnx import OnnxDetector
 from minewatch.scan._context import WindowContext
+from minewatch.scan._judge import judge_windows
 from minewatch.scan._likeness import measure_likeness
 from minewatch.scan._pixels import Piece, read_pieces
 from minewatch.scan._score import NO_NUMBER as GAVE_NONE
 from minewatch.scan._score import score_tile
-from minewatch.scan._tile import Tile as PixelTile
-from minewatch.scan._tile import Windows as PixelWindows
+from minewatch.scan._status import FAILED, FEW, NO_NUMBER, SCORED
+from minewatch.scan._tile import PixelWindows
 from minewatch.scan._windows import Windows
-from minewatch.types import BoolArray, FloatArray, IntArray
+from minewatch.types import BoolArray, IntArray
 
-Status: TypeAlias = Literal["scored", "few clear views", "no data", "no number", "failed"]
-
-SCORED: Final[Status] = "scored"
-FEW: Final[Status] = "few clear views"
-NO_DATA: Final[Status] = "no data"
-NO_NUMBER: Final[Status] = "no number"
-"""The window shows enough, and the detector's network gave no number for it."""
-FAILED: Final[Status] = "failed"
 _BYTES_PER_NUMBER: Final = 2
 
 Opener: TypeAlias = Callable[[], ImagerySource]
@@ -126,24 +119,29 @@ def _judge_piece(
     job: Job, piece: Piece, windows: Windows, context: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Score the windows of a piece; those that do not show enough have no score."""
-    n = len(piece.positions)
-    views, missing = _clear_views(piece, windows.grid.size_px), _missing_shares(job, piece)
-    judged = [_judge(job, piece, *one) for one in zip(views, missing, strict=True)]
-    shown = np.flatnonzero([status == SCORED for status, _ in judged])
-    scores = np.full(n, np.nan, np.float32)
+    judged = judge_windows(
+        piece,
+        windows,
+        _in_order(piece.reflectance, job.detector.card.bands),
+        min_clear_views=job.min_clear_views,
+        max_missing_share=job.max_missing_share,
+    )
+    shown = np.flatnonzero([status == SCORED for status in judged.status])
+    scores = np.full(len(piece.positions), np.nan, np.float32)
     if len(shown):
         found = _score(job, piece, shown, context)
         scores[shown] = found["score"].to_numpy(np.float32)
         for place, reason in zip(shown, found["reason"], strict=True):
             if reason:
-                judged[place] = (NO_NUMBER if reason == GAVE_NONE else FEW), str(reason)
+                judged.status[place] = NO_NUMBER if reason == GAVE_NONE else FEW
+                judged.reason[place] = str(reason)
     table = pd.DataFrame(
         {
             "score": scores,
-            "status": [status for status, _ in judged],
-            "reason": [reason for _, reason in judged],
-            "clear_views": views.astype(np.float32),
-            "missing_share": missing.astype(np.float32),
+            "status": judged.status,
+            "reason": judged.reason,
+            "clear_views": judged.clear_views.astype(np.float32),
+            "missing_share": judged.missing_share.astype(np.float32),
             "start": piece.start,
             "end": piece.end,
         }
@@ -161,38 +159,6 @@ def _score(job: Job, piece: Piece, shown: IntArray, context: pd.DataFrame | None
         context=None if context is None else context.iloc[piece.positions[shown]],
         level=job.detector.card.level,
         resolution_m=job.detector.card.resolution_m,
-    )
-
-
-def _judge(job: Job, piece: Piece, clear: float, missing: float) -> tuple[Status, str]:
-    """Say whether a window shows enough, and if not, why."""
-    if missing >= 1.0 and clear == 0:
-        covered = piece.n_views > 0
-        return NO_DATA, "nothing is clear in it" if covered else "no scene of the period covers it"
-    if clear < job.min_clear_views:
-        return FEW, f"{clear:g} clear views; at least {job.min_clear_views} are wanted"
-    if missing > job.max_missing_share:
-        most = 100 * job.max_missing_share
-        return FEW, f"{100 * missing:.0f} % of its pixels are unknown; at most {most:g} % may be"
-    return SCORED, ""
-
-
-def _missing_shares(job: Job, piece: Piece) -> FloatArray:
-    """Give the share of each window's pixels about which something is not known in any band."""
-    tile = PixelTile(_in_order(piece.reflectance, job.detector.card.bands), {})
-    size = job.detector.card.size_px
-    return tile.missing_shares(PixelWindows(piece.rows_px, piece.columns_px, size))
-
-
-def _clear_views(piece: Piece, size_px: int) -> FloatArray:
-    """Take the median of the clear views over each window's pixels."""
-    places = zip(piece.rows_px.tolist(), piece.columns_px.tolist(), strict=True)
-    counts = piece.clear_count
-    return np.array(
-        [
-            np.median(counts[row : row + size_px, column : column + size_px])
-            for row, column in places
-        ]
     )
 
 

@@ -23,7 +23,7 @@ ARCHIVE = "archive"
 REGION = "stretches.geojson"
 _OWN = {
     *(FILE_NAME, ARCHIVE, "places.geojson", "sites.parquet", "sites", "patches", "explore"),
-    *(REGION, "scan", ".scan.lock", "maps"),
+    *(REGION, "scans", "scan", ".scan.lock", "maps"),
     *(
         "valley.osm.pbf",
         "context",

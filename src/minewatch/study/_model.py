@@ -41,6 +41,7 @@ def _inputs(study: Path, settings: StudySettings) -> list[Path]:
 
 
 def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
+    from minewatch.model._evaluate_folds import UnseenContext
     from minewatch.model._folds import make_splitter
     from minewatch.model._report_make import report_detector
     from minewatch.model._train import train_detector
@@ -55,12 +56,12 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
         alone = _asked(section, name).training
         found.append(
             train_detector(
-                _detector(section), dataset, out / name, splitter=splitter, settings=alone,
-                overwrite=True, progress=progress,
+                _detector(section), dataset, out / name, splitter=splitter,
+                context=UnseenContext(context), settings=alone, overwrite=True, progress=progress,
             )
         )  # fmt: skip
         if section.channels:
-            found.append(_train_channels(study, section, dataset, folds, progress))
+            found.append(_train_channels(study, section, context, folds, progress))
     made = report_detector(
         _detector(section),
         dataset,
@@ -78,21 +79,24 @@ def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
 def _train_channels(
     study: Path,
     section: ModelSection,
-    dataset: PatchDataset,
+    context: pd.DataFrame,
     folds: "FoldSettings",
     progress: Progress,
 ) -> "Trained":
-    """Train on context that is drawn beside the bands."""
+    """Train on context that is drawn beside the bands; the table is for a null model alone."""
+    from minewatch.model._evaluate_folds import UnseenContext
     from minewatch.model._folds import make_splitter
     from minewatch.model._stacked import open_stacked
     from minewatch.model._train import train_detector
 
     name = WITH_CHANNELS.format(section.detector)
+    stacked = open_stacked(study / DATASET, channels=(study / MEASURES).parent, drawn="all")
     return train_detector(
         _detector(section),
-        open_stacked(study / DATASET, channels=(study / MEASURES).parent, drawn="all"),
+        stacked,
         study / FOLDER / name,
-        splitter=make_splitter(folds, dataset),
+        splitter=make_splitter(folds, stacked),
+        context=UnseenContext(context),
         settings=_asked(section, name).training,
         overwrite=True,
         progress=progress,

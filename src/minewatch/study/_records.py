@@ -31,8 +31,8 @@ def decide(now: Record, before: Record | None) -> str | None:
     Parameters
     ----------
     now
-        The settings, inputs and version as they are; as `outputs`, the digests of the results as
-        they lie on disk, ``""`` for one that is not there.
+        The settings, inputs and version as they are; as `outputs`, the digests of the results that
+        these settings have, as they lie on disk, ``""`` for one that is not there.
     before
         What the last run of the stage recorded; None if there is no record of one.
 
@@ -53,8 +53,8 @@ def decide(now: Record, before: Record | None) -> str | None:
     if before is None:
         return "it has not been run"
     for name, digest in before.outputs.items():
-        found = now.outputs.get(name, "")
-        if found != digest:
+        found = now.outputs.get(name)
+        if found is not None and found != digest:  # None: with these settings it is no result
             return f"{name} {'was changed since' if found else 'is missing'}"
     if now.version != before.version:
         return f"it was made by minewatch {before.version}, and this is {now.version}"

@@ -1,6 +1,6 @@
 """The stage `scan`: a detector on every window of a study's region."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,19 +12,31 @@ import shapely
 from minewatch import scan, sites
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, SettingsError
-from minewatch.imagery import SceneQuery, open_source
+from minewatch.imagery import BatchSource, SceneQuery
 from minewatch.imagery._footprints import cut_at_date_line
 from minewatch.scan._estimate import ScanEstimate, estimate_scan
+from minewatch.scan._folder import NOT_SEEN, SCORES
+from minewatch.scan._merge_run import describe_detections, merge_files
+from minewatch.scan._outline import outline_files, raise_failures
 from minewatch.scan._region import read_bbox
 from minewatch.scan._settings import ScanSettings
 from minewatch.scan._summary import ScanSummary
-from minewatch.scan._work import Opener
 from minewatch.sites._regions import Region
 from minewatch.sites._space import from_equal_area, to_equal_area
-from minewatch.study._build import place_of_source, source_items
+from minewatch.study._build import source_items
 from minewatch.study._model import FOLDER as MODELS
 from minewatch.study._model_section import ModelSection
 from minewatch.study._read import FILE_NAME, read_study
+from minewatch.study._scan_detections import check_merge, merge_arguments
+from minewatch.study._scan_files import (
+    DETECTIONS,
+    FOLDER,
+    OUTLINES,
+    period_name,
+    scan_folder,
+    take_up_earlier,
+)
+from minewatch.study._scan_imagery import open_imagery, study_imagery
 from minewatch.study._scan_section import ScanSection
 from minewatch.study._settings import ImagerySection, StudySettings
 from minewatch.study._stage import SITES, Stage, required
@@ -35,8 +47,6 @@ if TYPE_CHECKING:
     from minewatch.model._applicability import Applicability
     from minewatch.model._onnx import OnnxDetector
 
-FOLDER: Final = "scan"
-
 
 @dataclass(frozen=True)
 class StudyScan:
@@ -46,26 +56,31 @@ class StudyScan:
     detector: "OnnxDetector"
     applicability: "Applicability | None"
     features: "Features | None"
-    source: Opener
+    source: Callable[[], BatchSource]
     query: SceneQuery
     settings: ScanSettings
+    study: Path
+    folder: Path
+    """Where it goes to if nothing else is said."""
 
     def scan(
         self,
-        out: StrPath,
+        out: StrPath | None = None,
         *,
         client: str | None = None,
         retry_failed: bool = False,
         overwrite: bool = False,
         progress: Progress = silent,
     ) -> ScanSummary:
-        """Scan it, as `minewatch.scan.scan_region` does."""
+        """Scan it, as `minewatch.scan.scan_region` does, into `folder` or elsewhere."""
+        if out is None:
+            take_up_earlier(self.study, self.folder, self.query)
         return scan.scan_region(
             self.region,
             self.detector,
             self.source,
             self.query,
-            out,
+            self.folder if out is None else out,
             settings=self.settings,
             context=self.features,
             applicability=self.applicability,
@@ -127,7 +142,8 @@ def plan_study_scan(
     if region is not None and bbox is not None:
         raise InputError("a region and --bbox were given; expected one of them")
     where = region if bbox is None else read_bbox(bbox)
-    images = _imagery(told, dict(imagery or {}))
+    images = study_imagery(told, imagery or {})
+    name = section.name if not imagery else None
     chosen = ScanSettings(**{**section.settings.model_dump(), **(settings or {})})
     return _put_together(
         study,
@@ -136,6 +152,7 @@ def plan_study_scan(
         features or study / section.features,
         images,
         chosen,
+        name or period_name(images.start, images.end),
     )
 
 
@@ -146,6 +163,7 @@ def _put_together(
     features: Path,
     images: ImagerySection,
     settings: ScanSettings,
+    name: str,
 ) -> StudyScan:
     from minewatch.context import read_features
     from minewatch.model._applicability import FILE_NAME as APPLICABILITY
@@ -160,32 +178,12 @@ def _put_together(
         detector=loaded,
         applicability=load_applicability(area) if area.is_file() else None,
         features=read_features(features) if takes_context else None,
-        source=partial(
-            open_source,
-            place_of_source(study, images),
-            collection=images.collection,
-            level=images.level,
-            project=images.project,
-        ),
+        source=partial(open_imagery, study, images),
         query=images.query,
         settings=settings,
+        study=study,
+        folder=study / FOLDER / name,
     )
-
-
-def _imagery(told: ImagerySection | None, said: dict[str, Any]) -> ImagerySection:
-    """Let what was said go before the study's; a period that was said replaces all of its own."""
-    values = {} if told is None else told.model_dump(exclude_unset=True)
-    if {"year", "start", "end"} & said.keys():
-        values = {key: one for key, one in values.items() if key not in ("start", "end")}
-    merged = {**values, **said}
-    if "source" not in merged:
-        raise InputError(
-            "nothing says where imagery comes from; give --source (earth-search, …), or scan in a "
-            "study with a section [imagery] (--study)"
-        )
-    if not {"year", "start", "end"} & merged.keys():
-        raise InputError("nothing says of which days; give --year, or --start and --end")
-    return ImagerySection(**merged)
 
 
 def _region(study: Path, section: ScanSection) -> Region:
@@ -219,6 +217,8 @@ def _section(settings: StudySettings) -> ScanSection:
 def _settings(settings: StudySettings) -> Mapping[str, Any]:
     section = _section(settings)
     values = section.model_dump(mode="json", exclude={"workers", "attempts", "allow_failed"})
+    for part in ("merge", "outline"):
+        values |= {f"{part}.{key}": one for key, one in values.pop(part).items()}
     if settings.imagery is not None:
         images = settings.imagery.model_dump(mode="json")
         values |= {f"imagery.{key}": one for key, one in images.items()}
@@ -239,27 +239,73 @@ def _inputs(study: Path, settings: StudySettings) -> list[Path]:
     items = [] if settings.imagery is None else source_items(study, settings.imagery)
     where = section.region
     files += [study / SITES] if where is None else required(study, (where,), "scan.region")
+    files += required(study, section.merge.earlier, "scan.merge.earlier")
+    files += required(study, tuple(section.merge.overlays), "scan.merge.overlays")
     features = study / section.features
     return [*files, *items, *([features] if features.is_file() else [])]
 
 
+def _named(settings: StudySettings) -> tuple[str, ...]:
+    """Name what a scan gives; outlines too, which are not always there."""
+    folder = scan_folder(settings)
+    tables = [folder / name for name in (DETECTIONS, OUTLINES)]
+    files = [folder / SCORES, folder / NOT_SEEN, *tables]
+    return tuple(str(one) for one in (*files, *(one.with_suffix(".geojson") for one in tables)))
+
+
 def _make(study: Path, settings: StudySettings, progress: Progress) -> str:
-    section = _section(settings)
-    summary = plan_study_scan(study).scan(
-        study / FOLDER, retry_failed=True, overwrite=True, progress=progress
-    )
+    section, asked = _section(settings), plan_study_scan(study)
+    check_merge(section.merge, asked.detector.card)
+    summary = asked.scan(retry_failed=True, overwrite=True, progress=progress)
     if not section.allow_failed:
         summary.raise_failures()
-    return "; ".join(summary.describe().splitlines())
+    merged = merge_files(
+        asked.folder,
+        asked.folder / DETECTIONS,
+        geojson=True,
+        overwrite=True,
+        **merge_arguments(study, section),
+    )
+    said = describe_detections(merged.detections)
+    detections = "1 detection" if said["detections"] == 1 else f"{said['detections']:,} detections"
+    counts = f"{detections}, {said['area_ha']:,.1f} ha of whole windows"
+    ground = _outline(asked, section, progress)
+    return "; ".join([*summary.describe().splitlines(), counts, *ground])
+
+
+def _outline(asked: StudyScan, section: ScanSection, progress: Progress) -> list[str]:
+    """Outline the ground in detections, where that is wanted, and say how much there is."""
+    is_wanted = section.outlines
+    if is_wanted is None:
+        is_wanted = asked.detector.card.level == "L2A"
+    out = asked.folder / OUTLINES
+    if not is_wanted:
+        for file in (out, out.with_suffix(".geojson")):
+            file.unlink(missing_ok=True)
+        return []
+    outlines, _ = outline_files(
+        asked.folder / DETECTIONS,
+        out,
+        asked.source(),
+        asked.query,
+        rule=section.outline,
+        geojson=True,
+        overwrite=True,
+        progress=progress,
+    )
+    if not section.allow_failed:
+        raise_failures(outlines)
+    return [f"{outlines['ground_ha'].sum():,.1f} ha of bare ground and ponds in them"]
 
 
 SCAN_STAGE: Final = Stage(
     name="scan",
     after=("sites", "patches", "context", "model"),
-    outputs=(f"{FOLDER}/scores.parquet", f"{FOLDER}/not_seen.parquet"),
+    outputs=(),
     settings=_settings,
     inputs=_inputs,
     run=_make,
     wanted=lambda settings: settings.scan is not None,
+    named=_named,
 )
 """After the detector."""
