@@ -86,7 +86,9 @@ def test_every_command_in_a_sentence_names_one_that_there_is(pages, capsys) -> N
 
 
 def test_every_script_and_target_that_a_page_runs_is_there(pages, root) -> None:
-    targets = re.findall(r"^([a-z]+):", (root / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = re.findall(
+        r"^([a-z]+):", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     missing, n_found = [], 0
     for page in pages:
         shown = [line for block in page.blocks for line in _lines(block)]

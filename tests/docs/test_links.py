@@ -55,9 +55,7 @@ def test_every_page_is_in_the_table_of_contents_once(pages, root) -> None:
     settings = tomllib.loads((root / "zensical.toml").read_text(encoding="utf-8"))
     listed = _listed(settings["project"]["nav"])
     docs = root / "docs"
-    there = [
-        page.path.relative_to(docs).as_posix() for page in pages if docs in page.path.parents
-    ]
+    there = [page.path.relative_to(docs).as_posix() for page in pages if docs in page.path.parents]
     assert sorted(listed) == sorted(there)
 
 
@@ -67,13 +65,17 @@ def test_every_page_begins_with_its_one_title(pages) -> None:
 
 
 def test_every_picture_says_what_it_shows(pages) -> None:
-    bare = [f"{page.name}: {found}" for page in pages for found in re.findall(r"!\[\]\S*", page.prose)]
+    bare = [
+        f"{page.name}: {found}" for page in pages for found in re.findall(r"!\[\]\S*", page.prose)
+    ]
     assert bare == []
 
 
 def test_every_picture_of_the_pages_is_shown(pages, root) -> None:
     shown = {
-        (page.path.parent / target).resolve() for page in pages for target in LINK.findall(page.prose)
+        (page.path.parent / target).resolve()
+        for page in pages
+        for target in LINK.findall(page.prose)
     }
     pictures = [Path(file) for file in (root / "docs").rglob("*.png")]
     assert [file.name for file in pictures if file.resolve() not in shown] == []

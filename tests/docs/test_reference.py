@@ -6,14 +6,27 @@ import re
 
 import pytest
 
-WORDS = ("sites", "imagery", "patches", "context", "explore", "model", "scan", "maps", "study", "toy")
+WORDS = (
+    "sites",
+    "imagery",
+    "patches",
+    "context",
+    "explore",
+    "model",
+    "scan",
+    "maps",
+    "study",
+    "toy",
+)
 DIRECTIVE = re.compile(r"^::: (minewatch\.([\w.]+)\.(\w+))$", re.MULTILINE)
 
 
 def _public(word: str) -> set[str]:
     """Give the names of a word: those that it lists, and those that it lists for few."""
     module = importlib.import_module(f"minewatch.{word}")
-    return {name for name in {*module.__all__, *dir(module)} if not _is_module_or_private(module, name)}
+    return {
+        name for name in {*module.__all__, *dir(module)} if not _is_module_or_private(module, name)
+    }
 
 
 def _is_module_or_private(module, name: str) -> bool:

@@ -1,0 +1,69 @@
+"""The notebook runs from top to bottom, offline, and its outputs are those that it prints."""
+
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FILE = Path(__file__).parents[2] / "docs" / "notebooks" / "seed_study.ipynb"
+MOST_BYTES = 400_000
+"""A notebook that is larger than this does not belong into a repository."""
+
+
+def _texts(cell) -> list[str]:
+    """Give what a cell printed and what its last line came to, as text."""
+    return [
+        "".join(output.get("text", output.get("data", {}).get("text/plain", "")))
+        for output in cell.get("outputs", [])
+    ]
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return nbformat.read(FILE, as_version=4)
+
+
+@pytest.fixture(scope="module")
+def executed(stored, tmp_path_factory):
+    """Run all cells in a kernel of its own, without a network, in an empty folder."""
+    folder = tmp_path_factory.mktemp("notebook")
+    notebook = copy.deepcopy(stored)
+    offline = nbformat.v4.new_code_cell(
+        "import socket\n"
+        "socket.socket.connect = None  # whoever asks a server fails\n"
+        f"import tempfile; tempfile.tempdir = {str(folder)!r}"
+    )
+    notebook.cells.insert(0, offline)
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    notebook.cells.pop(0)
+    return notebook
+
+
+@pytest.mark.integration
+def test_the_notebook_runs_and_prints_what_it_shows(stored, executed) -> None:
+    differing = [
+        cell.id
+        for cell, now in zip(stored.cells, executed.cells, strict=True)
+        if "varies" not in cell.metadata.get("tags", [])
+        and [re.sub(r"0x\w+", "", text) for text in _texts(cell)]
+        != [re.sub(r"0x\w+", "", text) for text in _texts(now)]
+    ]
+    assert differing == []
+
+
+def test_every_cell_that_shows_something_has_its_output_stored(stored) -> None:
+    shows = [cell for cell in stored.cells if cell.cell_type == "code" and "print(" in cell.source]
+    assert len(shows) > 5
+    assert [cell.id for cell in shows if not _texts(cell)] == []
+
+
+def test_pictures_of_the_notebook_are_small_and_it_names_no_machine(stored) -> None:
+    text = FILE.read_text(encoding="utf-8")
+    assert len(text) < MOST_BYTES
+    assert re.findall(r"/(?:tmp|home|work|root|Users)/\S*", text) == []
+    assert {cell.execution_count for cell in stored.cells if cell.cell_type == "code"} == {None}

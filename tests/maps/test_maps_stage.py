@@ -1,0 +1,153 @@
+"""The stage `maps`: what a study's scan found, written without being told anything twice."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+
+from minewatch.cli._app import run
+from minewatch.errors import SettingsError
+from minewatch.model import save_detector
+from minewatch.scan import read_scores
+from minewatch.scan._merge_polygons import area_ha
+from minewatch.sites import write_sites
+from minewatch.study import map_path, read_study, run_study
+
+_spec = importlib.util.spec_from_file_location(
+    "minewatch_test_scan_maker", Path(__file__).parents[1] / "scan" / "scan_maker.py"
+)
+scan_maker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(scan_maker)
+
+pytestmark = pytest.mark.integration
+STUDY = """
+[study]
+name = "A valley"
+
+[sites]
+files = ["places.geojson"]
+
+[imagery]
+source = "{archive}"
+year = 2023
+
+[patches]
+kind = "build"
+
+[scan]
+around_m = 300
+detector = "mean"
+
+[maps]
+threshold = {threshold}
+formats = ["parquet", "gpkg", "gpx", "cog", "html"]
+attribution = ["Somebody"]
+"""
+STAGES = ["sites", "scan", "maps"]
+
+
+def write_study(folder, archive, **said):
+    text = STUDY.format(archive=archive, **said)
+    (folder / "study.toml").write_text(text)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, toy_archive, toy_sites):
+    """Scan around three sites, and write the map."""
+    folder = tmp_path_factory.mktemp("study")
+    write_sites(toy_sites.iloc[:3], folder / "places.geojson")
+    save_detector(scan_maker.make_detector(48), folder / "mean")
+    write_study(folder, toy_archive, threshold=0.0)
+    run_study(folder, only=["sites", "scan"])
+    scores = read_scores(folder / "scan")["score"]
+    threshold = float(scores.quantile(0.7))
+    write_study(folder, toy_archive, threshold=round(threshold, 4))
+    run_study(folder, only=STAGES)
+    return folder
+
+
+def test_the_map_shows_what_the_scan_found_above_the_threshold(study):
+    scores = read_scores(study / "scan")
+    threshold = read_study(study).maps.threshold
+    found = gpd.read_parquet(study / "maps" / "detections.parquet")
+    assert found["windows"].sum() == (scores["score"] >= threshold).sum() > 0
+    assert map_path(study).is_file()
+    marker = json.loads((study / "maps" / "maps.json").read_text())
+    assert marker["about"]["title"] == "A valley"
+    assert marker["about"]["detector"] == "mean"
+    assert marker["about"]["threshold"].startswith(f"{threshold:g}")
+    assert "toy valley" in marker["about"]["attribution"]
+    assert "Somebody" in marker["about"]["attribution"]
+
+
+def test_ground_within_windows_and_what_was_not_seen_come_with_it(study):
+    path = study / "maps" / "detections.gpkg"
+    table = pyogrio.read_dataframe(path, layer="detections")
+    assert (table["ground_ha"] <= table["area_ha"] + 1e-6).all()
+    assert table["ground_ha"].sum() > 0
+    unseen = pyogrio.read_dataframe(path, layer="not_seen")
+    own = gpd.read_parquet(study / "scan" / "not_seen.parquet")
+    assert area_ha(unseen.geometry.to_numpy()).sum() == pytest.approx(
+        own["area_ha"].sum(), rel=1e-4
+    )
+    assert len(pyogrio.read_dataframe(path, layer="sites")) == 3
+
+
+def test_the_imagery_lies_under_the_sites(study):
+    sites = gpd.read_parquet(study / "sites.parquet")
+    with rasterio.open(study / "maps" / "composite_2023.tif") as raster:
+        places = sites.to_crs(raster.crs).geometry
+        values = np.array(list(raster.sample([(one.x, one.y) for one in places])))
+    assert (values > 0).all()
+
+
+def test_a_map_is_written_again_only_when_something_changed(study, toy_archive):
+    results = {one.stage: one for one in run_study(study, only=STAGES)}
+    assert results["maps"].action == "skipped"
+    text = (study / "study.toml").read_text()
+    (study / "study.toml").write_text(text.replace('name = "A valley"', 'name = "Another"'))
+    [again] = [one for one in run_study(study, only=STAGES, dry_run=True) if one.stage == "maps"]
+    assert again.reason == 'setting study.name changed from "A valley" to "Another"'
+    (study / "study.toml").write_text(text)
+    (study / "maps" / "map.html").unlink()
+    [again] = [one for one in run_study(study, only=STAGES, dry_run=True) if one.stage == "maps"]
+    assert again.reason == "maps/map.html is missing"
+    run_study(study, only=STAGES)
+    assert map_path(study).is_file()
+
+
+def test_maps_write_takes_a_study_at_its_word(study, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["maps", "write", "--study", str(study), "--out", str(out), "--format", "geojson"]
+    assert run([*words, "--title", "Only today", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["about"]["title"] == "Only today"
+    table = gpd.read_file(out / "detections.geojson")
+    own = gpd.read_parquet(study / "maps" / "detections.parquet")
+    assert table["detection_id"].tolist() == own.index.tolist()
+    assert run(words) == 6
+    assert run(["maps", "write", "--study", str(study), "--out", str(out), "--sites", "x"]) == 2
+
+
+def test_a_study_that_was_not_scanned_says_what_to_do(study, tmp_path, toy_archive, capsys):
+    write_study(tmp_path, toy_archive, threshold=0.5)
+    assert run(["maps", "write", "--study", str(tmp_path)]) == 4
+    assert "run the study's scan first (minewatch run" in capsys.readouterr().err
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_map_without_a_scan_is_refused_in_the_settings(tmp_path):
+    (tmp_path / "study.toml").write_text(
+        '[sites]\nfiles = ["a.geojson"]\n[imagery]\n[patches]\nkind = "build"\n[maps]\n'
+    )
+    with pytest.raises(SettingsError, match=r"\[maps\], and no \[scan\] whose detections it shows"):
+        read_study(tmp_path)
+    text = STUDY.format(archive="x", threshold=1.5)
+    (tmp_path / "study.toml").write_text(text)
+    with pytest.raises(SettingsError, match=r"maps.threshold is 1.5"):
+        read_study(tmp_path)
