@@ -42,9 +42,9 @@ kind = "build"
 [scan]
 around_m = 300
 detector = "mean"
+merge = {{ threshold = {threshold} }}
 
 [maps]
-threshold = {threshold}
 formats = ["parquet", "gpkg", "gpx", "cog", "html"]
 attribution = ["Somebody"]
 """
@@ -64,7 +64,7 @@ def study(tmp_path_factory, toy_archive, toy_sites):
     save_detector(scan_maker.make_detector(48), folder / "mean")
     write_study(folder, toy_archive, threshold=0.0)
     run_study(folder, only=["sites", "scan"])
-    scores = read_scores(folder / "scan")["score"]
+    scores = read_scores(folder / "scans" / "2023")["score"]
     threshold = float(scores.quantile(0.7))
     write_study(folder, toy_archive, threshold=round(threshold, 4))
     run_study(folder, only=STAGES)
@@ -72,8 +72,8 @@ def study(tmp_path_factory, toy_archive, toy_sites):
 
 
 def test_the_map_shows_what_the_scan_found_above_the_threshold(study):
-    scores = read_scores(study / "scan")
-    threshold = read_study(study).maps.threshold
+    scores = read_scores(study / "scans" / "2023")
+    threshold = read_study(study).scan.merge.threshold
     found = gpd.read_parquet(study / "maps" / "detections.parquet")
     assert found["windows"].sum() == (scores["score"] >= threshold).sum() > 0
     assert map_path(study).is_file()
@@ -91,7 +91,7 @@ def test_ground_within_windows_and_what_was_not_seen_come_with_it(study):
     assert (table["ground_ha"] <= table["area_ha"] + 1e-6).all()
     assert table["ground_ha"].sum() > 0
     unseen = pyogrio.read_dataframe(path, layer="not_seen")
-    own = gpd.read_parquet(study / "scan" / "not_seen.parquet")
+    own = gpd.read_parquet(study / "scans" / "2023" / "not_seen.parquet")
     assert area_ha(unseen.geometry.to_numpy()).sum() == pytest.approx(
         own["area_ha"].sum(), rel=1e-4
     )
@@ -137,17 +137,17 @@ def test_maps_write_takes_a_study_at_its_word(study, tmp_path, capsys):
 def test_a_study_that_was_not_scanned_says_what_to_do(study, tmp_path, toy_archive, capsys):
     write_study(tmp_path, toy_archive, threshold=0.5)
     assert run(["maps", "write", "--study", str(tmp_path)]) == 4
-    assert "run the study's scan first (minewatch run" in capsys.readouterr().err
+    assert "holds no scan that is finished; `minewatch run`" in capsys.readouterr().err
     assert not (tmp_path / "maps").exists()
 
 
 def test_a_map_without_a_scan_is_refused_in_the_settings(tmp_path):
     (tmp_path / "study.toml").write_text(
-        '[sites]\nfiles = ["a.geojson"]\n[imagery]\n[patches]\nkind = "build"\n[maps]\n'
+        '[sites]\nfiles = ["a.geojson"]\n[imagery]\nyear = 2023\n[patches]\nkind = "build"\n[maps]\n'
     )
     with pytest.raises(SettingsError, match=r"\[maps\], and no \[scan\] whose detections it shows"):
         read_study(tmp_path)
     text = STUDY.format(archive="x", threshold=1.5)
     (tmp_path / "study.toml").write_text(text)
-    with pytest.raises(SettingsError, match=r"maps.threshold is 1.5"):
+    with pytest.raises(SettingsError, match=r"scan.merge.threshold is 1.5"):
         read_study(tmp_path)

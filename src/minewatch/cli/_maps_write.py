@@ -110,7 +110,7 @@ def write(
 ) -> None:
     """Write detections as files for maps, phones and spreadsheets, and as a page.
 
-    Without DETECTIONS, what the scan of the study found, merged as its section [maps] says.
+    Without DETECTIONS, what the scan of the study found, shown as its section [maps] says.
     """
     from minewatch.maps import Layers
 
@@ -120,14 +120,18 @@ def write(
     chosen = [one.value for one in formats] if formats else None
     if detections is None:
         beside = (detector, scores, not_seen, changes, outlines, sites, features, imagery)
-        if any(one is not None for one in (*beside, period)) or layers or earlier or found_by:
+        if (
+            any(one is not None for one in (*beside, period, threshold))
+            or layers
+            or earlier
+            or found_by
+        ):
             raise typer.BadParameter(
-                "give DETECTIONS; of a study's own say such things in the section [maps]"
+                "give DETECTIONS; of a study's own say such things in its sections [scan], [maps]"
             )
         said = {
             "title": title or None,
             "attribution": tuple(attribution) if attribution else None,
-            "threshold": threshold,
             "formats": tuple(chosen) if chosen else None,
         }
         _write_study(study, out, said, overwrite=overwrite, json_=json_)

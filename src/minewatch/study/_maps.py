@@ -7,19 +7,18 @@ from typing import Any, Final
 from minewatch import _store, maps, scan
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, NotThereError
-from minewatch.imagery import BatchSource, SceneQuery, open_source
-from minewatch.maps import Layers, MapContents
+from minewatch.maps import Layers, MapContents, Period
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
 from minewatch.maps._write import MARKER, OURS, PAGE
+from minewatch.scan._folder import NOT_SEEN, SCORES
 from minewatch.scan._merge_file import describe_making
-from minewatch.scan._merge_run import merge_files
-from minewatch.scan._outline import outline_files
 from minewatch.sites._regions import read_polygons
-from minewatch.study._build import place_of_source, source_items
+from minewatch.study._build import source_items
 from minewatch.study._maps_section import MapsSection
 from minewatch.study._records import FOLDER as RECORDS
-from minewatch.study._scan import FOLDER as SCAN
 from minewatch.study._scan import detector_folder
+from minewatch.study._scan_files import DETECTIONS, OUTLINES, find_scan, scan_folder
+from minewatch.study._scan_imagery import open_imagery
 from minewatch.study._settings import ImagerySection, StudySettings
 from minewatch.study._stage import SITES, Stage, required
 from minewatch.types import StrPath
@@ -27,8 +26,6 @@ from minewatch.types import StrPath
 FOLDER: Final = "maps"
 _WORK: Final = f"{RECORDS}/{FOLDER}"
 _FEATURES: Final = "context/features.parquet"
-_OUTLINE_LEVEL: Final = "L2A"
-"""The rule of outlines was chosen for it."""
 
 
 def map_path(study: Path) -> Path:
@@ -45,7 +42,7 @@ def write_study_maps(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> tuple[MapContents, list[Path]]:
-    """Merge what a study's scan found, put beside it what the study knows, and write it.
+    """Put what a study's scan found beside what the study knows, and write it.
 
     Parameters
     ----------
@@ -84,20 +81,26 @@ def write_study_maps(
 def gather_study(
     study: Path, settings: StudySettings, *, progress: Progress = silent
 ) -> MapContents:
-    """Put together what a study's map is made from."""
+    """Put together what a study's map is made from: what its scan gave, and what lies beside."""
     section, images = settings.maps or MapsSection(), settings.imagery
-    found = _merge(study, section)
-    sources = _Sources(study, images)
+    folder = find_scan(study)
+    found = folder / DETECTIONS
+    if not found.is_file():
+        raise NotThereError(
+            f"{folder} holds no {DETECTIONS}; `minewatch scan merge` with this --study makes it, "
+            "or give a file of detections"
+        )
+    earlier = _earlier(study, settings)
     contents = maps.gather_contents(
         found,
         Layers(
-            scores=study / SCAN,
-            changes=_compare(study, section, found),
-            outlines=_outline(study, section, sources, found, progress),
+            scores=folder,
+            changes=_compare(study, list(earlier.values()), found),
+            outlines=_if_there(folder / OUTLINES),
             sites=_if_there(study / SITES),
             features=_if_there(study / _FEATURES),
-            overlays={study / path: column for path, column in section.overlays.items()},
-            earlier={name: study / path for name, path in section.earlier.items()},
+            overlays=_overlays(study, settings),
+            earlier=earlier,
         ),
         title=section.title or settings.study.name,
         attribution=section.attribution,
@@ -105,63 +108,39 @@ def gather_study(
     )
     if not section.imagery or images is None:
         return contents
-    return _with_imagery(contents, images.query, sources, progress)
+    return _with_imagery(study, contents, images, progress)
 
 
-class _Sources:
-    """Opens the imagery of a study when it is first needed."""
-
-    def __init__(self, study: Path, images: ImagerySection | None) -> None:
-        self._study, self._images = study, images
-        self._opened: BatchSource | None = None
-
-    @property
-    def query(self) -> SceneQuery | None:
-        """What the study asks of it; None if it has no imagery."""
-        return None if self._images is None else self._images.query
-
-    def open(self) -> BatchSource:
-        """Open it."""
-        if self._images is None:
-            raise InputError("the study has no section [imagery]")
-        if self._opened is None:
-            self._opened = open_source(
-                place_of_source(self._study, self._images),
-                collection=self._images.collection,
-                level=self._images.level,
-                project=self._images.project,
-            )
-        return self._opened
+def _earlier(study: Path, settings: StudySettings) -> dict[str, Path]:
+    """Name the detections of earlier periods: as said, or those after which the scan named its."""
+    section, asked = _section(settings), settings.scan
+    if section.earlier or asked is None:
+        return {name: study / path for name, path in section.earlier.items()}
+    files = [study / path for path in asked.merge.earlier]
+    return {_period(file).name: file for file in files}
 
 
-def _merge(study: Path, section: MapsSection) -> Path:
-    """Merge the windows of the scan; mines keep the names that they had in earlier periods."""
-    if not (study / SCAN / "scores.parquet").is_file():
-        raise NotThereError(
-            f"{study / SCAN} holds no finished scan; run the study's scan first (minewatch run, "
-            "with a section [scan]), or give a file of detections"
+def _period(file: Path) -> Period:
+    table = scan.read_detections(file)
+    if table.empty:
+        raise InputError(
+            f"{file} holds no detection, so nothing says of which period it is; name it under "
+            '[maps]: earlier = { "2023" = "…" }'
         )
-    merged = merge_files(
-        study / SCAN,
-        study / _WORK / "detections.parquet",
-        preset=section.preset,
-        rule={
-            "threshold": section.threshold,
-            "isolated_threshold": section.isolated_threshold,
-        },
-        earlier=[study / path for path in section.earlier.values()],
-        features=_if_there(study / _FEATURES),
-        overwrite=True,
-    )
-    return merged.files[0]
+    return Period.of_days(table["start"].min(), table["end"].max())
 
 
-def _compare(study: Path, section: MapsSection, found: Path) -> Path | None:
+def _overlays(study: Path, settings: StudySettings) -> dict[StrPath, str]:
+    """Give the layers that the scan names, and those that are only shown."""
+    named = {} if settings.scan is None else settings.scan.merge.overlays
+    return {study / path: column for path, column in (named | _section(settings).overlays).items()}
+
+
+def _compare(study: Path, earlier: list[Path], found: Path) -> Path | None:
     """Compare with the last of the earlier periods; None if there is none."""
-    if not section.earlier:
+    if not earlier:
         return None
-    before = study / list(section.earlier.values())[-1]
-    unseen = study / SCAN / "not_seen.parquet"
+    before, unseen = earlier[-1], found.with_name(NOT_SEEN)
     changes = scan.compare_detections(
         scan.read_detections(before),
         scan.read_detections(found),
@@ -172,29 +151,15 @@ def _compare(study: Path, section: MapsSection, found: Path) -> Path | None:
     return scan.write_detections(changes, path, made=made, overwrite=True)[0]
 
 
-def _outline(
-    study: Path, section: MapsSection, sources: _Sources, found: Path, progress: Progress
-) -> Path | None:
-    """Outline bare ground within the detections; None if that is not asked for, or cannot be."""
-    if not section.outlines or sources.query is None:
-        return None
-    source = sources.open()
-    if source.level != _OUTLINE_LEVEL:
-        return None
-    path = study / _WORK / "outlines.parquet"
-    _, files = outline_files(found, path, source, sources.query, overwrite=True, progress=progress)
-    return files[0]
-
-
 def _with_imagery(
-    contents: MapContents, query: SceneQuery, sources: _Sources, progress: Progress
+    study: Path, contents: MapContents, images: ImagerySection, progress: Progress
 ) -> MapContents:
     """Add the imagery of every period of detections; none where the ground is too large for it."""
     try:
         plan_mosaic(ground_of(contents))
     except InputError:
         return contents
-    return load_imagery(contents, sources.open(), query, progress=progress)
+    return load_imagery(contents, open_imagery(study, images), images.query, progress=progress)
 
 
 def _if_there(path: Path) -> Path | None:
@@ -209,24 +174,24 @@ def _settings(settings: StudySettings) -> Mapping[str, Any]:
     section = _section(settings)
     values: dict[str, Any] = section.model_dump(mode="json")
     values["study.name"] = settings.study.name
-    if settings.imagery is not None and (section.imagery or section.outlines):
+    if settings.imagery is not None and section.imagery:
         images = settings.imagery.model_dump(mode="json")
         values |= {f"imagery.{key}": one for key, one in images.items()}
     return values
 
 
 def _inputs(study: Path, settings: StudySettings) -> list[Path]:
-    section, images = _section(settings), settings.imagery
-    reads = images is not None and (section.imagery or section.outlines)
-    features = _if_there(study / _FEATURES)
+    section, images, folder = _section(settings), settings.imagery, study / scan_folder(settings)
+    beside = (folder / OUTLINES, study / _FEATURES)
+    overlays = [Path(path).relative_to(study) for path in _overlays(study, settings)]
     return [
-        *(study / SCAN / name for name in ("scores.parquet", "not_seen.parquet")),
+        *(folder / name for name in (DETECTIONS, SCORES, NOT_SEEN)),
         study / detector_folder(settings) / "card.json",
         study / SITES,
-        *([] if features is None else [features]),
-        *required(study, tuple(Path(path) for path in section.overlays), "maps.overlays"),
+        *(path for path in beside if path.is_file()),
+        *required(study, tuple(overlays), "overlays"),
         *required(study, tuple(section.earlier.values()), "maps.earlier"),
-        *(source_items(study, images) if reads and images is not None else []),
+        *(source_items(study, images) if section.imagery and images is not None else []),
     ]
 
 

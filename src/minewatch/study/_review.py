@@ -13,6 +13,7 @@ from minewatch.maps.review._words import Kind
 from minewatch.patches import PatchDataset
 from minewatch.study._build import place_of_source
 from minewatch.study._read import FILE_NAME, read_study
+from minewatch.study._scan_files import DETECTIONS, find_scan
 from minewatch.study._settings import ImagerySection, StudySettings
 from minewatch.types import StrPath
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from minewatch.maps.review._pictures import PictureSource
 
 FOLDER: Final = "review"
-_QUEUES: Final = ("scan/detections.parquet", "maps/detections.parquet")
 _FEATURES: Final = Path("context/features.parquet")
 _PATCHES: Final = "patches"
 _M_PER_PX: Final = 10.0
@@ -121,13 +121,13 @@ def plan_review(
 
 
 def _find_queue(folder: Path) -> Path:
-    for name in _QUEUES:
-        if (folder / name).is_file():
-            return folder / name
-    raise NotThereError(
-        f"nothing says what to review, and {folder} holds no {' or '.join(_QUEUES)}; give a file "
-        "of detections, of sites or of a sample, or merge the scan first (minewatch scan merge)"
-    )
+    file = find_scan(folder) / DETECTIONS
+    if not file.is_file():
+        raise NotThereError(
+            f"nothing says what to review, and there is no {file}; give a file of detections, of "
+            "sites or of a sample, or merge the scan first (minewatch scan merge)"
+        )
+    return file
 
 
 def _pictures(
