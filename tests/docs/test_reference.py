@@ -1,9 +1,11 @@
 """The reference lists every public name, once, and nothing else."""
 
 import importlib
+import importlib.util
 import inspect
 import re
 
+import griffe
 import pytest
 
 WORDS = (
@@ -66,3 +68,18 @@ def test_every_error_and_warning_is_in_the_reference(root) -> None:
         if inspect.isclass(value) and value.__module__ == errors.__name__
     }
     assert listed == own
+
+
+def test_citations_of_docstrings_become_markdown(root) -> None:
+    file = root / "docs" / "reference" / "citations.py"
+    spec = importlib.util.spec_from_file_location("citations", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = "Let trees vote [1]_.\n\nReferences\n----------\n.. [1] Geurts, P. (2006). Trees."
+    function = griffe.Function("vote", docstring=griffe.Docstring(text))
+    module.Citations().on_object(obj=function)
+    assert function.docstring is not None
+    assert "vote<sup>1</sup>." in function.docstring.value
+    assert "\n1. Geurts, P." in function.docstring.value

@@ -57,7 +57,7 @@ def make_table(n, *, seed=0, names=None):
 
 
 def make_composite(period, *, shade=0.1, level="L2A"):
-    """Make a composite of 4 × 4 km: dark, with a bright square of 400 m, and a corner without data."""
+    """Make a composite of 4 × 4 km: dark, with a bright square and a corner without data."""
     box = GeoBox((400, 400), Affine(10.0, 0.0, 510_000.0, 0.0, -10.0, 612_000.0), "EPSG:32620")
     values = np.full((5, 400, 400), shade, dtype=np.float32)
     values[:, 100:140, 200:240] = 0.6

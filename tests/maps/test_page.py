@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import importlib.util
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -65,7 +66,7 @@ def decoded(packed):
         polygons.append(shapely.Polygon(rings[at], rings[at + 1 : at + n]))
         at += n
     ends = np.cumsum([0, *packed["shapes"]])
-    return [shapely.MultiPolygon(polygons[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    return [shapely.MultiPolygon(polygons[a:b]) for a, b in itertools.pairwise(ends)]
 
 
 def test_same_contents_give_the_same_bytes(contents, page, tmp_path):

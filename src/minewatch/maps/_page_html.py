@@ -84,6 +84,11 @@ def security_policy(script: str, style: str, origins: tuple[str, ...]) -> str:
     )
 
 
+def sheet_policy(style: str) -> str:
+    """Say what a sheet may load: its own style and its images, and nothing else."""
+    return f"default-src 'none'; style-src 'sha256-{_digest(style)}'; img-src data:"
+
+
 def bundle() -> str:
     """Join the modules of the page's script into one, in order, without imports and exports."""
     return "\n" + "\n".join(

@@ -151,6 +151,11 @@ class Server:
         assert self.process.stderr is not None
         raise RuntimeError(self.process.stderr.read())
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
     def client(self) -> httpx.Client:
         """Give what asks it."""
         return httpx.Client(base_url=self.url, headers={"X-Minewatch-Token": self.token})

@@ -5,6 +5,7 @@ import sqlite3
 import httpx
 import pytest
 
+from minewatch import _store
 from minewatch.errors import LockedError
 from minewatch.maps.review import ReviewStore, serve_review
 
@@ -47,10 +48,7 @@ def test_every_answered_decision_is_there_after_kill_9_and_the_desk_goes_on(make
 
 
 def test_a_second_desk_is_refused_the_store_that_the_first_holds(maker, tmp_path):
-    queue = maker.write_detections(tmp_path / "found.geojson", 2)
-    server = maker.Server(str(queue), "--store", str(tmp_path / "review.gpkg"), "--port", "0")
-    try:
-        with pytest.raises(LockedError):
-            serve_review(maker.make_queue(2), tmp_path / "review.gpkg")
-    finally:
-        server.kill()
+    store = tmp_path / "review.gpkg"
+    with _store.locked(store), pytest.raises(LockedError):
+        serve_review(maker.make_queue(2), store)
+    assert not store.exists()

@@ -402,8 +402,10 @@ function listen() {
   });
 }
 
-/** Paper shows a picture of the map as it is, and all words. */
+/** Paper shows a picture of the map as it is, before all words. */
 function beforePrint() {
+  const stage = byId("stage");
+  stage.parentElement?.prepend(stage);
   page.closed = [...document.querySelectorAll("details:not([open])")].filter(
     (one) => !one.closest(".over, .filters"),
   );
@@ -424,6 +426,8 @@ function beforePrint() {
 }
 
 function afterPrint() {
+  const stage = byId("stage");
+  stage.parentElement?.append(stage);
   for (const one of page.closed ?? []) one.open = false;
   document.getElementById("paper-map")?.remove();
 }

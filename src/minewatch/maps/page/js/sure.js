@@ -105,8 +105,8 @@ function details(card, payload, more) {
           "p",
           {},
           say("threshold_is", { threshold: number(payload.threshold, 3) }),
-          " ",
-          element("span", { lang: "en" }, payload.threshold_from),
+          payload.threshold_from ? element("span", { lang: "en" }, ` (${payload.threshold_from})`) : "",
+          ".",
         ),
     element("p", { class: "small" }, [card.name, card.version, card.licence, card.attribution].filter(Boolean).join(" · ")),
   );

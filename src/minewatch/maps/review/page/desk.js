@@ -135,6 +135,8 @@ async function open(number) {
   if (!number) return;
   state.current = number;
   state.cursor = null;
+  state.item = null; // nothing is decided of what is not shown any more, or not yet
+  delete by("desk").dataset.item;
   const item = await guarded(() => read(`/api/items/${number}?reviewer=${encodeURIComponent(state.reviewer)}`));
   if (!item || state.current !== number) return;
   state.item = item;
@@ -147,6 +149,7 @@ async function open(number) {
 function showItem() {
   const { item } = state;
   const { decision } = item;
+  by("desk").dataset.item = item.item_id;
   by("note").value = localStorage.getItem(draft()) ?? decision?.note ?? "";
   for (const one of document.querySelectorAll("[data-verdict]")) one.classList.toggle("chosen", one.dataset.verdict === decision?.verdict);
   for (const one of document.querySelectorAll("[data-reason]")) one.classList.toggle("chosen", one.dataset.reason === decision?.reason);
@@ -442,6 +445,7 @@ function move(by_) {
 
 /** @param {boolean} on */
 function setDrawing(on) {
+  if (!state.item) return;
   state.drawing = on;
   by("draw").setAttribute("aria-pressed", String(on));
   by("panels").classList.toggle("drawing", on);
