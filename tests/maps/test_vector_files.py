@@ -290,6 +290,8 @@ def test_pmtiles_hold_polygons_to_a_metre_and_their_attribution(contents, folder
     )
     np.testing.assert_allclose(found, contents.detections["area_ha"].loc[found.index], rtol=0.01)
     assert found.index.tolist() == contents.detections.index.tolist()
+    points = pyogrio.read_dataframe(folder / "points.pmtiles", layer="points")
+    assert sorted(set(points["detection_id"])) == contents.detections.index.tolist()
 
 
 def test_what_is_added_to_tiles_changes_no_tile(folder):

@@ -10,7 +10,7 @@ from minewatch.errors import InputError, NotThereError
 from minewatch.imagery import BatchSource, SceneQuery, open_source
 from minewatch.maps import Layers, MapContents
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
-from minewatch.maps._write import MARKER, OURS, PAGE
+from minewatch.maps._write import MARKER, PAGE, own_files
 from minewatch.scan._merge_file import describe_making
 from minewatch.scan._merge_run import merge_files
 from minewatch.scan._outline import outline_files
@@ -76,7 +76,7 @@ def write_study_maps(
     """
     section = MapsSection(**{**(settings.maps or MapsSection()).model_dump(), **(said or {})})
     asked = settings.model_copy(update={"maps": section})
-    _store.refuse_existing(Path(out), overwrite=overwrite, ours=OURS)
+    _store.refuse_existing(Path(out), overwrite=overwrite, ours=own_files(out))
     contents = gather_study(study, asked, progress=progress)
     return contents, maps.write_files(contents, out, formats=section.formats, overwrite=overwrite)
 
