@@ -71,7 +71,8 @@ def mines_of(seed: int) -> shapely.Geometry:
     """Give the ground of all mines, in the plane."""
     mines = toy.Valley(seed=seed).mines
     known = mines.geometry[mines["opened"] <= MIDDLE].to_crs(PLANE)
-    return shapely.union_all(known.to_numpy())
+    ground: shapely.Geometry = shapely.union_all(np.asarray(known.to_numpy()))
+    return ground
 
 
 def shares(squares: np.ndarray, ground: shapely.Geometry) -> np.ndarray:
