@@ -59,17 +59,8 @@ class Ours:
         return sorted(
             file.as_posix()
             for file in files
-            if not ours.intersection(part.as_posix() for part in (_whose(file), *file.parents))
+            if not ours.intersection(part.as_posix() for part in (file, *file.parents))
         )
-
-
-_BESIDE: Final = re.compile(r"(\.aux\.xml|\.ovr|-wal|-shm|-journal)$")
-"""Ends of files that GIS programs put beside those that they open: statistics, overviews, locks."""
-
-
-def _whose(file: Path) -> Path:
-    """Name the file beside which a program that opened it put this one; else this one."""
-    return file.with_name(_BESIDE.sub("", file.name) or file.name)
 
 
 def _listed(marker: Mapping[str, Any]) -> list[str]:

@@ -266,15 +266,3 @@ def test_what_killed_writers_left_half_written_goes_and_nothing_else(tmp_path):
         (tmp_path / name).touch()
     _store.drop_parts(tmp_path)
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted(kept)
-
-
-def test_what_programs_put_beside_files_they_open_does_not_stop_a_folder_from_being_replaced(
-    tmp_path,
-):
-    ours = _store.Ours("maps.json")
-    (tmp_path / "maps.json").write_text('{"minewatch": "1", "files": {"a.gpkg": "…"}}')
-    for name in ("a.gpkg", "a.gpkg.aux.xml", "a.gpkg-wal", "a.gpkg-shm"):
-        (tmp_path / name).touch()
-    assert ours.foreign(tmp_path) == []
-    (tmp_path / "b.gpkg-wal").touch()
-    assert ours.foreign(tmp_path) == ["b.gpkg-wal"]

@@ -37,9 +37,11 @@ def executed(stored, tmp_path_factory):
         f"import tempfile; tempfile.tempdir = {str(folder)!r}"
     )
     notebook.cells.insert(0, offline)
-    NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    ).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):  # nothing is left in the user's home
+            environment.setenv(name, str(folder))
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
     notebook.cells.pop(0)
     return notebook
 

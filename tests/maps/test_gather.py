@@ -49,6 +49,12 @@ def test_what_a_scan_says_of_itself_need_not_be_said_again(scanned):
     assert "480 × 480 m" in contents.area_means
     assert contents.not_seen["area_ha"].sum() > 100
     assert contents.region.geometry.iloc[0].area > contents.not_seen.geometry.iloc[0].area
+    beside = gather_contents(scanned / "detections.parquet")
+    assert beside.scores is None  # they do not lie beside
+    (scanned / "scan" / "found.parquet").write_bytes((scanned / "detections.parquet").read_bytes())
+    own = gather_contents(scanned / "scan" / "found.parquet")
+    assert own.not_seen["area_ha"].sum() == contents.not_seen["area_ha"].sum()
+    pd.testing.assert_frame_equal(own.scores, contents.scores)
     truth = scan.read_detections(scanned / "detections.parquet")
     pd.testing.assert_series_equal(contents.detections["score_max"], truth["score_max"])
 

@@ -143,7 +143,8 @@ def test_a_study_that_was_not_scanned_says_what_to_do(study, tmp_path, toy_archi
 
 def test_a_map_without_a_scan_is_refused_in_the_settings(tmp_path):
     (tmp_path / "study.toml").write_text(
-        '[sites]\nfiles = ["a.geojson"]\n[imagery]\nyear = 2023\n[patches]\nkind = "build"\n[maps]\n'
+        '[sites]\nfiles = ["a.geojson"]\n[imagery]\nyear = 2023\n'
+        '[patches]\nkind = "build"\n[maps]\n'
     )
     with pytest.raises(SettingsError, match=r"\[maps\], and no \[scan\] whose detections it shows"):
         read_study(tmp_path)

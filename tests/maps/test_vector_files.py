@@ -278,7 +278,7 @@ def test_pmtiles_hold_polygons_to_a_metre_and_their_attribution(contents, folder
         assert header["internal_compression"] == Compression.GZIP
         west = contents.detections.total_bounds[0]
         assert header["min_lon_e7"] == pytest.approx(west * 1e7, abs=2_000)
-        assert reader.get(0, 0, 0)
+        assert reader.get(13, *_tile(contents.detections.iloc[0], 13))
     assert metadata["attribution"] == "; ".join(contents.attribution)
     assert says_all(json.dumps(metadata["minewatch"], ensure_ascii=False))
     table = pyogrio.read_dataframe(folder / "detections.pmtiles", layer="detections")
@@ -290,19 +290,32 @@ def test_pmtiles_hold_polygons_to_a_metre_and_their_attribution(contents, folder
     )
     np.testing.assert_allclose(found, contents.detections["area_ha"].loc[found.index], rtol=0.01)
     assert found.index.tolist() == contents.detections.index.tolist()
+    with (folder / "points.pmtiles").open("rb") as file:
+        assert Reader(MmapSource(file)).get(0, 0, 0)  # where polygons are too small for any pixel
+    points = pyogrio.read_dataframe(folder / "points.pmtiles", layer="points")
+    assert sorted(set(points["detection_id"])) == contents.detections.index.tolist()
 
 
-def test_what_is_added_to_tiles_changes_no_tile(folder):
+def _tile(row, zoom):
+    """Give the column and row of the tile of Web Mercator that a detection lies in."""
+    count = 2**zoom
+    latitude = np.radians(row["latitude"])
+    x = (row["longitude"] + 180.0) / 360.0
+    y = (1.0 - np.arcsinh(np.tan(latitude)) / np.pi) / 2.0
+    return int(x * count), int(y * count)
+
+
+def test_what_is_added_to_tiles_changes_no_tile(contents, folder):
     archive = (folder / "detections.pmtiles").read_bytes()
     more = add_metadata(archive, {"x": "ü" * 500})
-    tiles = []
+    first, tiles = _tile(contents.detections.iloc[0], 13), []
     for content in (archive, more):
 
         def source(offset, length, content=content):
             return content[offset : offset + length]
 
         reader = Reader(source)
-        tiles.append([reader.get(*at) for at in [(0, 0, 0), (5, 10, 15), (10, 332, 496)]])
+        tiles.append([reader.get(*at) for at in [(9, 166, 248), (13, *first)]])
         assert reader.metadata()["name"] == "Mining in 2024"
     assert tiles[0] == tiles[1]
     assert any(tiles[0])

@@ -79,6 +79,18 @@ def test_an_own_folder_is_replaced_when_allowed_and_another_never(contents, tmp_
     assert (out / "detections.csv").is_file()
 
 
+def test_what_programs_leave_beside_a_map_does_not_stop_it_from_being_replaced(contents, tmp_path):
+    out = tmp_path / "maps"
+    write_files(contents, out, formats=["gpkg", "cog"])
+    for name in ("scores.tif.aux.xml", "detections.gpkg-wal", "detections.gpkg-shm"):
+        (out / name).write_text("left by a program")
+    write_files(contents, out, formats=["gpkg"], overwrite=True)
+    assert not list(out.glob("*.aux.xml"))
+    (out / "own.aux.xml").write_text("of no file here")
+    with pytest.raises(AlreadyThereError, match=r"own\.aux\.xml"):
+        write_files(contents, out, formats=["gpkg"], overwrite=True)
+
+
 def test_a_map_that_fails_on_the_way_leaves_nothing(contents, tmp_path):
     broken = replace(contents, scores=contents.scores.drop(columns="epsg"))
     with pytest.raises(InputError, match="lack epsg"):

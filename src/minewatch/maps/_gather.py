@@ -16,6 +16,7 @@ from minewatch.maps._known import Known, read_known, region_of, words_of_area
 from minewatch.scan import read_detections, read_windows, touched_names
 from minewatch.scan._compare_ground import check_detections
 from minewatch.scan._compare_unseen import NOT_SEEN, find_not_seen
+from minewatch.scan._folder import SCORES
 from minewatch.scan._merge_file import attribution_in
 from minewatch.scan._merge_ids import DETECTION_ID
 from minewatch.scan._merge_polygons import area_ha, points_within
@@ -37,7 +38,8 @@ class Layers:
     """Files that lie beside detections; None, or empty, where there is none."""
 
     scores: StrPath | None = None
-    """``scores.parquet`` of a scan, or its folder."""
+    """``scores.parquet`` of a scan, or its folder. None: those beside the detections of that very
+    scan, if they lie there."""
     not_seen: StrPath | None = None
     """Polygons that were not seen. None: ``not_seen.parquet`` beside the scores, or beside the
     detections of that very scan."""
@@ -133,7 +135,8 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     earlier = {Period.parse(name): _read(path) for name, path in layers.earlier.items()}
     names = _credits(known, attribution, features, earlier.values())
     own = _check_said(known.period if period is None else Period.parse(period), names)
-    not_seen_file = _not_seen_file(detections, table, layers)
+    layers = _with_own_scan(detections, table, layers)
+    not_seen_file = None if layers.not_seen is None else Path(layers.not_seen)
     outlines = None if layers.outlines is None else read_detections(layers.outlines)
     changes = None if layers.changes is None else _read_changes(layers.changes)
     overlays = {Path(path).stem: _read_overlay(path, of) for path, of in layers.overlays.items()}
@@ -247,22 +250,30 @@ def _check_said(period: Period | None, names: Sequence[str]) -> Period:
     return period
 
 
-def _not_seen_file(
+def _with_own_scan(
     detections: StrPath | gpd.GeoDataFrame, table: gpd.GeoDataFrame, layers: Layers
-) -> Path | None:
-    if layers.not_seen is not None:
-        return Path(layers.not_seen)
+) -> Layers:
+    """Add what was not seen, and the scores, where they lie beside and are of the same scan."""
     if layers.scores is not None:
         beside = _scores_file(layers.scores).with_name(NOT_SEEN)
-        return beside if beside.is_file() else None
+        taken = layers.not_seen or (beside if beside.is_file() else None)
+        return replace(layers, not_seen=taken)
     if isinstance(detections, gpd.GeoDataFrame):
-        return None
-    return find_not_seen({"": detections}, {"": table}).get("")
+        return layers
+    own = find_not_seen({"": detections}, {"": table}).get("")
+    if own is None:
+        return layers
+    scores = own.with_name(SCORES)
+    return replace(
+        layers,
+        not_seen=layers.not_seen or own,
+        scores=scores if scores.is_file() else None,
+    )
 
 
 def _scores_file(scores: StrPath) -> Path:
     path = Path(scores)
-    return path / "scores.parquet" if path.is_dir() else path
+    return path / SCORES if path.is_dir() else path
 
 
 def _words_of_seen(file: Path | None) -> str:

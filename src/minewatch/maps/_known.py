@@ -65,7 +65,6 @@ def read_known(header: Mapping[str, Any] | None, dates: pd.DataFrame) -> Known:
     scan = made.get("scores") or {}
     rule = made.get("rule") or {}
     threshold = rule.get("threshold")
-    size = scan.get("size_px"), scan.get("resolution_m")
     return Known(
         threshold=None if threshold is None else float(threshold),
         threshold_from=str(made.get("threshold_from", "")),
@@ -73,8 +72,14 @@ def read_known(header: Mapping[str, Any] | None, dates: pd.DataFrame) -> Known:
         level=str(scan.get("level", "")),
         period=_period(scan.get("query") or {}, dates),
         attribution=attribution_in(head),
-        window_m=None if None in size else float(size[0] * size[1]),
+        window_m=_window_m(scan),
     )
+
+
+def _window_m(scan: Mapping[str, Any]) -> float | None:
+    if not {"size_px", "resolution_m"} <= scan.keys():
+        return None
+    return float(scan["size_px"]) * float(scan["resolution_m"])
 
 
 def _period(query: Mapping[str, Any], dates: pd.DataFrame) -> Period | None:

@@ -79,7 +79,8 @@ def grid_scores(scores: pd.DataFrame) -> list[ScoreGrid]:
             f"the scores lack {', '.join(missing)}; only those of a scan (scores.parquet) lie on a "
             "grid"
         )
-    return [_grid_zone(int(epsg), own) for epsg, own in scores.groupby("epsg", sort=True)]
+    zones = scores["epsg"].to_numpy(np.int64)
+    return [_grid_zone(int(epsg), scores[zones == epsg]) for epsg in np.unique(zones)]
 
 
 def _grid_zone(epsg: int, own: pd.DataFrame) -> ScoreGrid:
@@ -144,7 +145,7 @@ def write_composite(contents: MapContents, composite: Composite, folder: Path) -
     Reflectance × 10,000 as uint16 with its scale, 0 = no data; red, green and blue come first.
     """
     there = [str(name) for name in composite.reflectance["band"].to_numpy()]
-    bands = [*(name for name in _FIRST if name in there)]
+    bands: list[str] = [name for name in _FIRST if name in there]
     bands += [name for name in there if name not in bands]
     numbers = composite.reflectance.sel(band=bands).to_numpy() / SCALE_FACTOR
     stored = np.clip(np.rint(np.nan_to_num(numbers, nan=0.0)), 0, 65_535).astype(np.uint16)

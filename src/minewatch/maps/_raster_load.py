@@ -13,6 +13,7 @@ import shapely
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
 
 from minewatch._progress import Progress, silent
 from minewatch.errors import CoverageWarning, ImageryError, InputError
@@ -59,7 +60,7 @@ class Mosaic:
         return GeoBox((side, side), transform, self.geobox.crs)
 
 
-def ground_of(contents: MapContents, *, margin_m: float = MARGIN_M) -> shapely.Geometry:
+def ground_of(contents: MapContents, *, margin_m: float = MARGIN_M) -> BaseGeometry:
     """Say which ground imagery is shown of: the region that was looked at, else around detections.
 
     Returns
@@ -73,7 +74,7 @@ def ground_of(contents: MapContents, *, margin_m: float = MARGIN_M) -> shapely.G
         If there are neither.
     """
     if contents.region is not None:
-        region: shapely.Geometry = shapely.union_all(contents.region.geometry.to_numpy())
+        region: BaseGeometry = shapely.union_all(contents.region.geometry.to_numpy())
         return region
     bounds = shapely.bounds(contents.detections.geometry.to_numpy()).reshape(-1, 4)
     if not len(bounds):
@@ -82,11 +83,11 @@ def ground_of(contents: MapContents, *, margin_m: float = MARGIN_M) -> shapely.G
     along = wide / np.cos(np.radians(np.clip(bounds[:, [1, 3]].mean(axis=1), -80, 80)))
     west, south, east, north = bounds.T
     squares = shapely.box(west - along, south - wide, east + along, north + wide)
-    ground: shapely.Geometry = shapely.union_all(squares)
+    ground: BaseGeometry = shapely.union_all(squares)
     return ground
 
 
-def plan_mosaic(ground: shapely.Geometry, *, most_px: int = MOST_PX) -> Mosaic:
+def plan_mosaic(ground: BaseGeometry, *, most_px: int = MOST_PX) -> Mosaic:
     """Lay the pixels of a composite over ground, in the UTM zone of its middle.
 
     Parameters
@@ -131,7 +132,7 @@ def plan_mosaic(ground: shapely.Geometry, *, most_px: int = MOST_PX) -> Mosaic:
 
 
 def _blocks(
-    plane: shapely.Geometry,
+    plane: BaseGeometry,
     corner: tuple[float, float],
     shape: tuple[int, int],
     block_m: float,
@@ -142,8 +143,8 @@ def _blocks(
     left, top = corner
     for row in range(shape[0]):
         lefts = left + np.arange(shape[1]) * block_m
-        up = top - row * block_m
-        boxes = shapely.box(lefts, up - block_m, lefts + block_m, up)
+        ups = np.full(len(lefts), top - row * block_m)
+        boxes = shapely.box(lefts, ups - block_m, lefts + block_m, ups)
         for column in np.flatnonzero(shapely.intersects(plane, boxes)).tolist():
             yield row * block_px, column * block_px
 
@@ -151,7 +152,7 @@ def _blocks(
 def load_composite(
     source: BatchSource,
     query: SceneQuery,
-    ground: shapely.Geometry,
+    ground: BaseGeometry,
     *,
     most_px: int = MOST_PX,
     progress: Progress = silent,
@@ -284,4 +285,4 @@ def average(values: npt.NDArray[np.float32], factor: int) -> npt.NDArray[np.floa
     total = np.where(known, squares, 0.0).sum(axis=(2, 4), dtype=np.float64)
     count = known.sum(axis=(2, 4))
     mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean.astype(np.float32)
+    return np.asarray(mean, dtype=np.float32)

@@ -17,7 +17,7 @@ UNSEEN: Final = "#767676"
 EDGES: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SCORE_COLOURS: Final = ("#FFF2AE", "#FED976", "#FEB24C", "#FC7B32", "#DE2D26", "#8E0152")
 """From pale to dark, so that the order is seen without telling colours apart."""
-_CHANGE_COLOURS: Final = dict(
+_CHANGE_COLOURS: Final[Mapping[str, str]] = dict(
     zip(
         CHANGES,
         ("#D55E00", "#E69F00", "#999999", "#56B4E9", "#0072B2", "#CC79A7", "#F0E442"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from minewatch.imagery._preview import FULL_COLOUR
+from minewatch.imagery._preview import FULL_COLOUR, GAMMA
 from minewatch.maps._style import EDGES, SCORE_COLOURS
 
 _HEAD: Final = (
@@ -31,8 +31,11 @@ def style_of_scores() -> str:
 
 
 def style_of_composite(bands: Sequence[str]) -> str:
-    """Give the style of imagery: true colour as everywhere in this package, or its first band."""
-    full = round(FULL_COLOUR["true colour"] * 10_000)
+    """Give the style of imagery: true colour as everywhere in this package, or its first band.
+
+    QGIS takes a raster's scale into account: what it stretches is reflectance.
+    """
+    full = FULL_COLOUR["true colour"]
     if len(bands) < 3:
         return (
             f'{_HEAD}<rasterrenderer type="singlebandgray" grayBand="1" opacity="1">'
@@ -44,12 +47,12 @@ def style_of_composite(bands: Sequence[str]) -> str:
     return (
         f'{_HEAD}<rasterrenderer type="multibandcolor" redBand="1" greenBand="2" blueBand="3" '
         f'opacity="1">{stretches}</rasterrenderer>'
-        f'<brightnesscontrast gamma="1.5" brightness="0" contrast="0"/>{_TAIL}'
+        f'<brightnesscontrast gamma="{GAMMA:g}" brightness="0" contrast="0"/>{_TAIL}'
     )
 
 
-def _stretch(name: str, full: int) -> str:
+def _stretch(name: str, full: float) -> str:
     return (
-        f"<{name}><minValue>0</minValue><maxValue>{full}</maxValue>"
+        f"<{name}><minValue>0</minValue><maxValue>{full:g}</maxValue>"
         f"<algorithm>StretchToMinimumMaximum</algorithm></{name}>"
     )

@@ -1,7 +1,7 @@
 """Layers of a map as plain tables, the same for every format of file."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import geopandas as gpd
 import numpy as np
@@ -78,7 +78,10 @@ def as_points(detections: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return points
 
 
-def rounded(table: pd.DataFrame) -> pd.DataFrame:
+_Table = TypeVar("_Table", bound=pd.DataFrame)
+
+
+def rounded(table: _Table) -> _Table:
     """Round numbers for formats that are text: hectares to 0.01, metres to 1, scores to 0.0001.
 
     Examples

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import geopandas as gpd
-import pandas as pd
 import pyogrio
 
 from minewatch._store import writing_file
 from minewatch.errors import InputError
-from minewatch.maps._vector import as_points, rounded
+from minewatch.maps._vector import rounded
 
 MAX_ZOOM: Final = 13
 """Corners are then to a metre; browsers enlarge further themselves."""
@@ -27,10 +26,9 @@ _GZIP: Final = 2
 def write_pmtiles(
     table: gpd.GeoDataFrame, path: Path, about: Mapping[str, str], *, layer: str
 ) -> None:
-    """Write a layer of polygons as PMTiles, version 3, of vector tiles.
+    """Write a layer as PMTiles, version 3, of vector tiles.
 
-    Where the table has ``longitude`` and ``latitude``, each polygon has a point besides, in the
-    same layer: at low zooms polygons are too small to be drawn.
+    One kind of geometry at a time: of polygons and points in one layer GDAL 3.12 loses pieces.
 
     Parameters
     ----------
@@ -49,13 +47,10 @@ def write_pmtiles(
     Protomaps (2023), PMTiles Version 3 Specification,
     https://github.com/protomaps/PMTiles/blob/main/spec/v3/spec.md.
     """
-    short = rounded(table)
-    both = [short, as_points(short)] if "longitude" in short else [short]
-    features = gpd.GeoDataFrame(pd.concat(both, ignore_index=True), crs=table.crs)
     with writing_file(path) as aside, tempfile.TemporaryDirectory(dir=path.parent) as folder:
         raw = Path(folder, "tiles.pmtiles")
         pyogrio.write_dataframe(
-            features,
+            rounded(table),
             raw,
             driver="PMTiles",
             layer=layer,

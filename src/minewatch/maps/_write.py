@@ -10,7 +10,7 @@ from minewatch.maps._attribution import as_text, describe_contents, header_of
 from minewatch.maps._contents import MapContents
 from minewatch.maps._formats import FORMATS, Format
 from minewatch.maps._raster import write_composite, write_scores
-from minewatch.maps._vector import plain_table
+from minewatch.maps._vector import POINTS, lay_layers
 from minewatch.maps._vector_csv import write_csv
 from minewatch.maps._vector_geojson import write_geojson
 from minewatch.maps._vector_gpkg import write_gpkg
@@ -25,7 +25,8 @@ PMTILES_FROM: Final = 2_000
 MARKER: Final = "maps.json"
 README: Final = "README.txt"
 PAGE: Final = "map.html"
-OURS: Final = _store.Ours(MARKER)
+_BESIDE: Final = (".aux.xml", "-wal", "-shm", "-journal")
+"""What is added to the names of files that GDAL, QGIS and SQLite leave beside those they open."""
 _FOR: Final[Mapping[str, str]] = {
     "detections.parquet": "all digits, for geopandas, DuckDB, QGIS; holds how it was made",
     "detections.geojson": "for web maps and most programs",
@@ -34,6 +35,7 @@ _FOR: Final[Mapping[str, str]] = {
     "detections.gpx": "waypoints, for GPS receivers and phones",
     "detections.csv": "a table with coordinates as numbers and in degrees, minutes and seconds",
     "detections.pmtiles": "vector tiles, for web maps of very many detections",
+    "points.pmtiles": "vector tiles of a point in each, for zooms where polygons are specks",
     "map.html": "the page: opens in any browser, without a network",
     "not_seen": "ground that was not seen: no detection there says nothing",
     "region": "the ground that was looked at",
@@ -98,9 +100,9 @@ def write_files(
     ['README.txt', 'detections.geojson', 'detections.gpx', 'maps.json']
     """
     final = Path(out)
-    chosen = choose_formats(contents, formats)
-    _store.refuse_existing(final, overwrite=overwrite, ours=OURS)
-    with _store.writing_folder(final, overwrite=overwrite, ours=OURS) as aside:
+    chosen, ours = choose_formats(contents, formats), own_files(final)
+    _store.refuse_existing(final, overwrite=overwrite, ours=ours)
+    with _store.writing_folder(final, overwrite=overwrite, ours=ours) as aside:
         for name in chosen:
             _WRITERS[name](contents, aside)
         written = sorted(item.name for item in aside.iterdir())
@@ -114,6 +116,14 @@ def write_files(
         _store.write_json(aside / MARKER, made)
         every = sorted([*names, MARKER])
     return [final / name for name in every]
+
+
+def own_files(folder: StrPath) -> _store.Ours:
+    """Say what of a folder is a map's own: what it lists, and what programs leave beside that."""
+    there = Path(folder)
+    names = [file.name for file in there.iterdir()] if there.is_dir() else []
+    left = {f"{name}{end}" for name in names for end in _BESIDE}
+    return _store.Ours(MARKER, frozenset(left))
 
 
 def choose_formats(contents: MapContents, formats: Sequence[str] | None) -> tuple[Format, ...]:
@@ -178,10 +188,10 @@ def _write_not_seen(contents: MapContents, folder: Path) -> None:
 
 def _write_pmtiles(contents: MapContents, folder: Path) -> None:
     about = describe_contents(contents)
-    layers = {"detections": contents.detections, "not_seen": contents.not_seen}
-    for name, table in layers.items():
-        if table is not None and len(table):
-            write_pmtiles(plain_table(table), folder / f"{name}.pmtiles", about, layer=name)
+    layers = lay_layers(contents)
+    for name in ("detections", POINTS, "not_seen"):
+        if name in layers and len(layers[name]):
+            write_pmtiles(layers[name], folder / f"{name}.pmtiles", about, layer=name)
 
 
 def _write_cog(contents: MapContents, folder: Path) -> None:

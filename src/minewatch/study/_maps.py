@@ -9,7 +9,7 @@ from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, NotThereError
 from minewatch.maps import Layers, MapContents, Period
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
-from minewatch.maps._write import MARKER, OURS, PAGE
+from minewatch.maps._write import MARKER, PAGE, own_files
 from minewatch.scan._folder import NOT_SEEN, SCORES
 from minewatch.scan._merge_file import describe_making
 from minewatch.sites._regions import read_polygons
@@ -73,7 +73,7 @@ def write_study_maps(
     """
     section = MapsSection(**{**(settings.maps or MapsSection()).model_dump(), **(said or {})})
     asked = settings.model_copy(update={"maps": section})
-    _store.refuse_existing(Path(out), overwrite=overwrite, ours=OURS)
+    _store.refuse_existing(Path(out), overwrite=overwrite, ours=own_files(out))
     contents = gather_study(study, asked, progress=progress)
     return contents, maps.write_files(contents, out, formats=section.formats, overwrite=overwrite)
 

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 from pyproj import Transformer
 
+from minewatch.context import extract_features
 from minewatch.errors import ImageryError, InputError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import FolderSource, SceneQuery
 from minewatch.maps.review import ArchivePictures, DatasetPictures, Item
-from minewatch.maps.review._ground import lay_out, pixels_of
+from minewatch.maps.review._ground import Surroundings, lay_out, pixels_of
 from minewatch.maps.review._pictures import COMBINATIONS, Album, draw_scene, shade
 from minewatch.patches import PatchDataset, build_patches
+from minewatch.toy import write_osm
 
 YEAR = SceneQuery(start="2023-01-01", end="2023-12-31")
 
@@ -148,3 +150,25 @@ def test_settings_that_show_nothing_are_refused(maker):
         ArchivePictures(maker.Stripes(), {"2024": maker.QUERY}, side_px=4)
     with pytest.raises(InputError, match="dataset"):
         DatasetPictures({})
+
+
+def test_what_is_mapped_lies_where_it_is_and_what_names_the_target_can_be_kept_back(
+    toy_valley, tmp_path
+):
+    features = extract_features(write_osm(toy_valley, tmp_path / "valley.osm.pbf"))
+    named = features.table["target"].notna()
+    rivers = features.table[features.table["waterway"].notna() & ~named]
+    place = rivers.geometry.iloc[0].interpolate(0.5, normalized=True)
+    geobox = PatchGrid(size_px=96).geobox(place.x, place.y)
+    found = Surroundings(features).within(geobox)
+    lines = [line for one in found if one["layer"] == "waterway" for line in one["lines"]]
+    column, row = pixels_of(geobox)(np.array([[place.x, place.y]]))[0]
+    assert (
+        min(shapely.LineString(line).distance(shapely.Point(column, row)) for line in lines) < 0.2
+    )
+
+    quarry = features.table[named].geometry.iloc[0].representative_point()
+    around = PatchGrid(size_px=96).geobox(quarry.x, quarry.y)
+    assert "target" in {one["layer"] for one in Surroundings(features).within(around)}
+    free = Surroundings(features, targets=False).within(around)
+    assert "target" not in {one["layer"] for one in free}

@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
+from minewatch.context._layers import TARGET
 from minewatch.imagery._footprints import place_polygon
 from minewatch.maps.review._queue import Item
 from minewatch.types import AnyArray, FloatArray
@@ -94,12 +95,22 @@ def _rings(shape: BaseGeometry) -> tuple[tuple[tuple[float, float], ...], ...]:
 
 
 class Surroundings:
-    """What is mapped, found by place."""
+    """What is mapped, found by place.
 
-    def __init__(self, features: "Features") -> None:
-        self._table = features.table
+    Parameters
+    ----------
+    features
+        As `minewatch.context.read_features` gives them.
+    targets
+        Whether what names the target, such as a mapped quarry, is among it, as a layer ``target``:
+        who is to judge freely is not told.
+    """
+
+    def __init__(self, features: "Features", *, targets: bool = True) -> None:
+        names = features.table[TARGET].notna().to_numpy()
+        self._table = features.table if targets else features.table[~names]
         self._names = features.layer_names
-        self._shapes: AnyArray = features.table.geometry.to_numpy()
+        self._shapes: AnyArray = self._table.geometry.to_numpy()
         self._tree = shapely.STRtree(self._shapes)
         self.attribution = str(features.info.get("attribution", ""))
 
@@ -123,6 +134,8 @@ class Surroundings:
 
     def _words(self, row: int) -> list[tuple[str, str]]:
         own = self._table.iloc[row]
+        if isinstance(own[TARGET], str):
+            return [(TARGET, own[TARGET])]
         return [(name, str(own[name])) for name in self._names if isinstance(own[name], str)][:1]
 
 

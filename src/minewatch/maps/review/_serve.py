@@ -76,7 +76,9 @@ def serve_review(
             Album(pictures),
             reviewer=chosen.reviewer or _user(),
             is_blind=queue.is_blind,
-            surroundings=None if features is None else Surroundings(features),
+            surroundings=(
+                None if features is None else Surroundings(features, targets=not queue.is_blind)
+            ),
         )
         app = make_app(desk, settings=chosen, token=token)
         _run(app, listening, lambda: tell and tell(address(chosen, listening, token)))
@@ -130,7 +132,7 @@ def make_server(app: "Application") -> "uvicorn.Server":
     import uvicorn
 
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's protocol of scopes is narrower than ASGI's
+        app,
         http="h11",
         ws="none",
         lifespan="off",

@@ -42,6 +42,7 @@ async function start() {
         Object.entries(layers.overlays).map(([name, layer]) => [name, unpackAreas(layer.shapes)]),
       ),
     },
+    waiting: {},
     filter: openFilter(newest),
     sort: "hectares",
     chosen: -1,
@@ -145,7 +146,17 @@ function update() {
   const asked = countAsked(filter);
   byId("filters-on").hidden = asked === 0;
   byId("filters-on").textContent = number(asked);
-  filterMaps();
+  later("filter", filterMaps);
+}
+
+/**
+ * Let the list and the totals answer first, and the map when no more is asked for.
+ * @param {string} what
+ * @param {() => void} work
+ */
+function later(what, work) {
+  clearTimeout(page.waiting[what]);
+  page.waiting[what] = setTimeout(work, 80);
 }
 
 /** @param {Int32Array} rows */
@@ -219,7 +230,7 @@ function choose(row, focus = false) {
   page.chosen = row;
   drawCard();
   page.list.mark(row);
-  moveMap(row);
+  later("move", () => page.chosen === row && moveMap(row));
   if (focus) byId("card").focus();
 }
 
@@ -295,8 +306,10 @@ function zoomTo(row) {
 function viewChanged(what) {
   const { view, payload, table, filter } = page;
   if (what === "colour") {
-    for (const one of [page.main, page.after]) one?.setColour(view.colourBy);
     page.list.redraw();
+    later("colour", () => {
+      for (const one of [page.main, page.after]) one?.setColour(view.colourBy);
+    });
   } else if (what === "picture") {
     if (view.kind !== "none") page.kind = view.kind;
     showPictures();

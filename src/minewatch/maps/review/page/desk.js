@@ -1,41 +1,27 @@
 // The desk: one place after the other, a key each, and nothing goes on before it is on disk.
 
 import { KEYS, make, showFacts, showKeys, showList, showPlace, showProgress, showSaid } from "./cards.js";
+import { choose, flash, layout, look, nudge, prefetch, rescale, showChips, shown, toggle, whenDrawn } from "./stage.js";
+import { by, state } from "./state.js";
 import { Pending, Refused, newUid, read, takeToken, write } from "./talk.js";
-import { FEATURES, OTHER_FEATURES, Panel, Scenes } from "./view.js";
 import { Words } from "./words.js";
 
 const NAME = "minewatch-reviewer";
 const FILTERS = ["todo", "all", "mine", "not_mine", "unsure", "skip", "conflicts"];
 const SORTS = ["queue", "score_down", "score_up", "area_down"];
-const SETS = [["true_colour", "swir"], ["infrared", "swir"], ["true_colour"], ["swir"], ["infrared"]];
-/** @param {string} id @returns {any} */
-const by = (id) => document.getElementById(id);
 
-const scenes = new Scenes();
-const state = {
-  /** @type {any} */ desk: null,
-  /** @type {any[]} */ items: [],
-  /** @type {any[]} */ shown: [],
-  /** @type {any} */ item: null,
-  current: 0, reviewer: "", set: 0, scale: 1, flash: false, outlines: true, mapped: false,
-  drawing: false, /** @type {any} */ cursor: null, busy: false, /** @type {any} */ last: null,
-  /** @type {Panel[]} */ panels: [],
-  /** @type {number[]} */ scales: [],
-};
-/** @type {Words} */ let words;
 /** @type {Pending} */ let pending;
 
 async function begin() {
   takeToken();
-  words = new Words(await (await fetch("/assets/strings.json")).json());
-  by("language").value = words.language;
-  words.fill();
+  state.words = new Words(await (await fetch("/assets/strings.json")).json());
+  by("language").value = state.words.language;
+  state.words.fill();
   try {
     state.desk = await read("/api/review");
   } catch (problem) {
-    if (!(problem instanceof Refused) || problem.status !== 401) alarm(words.say("no_answer"));
-    words.fill();
+    if (!(problem instanceof Refused) || problem.status !== 401) alarm(state.words.say("no_answer"));
+    state.words.fill();
     by("locked").showModal();
     return;
   }
@@ -67,34 +53,34 @@ async function load() {
 /** Write all words anew, in the language chosen. */
 function label() {
   const { desk } = state;
-  words.fill();
+  state.words.fill();
   document.title = `${desk.title} – minewatch review`;
   by("title").textContent = desk.title;
-  by("question").textContent = words.say(desk.kind === "detections" ? "question_detection" : "question_square");
+  by("question").textContent = state.words.say(desk.kind === "detections" ? "question_detection" : "question_square");
   by("who-open").textContent = state.reviewer;
-  by("who-open").setAttribute("aria-label", `${words.say("reviewer")}: ${state.reviewer}`);
-  by("before").setAttribute("aria-label", words.say("before"));
-  by("after").setAttribute("aria-label", words.say("after"));
-  by("undo").replaceChildren(words.say("undo"), " ", make("kbd", {}, "z"));
-  by("draw").replaceChildren(words.say("draw"), " ", make("kbd", {}, "p"));
+  by("who-open").setAttribute("aria-label", `${state.words.say("reviewer")}: ${state.reviewer}`);
+  by("before").setAttribute("aria-label", state.words.say("before"));
+  by("after").setAttribute("aria-label", state.words.say("after"));
+  by("undo").replaceChildren(state.words.say("undo"), " ", make("kbd", {}, "z"));
+  by("draw").replaceChildren(state.words.say("draw"), " ", make("kbd", {}, "p"));
   by("least-box").hidden = state.items.every((one) => one.score === null);
-  options(by("filter"), FILTERS, (one) => words.say(one));
+  options(by("filter"), FILTERS, (one) => state.words.say(one));
   const sorts = desk.is_blind ? ["queue"] : SORTS;
-  options(by("sort"), sorts, (one) => words.say(`sort_${one}`));
+  options(by("sort"), sorts, (one) => state.words.say(`sort_${one}`));
   by("verdicts").replaceChildren(...Object.entries(KEYS).map(([verdict, key]) => {
     const button = make("button", { type: "button", dataset: { verdict }, aria: { keyshortcuts: key } },
-      make("span", {}, words.say(verdict)), make("kbd", {}, key));
+      make("span", {}, state.words.say(verdict)), make("kbd", {}, key));
     button.addEventListener("click", () => decide(verdict));
     return button;
   }));
   by("reasons").replaceChildren(...desk.reasons.map((reason, at) => {
     const key = String((at + 1) % 10);
     const button = make("button", { type: "button", dataset: { reason }, aria: { keyshortcuts: key } },
-      make("span", {}, words.say(`reason_${reason}`)), make("kbd", {}, key));
+      make("span", {}, state.words.say(`reason_${reason}`)), make("kbd", {}, key));
     button.addEventListener("click", () => decide("not_mine", reason));
     return button;
   }));
-  showKeys(words, by("keys"));
+  showKeys(state.words, by("keys"));
   if (state.item) showItem();
 }
 
@@ -123,11 +109,11 @@ function relist() {
   const done = state.items.filter((one) => one.verdict).length;
   by("meter").setAttribute("aria-valuemax", String(state.items.length));
   by("meter").setAttribute("aria-valuenow", String(done));
-  by("meter").setAttribute("aria-label", words.say("progress"));
+  by("meter").setAttribute("aria-label", state.words.say("progress"));
   by("meter-bar").style.width = `${(100 * done) / Math.max(state.items.length, 1)}%`;
-  by("count").textContent = words.say("count", { done: words.number(done), all: words.number(state.items.length) });
-  by("found").textContent = words.say("found", { n: words.number(state.shown.length) });
-  showList(words, state.shown, state.current, by("list"), open);
+  by("count").textContent = state.words.say("count", { done: state.words.number(done), all: state.words.number(state.items.length) });
+  by("found").textContent = state.words.say("found", { n: state.words.number(state.shown.length) });
+  showList(state.words, state.shown, state.current, by("list"), open);
 }
 
 /** @param {number | undefined} number */
@@ -154,9 +140,9 @@ function showItem() {
   for (const one of document.querySelectorAll("[data-verdict]")) one.classList.toggle("chosen", one.dataset.verdict === decision?.verdict);
   for (const one of document.querySelectorAll("[data-reason]")) one.classList.toggle("chosen", one.dataset.reason === decision?.reason);
   by("undo").disabled = !state.last;
-  showFacts(words, item, by("facts"));
-  showPlace(words, item, by("place"), (text) => status(words.say("copied", { text })));
-  showSaid(words, item, by("said"));
+  showFacts(state.words, item, by("facts"));
+  showPlace(state.words, item, by("place"), (text) => status(state.words.say("copied", { text })));
+  showSaid(state.words, item, by("said"));
   showChips();
 }
 
@@ -166,178 +152,6 @@ const draft = () => `minewatch-review-note:${state.desk.store}:${state.reviewer}
 function following(count) {
   const at = state.shown.findIndex((one) => one.number === state.current);
   return state.shown.slice(at + 1, at + 1 + count).map((one) => one.number);
-}
-
-/** @param {number} number */
-async function prefetch(number) {
-  for (const period of chosenPeriods()) {
-    try {
-      const scene = await scenes.scene(number, period);
-      for (const one of SETS[state.set]) if (one in scene.pictures) await scenes.picture(number, period, one);
-    } catch {
-      return; // it is asked for again when it is its turn, and then says why
-    }
-  }
-}
-
-/** The first and the last period: before and after. */
-function chosenPeriods() {
-  const n = state.desk.periods.length;
-  if (n < 2) return n ? [0] : [];
-  return [0, n - 1];
-}
-
-/** Show the pictures of the item, each when it comes. */
-async function look() {
-  const { current } = state;
-  const periods = chosenPeriods();
-  const combinations = SETS[state.set];
-  state.panels = combinations.flatMap((one) => periods.map((period) => new Panel(period, one)));
-  by("panels").replaceChildren(...state.panels.map((one) => one.figure));
-  if (!periods.length) by("panels").replaceChildren(make("p", { className: "quiet" }, words.say("no_imagery")));
-  for (const panel of state.panels) {
-    panel.blank(words.say("loading"));
-    point(panel);
-  }
-  layout();
-  await Promise.all(state.panels.map((panel) => fill(panel, current)));
-}
-
-/** @param {Panel} panel @param {number} number */
-async function fill(panel, number) {
-  const name = state.desk.periods[panel.period];
-  try {
-    const scene = await scenes.scene(number, panel.period);
-    if (!(panel.combination in scene.pictures)) {
-      panel.blank(words.say("no_bands", { combination: words.say(panel.combination) }));
-      return;
-    }
-    const image = await scenes.picture(number, panel.period, panel.combination);
-    if (state.current !== number) return;
-    panel.show(scene, image);
-    measure(scene);
-    const short = innerWidth > 704 ? "" : "short_";
-    panel.caption.textContent = `${name} · ${words.say(short + panel.combination)}`;
-    panel.canvas.setAttribute("role", "img");
-    panel.canvas.setAttribute("aria-label", `${words.say(panel.combination)}, ${scene.days}`);
-    credit();
-    legend();
-    showChips();
-    layout();
-  } catch (problem) {
-    const missing = problem instanceof Refused && problem.status === 404;
-    panel.blank(missing ? words.say("nothing_seen", { period: name }) : words.say("no_picture", { why: problem.message }));
-  }
-}
-
-/** @param {any} scene */
-function measure(scene) {
-  const whole = Math.min(...scene.size_px) * scene.resolution_m;
-  const square = scene.square[2] - scene.square[0];
-  const wanted = [square * scene.resolution_m, 2 * square * scene.resolution_m, whole];
-  const next = [...new Set(wanted.map((one) => Math.round(Math.min(one, whole) / 10) * 10))].sort((a, b) => a - b);
-  if (String(next) !== String(state.scales)) {
-    state.scales = next;
-    state.scale = Math.min(state.scale, next.length - 1);
-    showChips();
-  }
-}
-
-function credit() {
-  const own = [...new Set(state.panels.flatMap((one) => (one.scene ? [one.scene.credit] : [])))];
-  const days = [...new Set(state.panels.flatMap((one) => {
-    if (!one.scene) return [];
-    const n = one.scene.n_scenes === null ? "" : `, ${words.say("n_scenes", { n: one.scene.n_scenes })}`;
-    return [`${state.desk.periods[one.period]}: ${one.scene.level} ${one.scene.days}${n}`];
-  }))];
-  const credits = [...own, ...state.desk.attribution].flatMap((one) => one.split("; ")).filter(Boolean);
-  by("credit").textContent = [...days, ...new Set(credits)].join(" · ");
-}
-
-function showChips() {
-  const chip = (text, pressed, act) => {
-    const one = make("button", { type: "button", aria: { pressed: String(pressed) } }, text);
-    one.addEventListener("click", act);
-    return one;
-  };
-  const sets = SETS.map((set, at) => chip(set.map((one) => words.say(`short_${one}`)).join(" + "), state.set === at, () => choose(at)));
-  const scales = state.scales.map((metres, at) => chip(words.length(metres), state.scale === at, () => rescale(at)));
-  const gap = () => make("span", { className: "gap" });
-  const outlines = chip(words.say("outlines"), state.outlines, () => toggle("outlines"));
-  const mapped = chip(words.say("mapped"), state.mapped, () => toggle("mapped"));
-  const any = state.panels.some((one) => one.scene?.features.length);
-  by("chips").replaceChildren(...sets, gap(), ...scales, gap(), outlines, ...(any || state.mapped ? [mapped] : []));
-}
-
-/** Say which colour is what, of what is mapped in the pictures. */
-function legend() {
-  const layers = [...new Set(state.panels.flatMap((one) => one.scene?.features.map((feature) => feature.layer) ?? []))];
-  by("legend").hidden = !state.mapped || !layers.length;
-  by("legend").replaceChildren(...layers.map((layer) => {
-    const swatch = make("i");
-    swatch.style.background = FEATURES[layer] ?? OTHER_FEATURES;
-    return make("span", {}, swatch, words.knows(`layer_${layer}`) ? words.say(`layer_${layer}`) : layer);
-  }));
-}
-
-/** @param {number} at */
-function choose(at) {
-  state.set = (at + SETS.length) % SETS.length;
-  showChips();
-  look();
-}
-
-/** @param {number} at */
-function rescale(at) {
-  state.scale = Math.min(Math.max(at, 0), Math.max(state.scales.length - 1, 0));
-  showChips();
-  layout();
-}
-
-/** @param {"outlines" | "mapped"} name */
-function toggle(name) {
-  state[name] = !state[name];
-  showChips();
-  legend();
-  layout();
-}
-
-/** Give the panels their size, and draw them. */
-function layout() {
-  const box = by("panels");
-  const columns = Math.max(chosenPeriods().length > 1 ? chosenPeriods().length : SETS[state.set].length, 1);
-  const rows = Math.max(Math.ceil(state.panels.length / columns), 1);
-  const room = innerWidth > 704 ? Math.max(innerHeight - box.getBoundingClientRect().top - scrollY - 60, 240) : Infinity;
-  const side = Math.floor(Math.min((box.clientWidth - 8 * (columns - 1)) / columns, (room - 8 * (rows - 1)) / rows, 720));
-  box.style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
-  const points = [...(state.item?.points ?? [])];
-  for (const panel of state.panels) {
-    const twin = state.flash ? state.panels.find((one) => one.combination === panel.combination && one.period !== panel.period) : null;
-    const [scene, image] = [panel.scene, panel.image];
-    if (twin?.image) [panel.scene, panel.image] = [twin.scene, twin.image];
-    panel.draw({ side, scale: state.scales[state.scale] ?? 960, outlines: state.outlines, mapped: state.mapped, points, cursor: state.drawing ? state.cursor : null });
-    [panel.scene, panel.image] = [scene, image];
-  }
-}
-
-/** @param {Panel} panel */
-function point(panel) {
-  panel.canvas.addEventListener("pointermove", (event) => {
-    if (!state.drawing) return;
-    state.cursor = panel.under(event) ?? state.cursor;
-    layout();
-  });
-  panel.canvas.addEventListener("click", (event) => {
-    const place = state.drawing && panel.under(event);
-    if (place) drawAt(place);
-  });
-}
-
-/** What was on the screen. */
-function shown() {
-  const pictures = state.panels.flatMap((one) => (one.scene && one.image
-    ? [{ period: state.desk.periods[one.period], combination: one.combination, digest: one.scene.pictures[one.combination] }] : []));
-  return { pictures, scale_m: state.scales[state.scale] ?? null, outlines: state.outlines, mapped: state.mapped };
 }
 
 /** @param {string} path @param {object} body */
@@ -361,14 +175,14 @@ async function decide(verdict, reason = null) {
   localStorage.removeItem(drafted);
   const brief = state.items.find((one) => one.number === number);
   Object.assign(brief, { n_reviewers: brief.n_reviewers + (brief.verdict ? 0 : 1), verdict, reason });
-  const why = reason ? ` (${words.say(`reason_${reason}`)})` : "";
-  status(`${words.say("saved")}: ${words.say(verdict)}${why}`);
+  const why = reason ? ` (${state.words.say(`reason_${reason}`)})` : "";
+  status(`${state.words.say("saved")}: ${state.words.say(verdict)}${why}`);
   const at = state.shown.findIndex((one) => one.number === number);
   const later = [...state.shown.slice(at + 1), ...state.shown.slice(0, Math.max(at, 0))];
   const next = by("filter").value === "todo" ? later.find((one) => !one.verdict) : state.shown[at + 1];
   if (next) await open(next.number);
   else {
-    status(words.say("all_done"));
+    status(state.words.say("all_done"));
     await open(number);
   }
 }
@@ -380,7 +194,7 @@ async function drawAt(place) {
   const saved = await send("/api/points", { uid: newUid(), number, ...place, note: "", reviewer: state.reviewer, shown: shown() });
   if (!saved) return;
   if (state.current === number) state.item.points.push({ number: saved.number, ...place, note: "" });
-  status(words.say("point_saved"));
+  status(state.words.say("point_saved"));
   by("undo").disabled = false;
   layout();
 }
@@ -396,7 +210,7 @@ async function undo() {
     read(`/api/items?reviewer=${who}`), read(`/api/progress?reviewer=${who}`).then((one) => one.last),
   ]);
   refilter();
-  status(words.say("undone"));
+  status(state.words.say("undone"));
   await open(undone.item || state.current);
 }
 
@@ -415,9 +229,9 @@ async function guarded(act) {
 /** @param {string | null} problem @param {number} code */
 function tell(problem, code) {
   if (problem === null) alarm(null);
-  else if (code === 401) alarm(words.say("old_token"));
-  else if (code === 0) alarm(words.say("no_answer"));
-  else alarm(words.say("refused", { why: problem }));
+  else if (code === 401) alarm(state.words.say("old_token"));
+  else if (code === 0) alarm(state.words.say("no_answer"));
+  else alarm(state.words.say("refused", { why: problem }));
 }
 
 /** @param {string | null} text */
@@ -434,7 +248,7 @@ function status(text) {
 }
 
 /** @param {string} key */
-const say = (key) => status(words.say(key));
+const say = (key) => status(state.words.say(key));
 
 /** @param {number} by_ */
 function move(by_) {
@@ -454,16 +268,6 @@ function setDrawing(on) {
   layout();
 }
 
-/** Move the cross by pixels of 10 m. @param {number} column @param {number} row */
-function nudge(column, row) {
-  const panel = state.panels.find((one) => one.scene);
-  if (!panel) return;
-  const [x, y] = panel.pixel(state.cursor);
-  const [width, height] = panel.scene.size_px;
-  state.cursor = panel.place([Math.min(Math.max(x + column, 0), width), Math.min(Math.max(y + row, 0), height)]);
-  layout();
-}
-
 function askName() {
   by("who-name").value = state.reviewer || state.desk.reviewer;
   by("who").showModal();
@@ -473,7 +277,7 @@ function askName() {
 async function showProgressNow() {
   const progress = await guarded(() => read(`/api/progress?reviewer=${encodeURIComponent(state.reviewer)}`));
   if (!progress) return;
-  showProgress(words, progress, by("progress-body"));
+  showProgress(state.words, progress, by("progress-body"));
   by("progress").showModal();
 }
 
@@ -503,12 +307,6 @@ const ACTIONS = {
   },
 };
 
-/** @param {boolean} on */
-function flash(on) {
-  state.flash = on;
-  layout();
-}
-
 /** @param {KeyboardEvent} event */
 function keyDown(event) {
   const { target } = event;
@@ -533,6 +331,7 @@ function keyDown(event) {
 }
 
 function listen() {
+  whenDrawn(drawAt);
   document.addEventListener("keydown", keyDown);
   document.addEventListener("keyup", (event) => event.key === "t" && flash(false));
   addEventListener("resize", layout);
@@ -547,7 +346,7 @@ function listen() {
   for (const id of ["filter", "sort"]) by(id).addEventListener("change", refilter);
   for (const id of ["search", "least"]) by(id).addEventListener("input", refilter);
   by("language").addEventListener("change", () => {
-    words.choose(by("language").value);
+    state.words.choose(by("language").value);
     label();
     relist();
     look();

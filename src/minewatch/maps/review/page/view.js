@@ -5,7 +5,7 @@ import { picture, read } from "./talk.js";
 const KEPT = 60;
 export const FEATURES = {
   waterway: "#39c5ff", natural: "#9be8c6", highway: "#ffe45c", aeroway: "#ffa14a",
-  place: "#ff9df2", building: "#ff9df2",
+  place: "#ff9df2", building: "#ff9df2", boundary: "#c9b8ff", power: "#ffffff", target: "#ff6b4a",
 };
 
 export const OTHER_FEATURES = "#d9ffd6";
