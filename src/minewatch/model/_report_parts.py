@@ -107,7 +107,7 @@ def headline_section(evaluation: Evaluation) -> Section:
 def _headline_advice(evaluation: Evaluation, gains: pd.DataFrame) -> str:
     if not evaluation.header["headline"]:
         header = evaluation.header
-        why = header["why_no_headline"] or "; ".join(header["notes"])
+        why = header.get("why_no_headline") or "; ".join(header["notes"])
         if why == NEAR_FOLDS:
             why = (
                 "these folds leave test places near training places. Hold out a region, or blocks "
