@@ -143,3 +143,9 @@ def test_decisions_are_compared_on_what_both_models_decided():
     assert f1["value"] == 0.0
     assert f1["n_sites"] == 15
     assert one_row(differences, metric="roc_auc")["n_sites"] == 30
+
+
+def test_no_difference_of_shares_is_said_to_be_more_than_one():
+    draws = np.linspace(-0.4, 0.9, 200)
+    ends = _metrics.difference_interval(0.2, draws, n_scarce=3, widen=1.5, confidence=0.95)
+    assert ends == (-1.0, 1.0)

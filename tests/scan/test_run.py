@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -373,7 +374,7 @@ def test_no_more_tiles_are_under_way_than_there_are_workers(tmp_path, maker):
 
 def test_progress_says_tiles_ground_pace_and_failures(tmp_path, maker):
     told = []
-    maker.scan(
+    made = maker.scan(
         tmp_path / "scan",
         maker.FormulaSource(broken=BROKEN),
         progress=lambda *one: told.append(one),
@@ -382,7 +383,8 @@ def test_progress_says_tiles_ground_pace_and_failures(tmp_path, maker):
     assert told[0][1:] == (0, told[-1][2])
     assert told[-1][1] == told[-1][2]
     assert [done for _, done, _ in told] == list(range(told[-1][2] + 1))
-    assert "km²" in steps[-1]
+    ground_km2 = float(re.search(r"([\d,]+) km²", steps[-1]).group(1))
+    assert 1.0 <= ground_km2 <= 1.5 * made.region_ha / 100
     assert "windows/s" in steps[-1]
     assert "failed" in steps[-1]
 

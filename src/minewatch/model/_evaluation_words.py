@@ -56,7 +56,7 @@ def _about(evaluation: Evaluation) -> Iterator[str]:
             f"{format_length(float(nearest.median()))} from the nearest training site in the "
             f"median, {format_length(float(nearest.min()))} at the least"
         )
-    if header["why_no_headline"]:
+    if header.get("why_no_headline"):
         yield f"mind: {header['why_no_headline']}"
     yield from (f"mind: {note}" for note in header["notes"])
 

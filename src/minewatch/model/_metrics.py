@@ -325,7 +325,7 @@ def difference_interval(
 
     It is stretched as in `share_interval`, but not in the logit. A difference that is the same in
     all resamples, which then cannot doubt it, reaches as far to both sides as the exact binomial
-    bound for as many blocks, none of which showed another one.
+    bound for as many blocks, none of which showed another one. It never reaches beyond -1 and 1.
 
     Examples
     --------
@@ -342,7 +342,7 @@ def difference_interval(
         return max(value - bound, -1.0), min(value + bound, 1.0)
     ends = np.quantile(known, [tail, 1.0 - tail])
     reach = np.maximum((ends - value) * [-1.0, 1.0], 0.0) * _stretch(n_scarce, widen, tail)
-    return value - float(reach[0]), value + float(reach[1])
+    return max(value - float(reach[0]), -1.0), min(value + float(reach[1]), 1.0)
 
 
 def _stretch(n_scarce: int, widen: float, tail: float) -> float:

@@ -13,7 +13,7 @@ from minewatch._figures import (
     format_percent,
 )
 from minewatch._report._section import Section
-from minewatch.model._evaluate import NULL_PREFIX
+from minewatch.model._evaluate import NEAR_FOLDS, NULL_PREFIX
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._evaluation import Evaluation
 from minewatch.model._operating import threshold_words
@@ -107,7 +107,12 @@ def headline_section(evaluation: Evaluation) -> Section:
 def _headline_advice(evaluation: Evaluation, gains: pd.DataFrame) -> str:
     if not evaluation.header["headline"]:
         header = evaluation.header
-        why = header["why_no_headline"] or "; ".join(header["notes"])
+        why = header.get("why_no_headline") or "; ".join(header["notes"])
+        if why == NEAR_FOLDS:
+            why = (
+                "these folds leave test places near training places. Hold out a region, or blocks "
+                "of at least 50 km"
+            )
         return f"Do not show this figure as the detector's: {why}."
     beaten = gains[gains["low"] > 0]
     if len(gains) and len(beaten) == len(gains):

@@ -42,7 +42,8 @@ class Tally:
     """Tiles in all."""
     done: int
     """Tiles that are finished, kept ones with them."""
-    tile_km2: float
+    window_km2: float
+    """Ground that a window stands for: its stride squared."""
     began: float = field(default_factory=time.monotonic)
     windows: int = 0
     """Windows that were scored in this run."""
@@ -56,7 +57,8 @@ class Tally:
         failed = f", {self.failed} failed" if self.failed else ""
         if not self.tiles and not self.failed:
             return "scan tiles"
-        return f"scan tiles ({self.tiles * self.tile_km2:,.0f} km², {pace:,.0f} windows/s{failed})"
+        ground = self.windows * self.window_km2
+        return f"scan tiles ({ground:,.0f} km², {pace:,.0f} windows/s{failed})"
 
 
 def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for those who must turn them
@@ -204,7 +206,7 @@ def _score_all(
 ) -> dict[Tile, Failure]:
     """Score the tiles that are missing and keep each at once; give those that failed for good."""
     total = len(scan.plan.tiles)
-    tally = Tally(total, total - len(missing), (scan.plan.lattice.tile_m / 1000.0) ** 2)
+    tally = Tally(total, total - len(missing), (scan.plan.lattice.stride_m / 1000.0) ** 2)
     progress(tally.words(), tally.done, total)
     failures: dict[Tile, Failure] = {}
     if not missing:
