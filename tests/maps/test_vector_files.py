@@ -353,3 +353,31 @@ def test_names_from_outside_cannot_break_xml(tmp_path):
     gpx = gpxpy.parse((tmp_path / "maps" / "detections.gpx").read_text())
     assert gpx.waypoints[0].name == "<a> "
     assert gpx.copyright_author == '<me> & "you"'
+
+
+def test_columns_that_databases_cannot_hold_get_other_names_and_nothing_is_lost(tmp_path):
+    from minewatch.maps import gather_contents
+
+    mines = gpd.GeoDataFrame(
+        {
+            "fid": ["x", "y"], "Name": ["A", "B"], "name": ["a", "b"], "area_ha": [1.5, 2.5],
+            "score_max": ["0.7", "high"], "rate": [np.inf, 1.0],
+            "seen": pd.to_datetime(["2024-01-02", None]), "is_new": pd.array([True, None]),
+        },
+        index=pd.Index(["a", "b"], name="detection_id"),
+        geometry=[shapely.box(west, 5, west + 0.01, 5.01) for west in (-62.0, -61.0)],
+        crs="EPSG:4326",
+    )  # fmt: skip
+    contents = gather_contents(mines, period="2024", attribution=["me"])
+    write_files(contents, tmp_path / "maps", formats=FORMATS)
+    table = pyogrio.read_dataframe(tmp_path / "maps" / "detections.gpkg", layer="detections")
+    assert table["fid_2"].tolist() == ["x", "y"]
+    assert table["Name"].tolist() == ["A", "B"]
+    assert table["name_2"].tolist() == ["a", "b"]
+    assert table["area_ha_given"].tolist() == [1.5, 2.5]
+    assert table["area_ha"].min() > 100
+    assert table["score_max"].fillna(-1).tolist() == [0.7, -1]
+    content = json.loads((tmp_path / "maps" / "detections.geojson").read_text())
+    assert content["features"][0]["properties"]["rate"] is None
+    assert content["features"][0]["properties"]["is_new"] == "true"
+    assert content["features"][0]["properties"]["seen"].startswith("2024-01-02")

@@ -124,9 +124,10 @@ class MapContents:
     ``score_q90`` (0 to 1), ``isolated`` (boolean), ``joined``, ``split_from`` (str), as
     `minewatch.scan.merge_detections` gives them; ``river_m``, ``road_m``, ``airstrip_m``,
     ``settlement_m``, ``map_edge_m`` (metres, NaN = none within the radius); ``ground_ha``,
-    ``bare_ha``, ``pond_ha`` (of an outline within the windows, NaN where it failed); ``change``
-    and ``before_ha`` (str, hectares: of the place that it belongs to, where changes are given); and
-    any other column that the file had, such as names of what is touched: see `overlay_columns`."""
+    ``bare_ha``, ``pond_ha`` (of an outline within the windows, NaN where it failed);
+    ``area_ha_given`` (a file's own ``area_ha``, if it is not the polygon's); ``change`` and
+    ``before_ha`` (str, hectares: of the place that it belongs to, where changes are given); and any
+    other column that the file had, such as names of what is touched: see `overlay_columns`."""
     title: str
     """What is shown."""
     attribution: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from minewatch import __version__
@@ -23,7 +24,7 @@ from minewatch.scan._merge_polygons import area_ha, points_within
 from minewatch.scan._merge_windows import HEADER
 from minewatch.sites import read_sites
 from minewatch.sites._regions import read_polygons
-from minewatch.types import StrPath
+from minewatch.types import FloatArray, StrPath
 
 if TYPE_CHECKING:
     from minewatch.context import Features
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _OUTLINED: Final = ("ground_ha", "bare_ha", "pond_ha")
 _OF_CHANGES: Final = ("change", "before_ha")
+_SCORES: Final = ("score_mean", "score_max", "score_q90")
+_SAME_AREA: Final = 0.001
+"""Hectares that differ by less are those of the polygon, written with fewer digits."""
 
 
 @dataclass(frozen=True)
@@ -304,7 +308,8 @@ def _complete(
     }
     for name in ("start", "end"):
         dates = table[name] if name in table else pd.Series(None, index=table.index, dtype="str")
-        columns[name] = dates.astype("str")
+        columns[name] = dates.astype("str").str[:10]
+    columns |= _given(table, columns["area_ha"])
     if outlines is not None:
         columns |= {name: outlines[name].reindex(table.index) for name in _OUTLINED}
     if changes is not None:
@@ -317,6 +322,18 @@ def _complete(
     whole = whole[[*(name for name in whole.columns if name != "geometry"), "geometry"]]
     whole.attrs = {}
     return whole.sort_index()
+
+
+def _given(table: gpd.GeoDataFrame, hectares: FloatArray) -> dict[str, "pd.Series[Any]"]:
+    """Keep hectares of the makers' own that are not those of the polygons; make scores numbers."""
+    numbers = {
+        name: pd.to_numeric(table[name], errors="coerce") for name in _SCORES if name in table
+    }
+    if "area_ha" in table:
+        theirs = pd.to_numeric(table["area_ha"], errors="coerce").astype("float64")
+        if not np.allclose(theirs.fillna(0.0), hectares, rtol=_SAME_AREA):
+            numbers["area_ha_given"] = theirs
+    return numbers
 
 
 def _of_places(table: gpd.GeoDataFrame, changes: gpd.GeoDataFrame) -> dict[str, pd.Series]:

@@ -1,6 +1,6 @@
 """Layers of a map as plain tables, the same for every format of file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import geopandas as gpd
@@ -16,6 +16,8 @@ from minewatch.types import AnyArray
 POINTS: Final = "points"
 DECIMALS: Final = 7
 """Of degrees, where numbers are text: about a centimetre."""
+_RESERVED: Final = ("fid", "geom", "geometry", "ogc_fid")
+"""Names that databases need for themselves."""
 _ROUNDED: Final[Mapping[str, int]] = {"_ha": 2, "_m": 0, "itude": DECIMALS}
 """Decimals of columns by the end of their name; text has no more than people need."""
 
@@ -47,16 +49,28 @@ def lay_layers(contents: MapContents) -> dict[str, gpd.GeoDataFrame]:
 def plain_table(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Make the index a column, and of every column numbers, text or truth values that GDAL knows.
 
-    What is missing stays missing. Columns of lists and the like become text.
+    What is missing stays missing. Columns of lists and the like become text. Of names that differ
+    by capitals alone, and those that databases need for themselves, the later get a number.
     """
     named = table.reset_index() if table.index.name else table.reset_index(drop=True)
     geometry = named.geometry.name
+    own = [name for name in named.columns if name != geometry]
     columns: dict[str, Any] = {
-        str(name): _plain(named[name]) for name in named.columns if name != geometry
+        name: _plain(named[before]) for name, before in zip(_names(map(str, own)), own, strict=True)
     }
     plain = gpd.GeoDataFrame(columns, geometry=named.geometry.to_numpy(), crs=named.crs)
     plain.attrs = {}
     return plain
+
+
+def _names(names: Iterable[str]) -> Iterator[str]:
+    taken = set(_RESERVED)
+    for name in names:
+        number, free = 2, name
+        while free.lower() in taken:
+            number, free = number + 1, f"{name}_{number}"
+        taken.add(free.lower())
+        yield free
 
 
 def _plain(values: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -84,18 +98,21 @@ _Table = TypeVar("_Table", bound=pd.DataFrame)
 def rounded(table: _Table) -> _Table:
     """Round numbers for formats that are text: hectares to 0.01, metres to 1, scores to 0.0001.
 
+    What is not finite is missing: text has no numbers for it.
+
     Examples
     --------
     >>> table = pd.DataFrame({"area_ha": [23.0625], "road_m": [480.4], "score_max": [0.98765]})
     >>> rounded(table).iloc[0].tolist()
     [23.06, 480.0, 0.9877]
     """
-    decimals = {
-        str(name): _decimals(str(name))
-        for name in table.columns
-        if pd.api.types.is_float_dtype(table[name].dtype)
-    }
-    return table.round({name: digits for name, digits in decimals.items() if digits is not None})
+    numbers = [name for name in table.columns if pd.api.types.is_float_dtype(table[name].dtype)]
+    plain = table.copy(deep=False)
+    for name in numbers:
+        finite = table[name].where(np.isfinite(table[name].to_numpy(np.float64, na_value=np.nan)))
+        digits = _decimals(str(name))
+        plain[name] = finite if digits is None else finite.round(digits)
+    return plain
 
 
 def _decimals(name: str) -> int | None:
