@@ -77,13 +77,14 @@ def mines_of(seed: int) -> shapely.Geometry:
 
 def shares(squares: np.ndarray, ground: shapely.Geometry) -> np.ndarray:
     """Say how much of each square is mine, 0 to 1."""
-    return shapely.area(shapely.intersection(squares, ground)) / shapely.area(squares)
+    return np.asarray(shapely.area(shapely.intersection(squares, ground)) / shapely.area(squares))
 
 
 def patch_of(longitude: float, latitude: float) -> shapely.Geometry:
     """Draw the patch of a place, in the plane."""
     box = PatchGrid().geobox(longitude, latitude).boundingbox
-    return shapely.box(box.left, box.bottom, box.right, box.top)
+    patch: shapely.Geometry = shapely.box(box.left, box.bottom, box.right, box.top)
+    return patch
 
 
 def first_sites(seed: int, study: Path, stretches: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

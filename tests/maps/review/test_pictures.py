@@ -69,14 +69,16 @@ def test_pixels_and_degrees_are_each_others_inverse(longitude, latitude, column,
         assert pixels_of(geobox)(place[None])[0] == pytest.approx((column, row), abs=0.1)
 
 
-def test_the_place_lies_in_the_middle_of_its_square_and_the_outline_around_it(maker):
+def test_the_square_is_the_patch_that_the_label_will_stand_for_and_the_outline_lies_true(maker):
     item = maker.item_at(3)
     geobox = PatchGrid(size_px=192).geobox(item.longitude, item.latitude)
     layout = lay_out(geobox, item, 480.0)
     left, top, right, bottom = layout.square
-    assert layout.point == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=0.11)
+    patch, own = PatchGrid().geobox(item.longitude, item.latitude).boundingbox, geobox.boundingbox
+    corner = ((patch.left - own.left) / 10, (own.top - patch.top) / 10)
+    assert (left, top) == pytest.approx(corner, abs=0.1)
     assert (right - left, bottom - top) == pytest.approx((48, 48), abs=0.11)
-    assert abs(layout.point[0] - 96) <= 3  # snapped to 60 m
+    assert layout.point == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=3.1)
     ring = shapely.Polygon(layout.rings[0])
     assert ring.contains(shapely.Point(layout.point))
     ground_m2 = (0.01 * 110_574) * (0.01 * 111_320 * np.cos(np.radians(5.4)))
@@ -107,6 +109,10 @@ def test_pictures_of_a_dataset_are_its_own_patches(toy_archive, toy_sites, tmp_p
     wanted = dataset.pixels([name], bands=list(scene.bands)).to_numpy()[0]
     assert np.array_equal(scene.reflectance, wanted, equal_nan=True)
     assert scene.geobox == dataset.geobox(name)
+    assert "made up" in scene.credit
+    point = toy_sites.geometry[name]
+    layout = lay_out(scene.geobox, Item(name, point.x, point.y), 480.0)
+    assert layout.square == pytest.approx((0, 0, 48, 48), abs=0.11)
     assert pictures.load(Item("nobody", 0.0, 0.0), "2023") is None
 
 

@@ -12,6 +12,7 @@ from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
 from minewatch.context._layers import TARGET
+from minewatch.grid import PatchGrid
 from minewatch.imagery._footprints import place_polygon
 from minewatch.maps.review._queue import Item
 from minewatch.types import AnyArray, FloatArray
@@ -19,6 +20,7 @@ from minewatch.types import AnyArray, FloatArray
 if TYPE_CHECKING:
     from minewatch.context import Features
 
+_M_PER_PX: Final = 10.0
 _MOST_FEATURES: Final = 400
 _DECIMALS: Final = 1
 """Of pixels: a metre."""
@@ -36,7 +38,8 @@ class Layout:
     point: tuple[float, float]
     """The place."""
     square: tuple[float, float, float, float]
-    """Left, top, right and bottom of the square that is judged."""
+    """Left, top, right and bottom of the square that is judged: a patch around the place, cut on
+    the grid of all patches, so that the place is within 30 m of its middle."""
     rings: tuple[tuple[tuple[float, float], ...], ...]
     """Of the outline."""
 
@@ -54,15 +57,27 @@ def lay_out(geobox: GeoBox, item: Item, square_m: float) -> Layout:
     ]
     to_pixels = pixels_of(geobox)
     (column, row) = to_pixels(np.array([[item.longitude, item.latitude]]))[0]
-    half = square_m / resolution_m / 2.0
     return Layout(
         (columns, rows),
         resolution_m,
         tuple((float(x), float(y)) for x, y in places),
         (_round(column), _round(row)),
-        (_round(column - half), _round(row - half), _round(column + half), _round(row + half)),
+        _square(item, square_m, to_pixels),
         () if item.outline is None else _rings(shapely.transform(item.outline, to_pixels)),
     )
+
+
+def _square(
+    item: Item, square_m: float, to_pixels: Callable[[FloatArray], FloatArray]
+) -> tuple[float, float, float, float]:
+    """Lay the patch of a place, cut on the grid of all patches, into a picture."""
+    patch = PatchGrid(size_px=max(round(square_m / _M_PER_PX), 1))
+    box = patch.geobox(item.longitude, item.latitude)
+    west, south, east, north = box.boundingbox
+    to_degrees = _transformer(str(box.crs), "EPSG:4326")
+    corners = [to_degrees.transform(*one) for one in ((west, north), (east, south))]
+    (left, top), (right, bottom) = to_pixels(np.array(corners))
+    return _round(left), _round(top), _round(right), _round(bottom)
 
 
 def pixels_of(geobox: GeoBox) -> Callable[[FloatArray], FloatArray]:

@@ -195,7 +195,7 @@ class DatasetPictures:
             _span(days),
             None if pd.isna(row["scene_count"]) else int(row["scene_count"]),
             dataset.level,
-            attribution([int(day[:4]) for day in days]),
+            dataset.header.attribution or attribution([int(day[:4]) for day in days]),
         )
 
 
