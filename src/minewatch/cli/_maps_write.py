@@ -229,8 +229,13 @@ def _describe(contents: "MapContents", files: "Sequence[Path]") -> str:
     lines = [about["found"], f"  {about['hectares']}", f"Not seen: {about['not_seen']}"]
     lines += [f"Period {about['period']}, threshold {about['threshold']}"]
     lines += [f"Detector: {about['detector']}", f"Attribution: {about['attribution']}"]
-    lines += [f"{file} ({file.stat().st_size / 1e6:.1f} MB)" for file in files]
+    lines += [f"{file} ({_size(file)})" for file in files]
     return "\n".join(lines)
+
+
+def _size(file: Path) -> str:
+    size = file.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def _pairs(given: "Sequence[str]") -> dict[str, str]:

@@ -102,7 +102,7 @@ def rounded(table: _Table) -> _Table:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"area_ha": [23.0625], "road_m": [480.4], "score_max": [0.98765]})
+    >>> table = pd.DataFrame({"area_ha": [23.0625], "road_m": [480.4], "score_max": [0.98766]})
     >>> rounded(table).iloc[0].tolist()
     [23.06, 480.0, 0.9877]
     """
