@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from minewatch.maps._gather import Layers, gather_contents
     from minewatch.maps._page import write_map
     from minewatch.maps._raster_load import load_imagery as load_imagery
+    from minewatch.maps._sheet import write_sheets as write_sheets
     from minewatch.maps._write import write_files
 
 __all__ = ["Layers", "MapContents", "Period", "gather_contents", "write_files", "write_map"]
@@ -29,6 +30,7 @@ _MODULES = {
     "load_imagery": "_raster_load",
     "write_files": "_write",
     "write_map": "_page",
+    "write_sheets": "_sheet",
 }
 
 

@@ -112,7 +112,7 @@ def pack(text: str) -> str:
     >>> gzip.decompress(base64.b64decode(pack("</script>"))).decode()
     '</script>'
     """
-    packed = gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
+    packed = gzip.compress(text.encode("utf-8"), compresslevel=6, mtime=0)
     return base64.b64encode(packed).decode("ascii")
 
 

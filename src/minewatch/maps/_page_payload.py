@@ -83,13 +83,13 @@ def all_periods(contents: MapContents, periods: tuple[Period, ...]) -> gpd.GeoDa
     """
     numbers = {period.name: number for number, period in enumerate(periods)}
     newest = len(periods) - 1
-    tables = {newest: contents.detections}
+    tables = {newest: _with_unknown(contents)}
     tables |= {numbers[name]: table for name, table in contents.earlier.items()}
     named = [
         table.assign(period=number, first=_first(table, number, tables))
         for number, table in sorted(tables.items(), reverse=True)
     ]
-    whole = pd.concat([_in_outline(one, contents) for one in named])
+    whole = pd.concat(named)
     return gpd.GeoDataFrame(whole, geometry=contents.detections.geometry.name, crs="EPSG:4326")
 
 
@@ -110,9 +110,9 @@ def _first(
     return first
 
 
-def _in_outline(table: gpd.GeoDataFrame, contents: MapContents) -> gpd.GeoDataFrame:
-    """Add what of the ground in detections could not be told, where there are outlines."""
-    outlines = contents.outlines
+def _with_unknown(contents: MapContents) -> gpd.GeoDataFrame:
+    """Add ``unknown_ha``: what of the ground in detections no clear image shows, if outlined."""
+    table, outlines = contents.detections, contents.outlines
     if outlines is None or "not_seen_ha" not in outlines or "ground_ha" not in table:
         return table
     return table.assign(unknown_ha=outlines["not_seen_ha"].reindex(table.index))

@@ -424,8 +424,9 @@ function beforePrint() {
   );
   for (const one of page.closed) one.open = true;
   const shown = [page.main, page.view.isComparing ? page.after : null].filter(Boolean);
-  const canvases = shown.map((one) => one.map.getCanvas());
-  if (canvases.length === 0) return;
+  if (shown.length === 0) return;
+  // What a map drew can only be read in the moment in which it draws.
+  const canvases = shown.map((one) => copyOf(one.map.redraw().getCanvas()));
   const paper = document.createElement("canvas");
   paper.width = canvases[0].width;
   paper.height = canvases[0].height;
@@ -436,6 +437,15 @@ function beforePrint() {
     drawing.drawImage(canvases[1], x, 0, paper.width - x, paper.height, x, 0, paper.width - x, paper.height);
   }
   byId("maps").append(element("img", { id: "paper-map", alt: say("map"), src: paper.toDataURL() }));
+}
+
+/** @param {HTMLCanvasElement} canvas */
+function copyOf(canvas) {
+  const copy = document.createElement("canvas");
+  copy.width = canvas.width;
+  copy.height = canvas.height;
+  /** @type {CanvasRenderingContext2D} */ (copy.getContext("2d")).drawImage(canvas, 0, 0);
+  return copy;
 }
 
 function afterPrint() {

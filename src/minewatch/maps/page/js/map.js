@@ -316,14 +316,13 @@ export function makeMap(maplibre, container, data, payload, look) {
     container,
     style: baseStyle(data, look.isDark, colourExpression(look.colourBy, context)),
     bounds: bounds ? [[bounds[0], bounds[1]], [bounds[2], bounds[3]]] : undefined,
-    fitBoundsOptions: { padding: 40, maxZoom: 14 },
+    fitBoundsOptions: { padding: { top: 40, bottom: 40, right: 40, left: window.innerWidth > 1100 ? 330 : 40 }, maxZoom: 14 },
     attributionControl: false,
     dragRotate: false,
     pitchWithRotate: false,
     touchPitch: false,
     maxZoom: 18,
     fadeDuration: 0,
-    canvasContextAttributes: { preserveDrawingBuffer: true, antialias: true },
     locale: { "Map.Title": say("map") },
   });
   map.touchZoomRotate.disableRotation();
