@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from minewatch.maps._contents import Composite as Composite
     from minewatch.maps._contents import MapContents, Period
     from minewatch.maps._gather import Layers, gather_contents
+    from minewatch.maps._page import PageSettings as PageSettings
     from minewatch.maps._page import write_map
+    from minewatch.maps._page_basemaps import Basemap as Basemap
     from minewatch.maps._raster_load import load_imagery as load_imagery
     from minewatch.maps._sheet import write_sheets as write_sheets
     from minewatch.maps._write import write_files
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Layers", "MapContents", "Period", "gather_contents", "write_files", "write_map"]
 
 _MODULES = {
+    "Basemap": "_page_basemaps",
     "Composite": "_contents",
     "Layers": "_gather",
     "MapContents": "_contents",
+    "PageSettings": "_page",
     "Period": "_contents",
     "describe_contents": "_attribution",
     "gather_contents": "_gather",
