@@ -107,7 +107,7 @@ def test_every_script_and_target_that_a_page_runs_is_there(pages, root) -> None:
     [
         ("scan run --no-such-option", "No such option"),
         ("scan fly", "No such command"),
-        ("scan compare", "Missing argument"),
+        ("model convert", "Missing argument"),
         ("patches build sites.parquet --year twelve", "valid integer"),
     ],
 )
