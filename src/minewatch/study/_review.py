@@ -121,7 +121,13 @@ def plan_review(
 
 
 def _find_queue(folder: Path) -> Path:
-    file = find_scan(folder) / DETECTIONS
+    try:
+        file = find_scan(folder) / DETECTIONS
+    except NotThereError as error:
+        raise NotThereError(
+            f"nothing says what to review: {error}; or give a file of detections, of sites or of a "
+            "sample"
+        ) from error
     if not file.is_file():
         raise NotThereError(
             f"nothing says what to review, and there is no {file}; give a file of detections, of "

@@ -40,7 +40,7 @@ def test_export_writes_sites_and_says_who_agrees(reviewed, tmp_path, capsys):
 
 def test_without_anything_to_review_it_says_what_to_give(tmp_path, capsys):
     assert run(["maps", "review", "--study", str(tmp_path)]) == 4
-    assert "merge the scan first" in capsys.readouterr().err
+    assert "or give a file of detections" in capsys.readouterr().err
 
 
 def test_serving_others_without_a_token_of_ones_own_is_refused(reviewed, tmp_path, capsys):

@@ -57,6 +57,7 @@ function label() {
   document.title = `${desk.title} – minewatch review`;
   by("title").textContent = desk.title;
   by("question").textContent = state.words.say(desk.kind === "detections" ? "question_detection" : "question_square");
+  by("hint").hidden = desk.kind !== "detections";
   by("who-open").textContent = state.reviewer;
   by("who-open").setAttribute("aria-label", `${state.words.say("reviewer")}: ${state.reviewer}`);
   by("before").setAttribute("aria-label", state.words.say("before"));
