@@ -33,7 +33,7 @@ _GPX: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<gpx version="1.1" creator="minewatch" xmlns="http://www.topografix.com/GPX/1/1" '
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-    'xmlns:minewatch="https://github.com/minewatch/minewatch" '
+    'xmlns:minewatch="urn:minewatch:maps:1" '
     'xsi:schemaLocation="http://www.topografix.com/GPX/1/1 '
     'http://www.topografix.com/GPX/1/1/gpx.xsd">\n'
 )
