@@ -110,7 +110,7 @@ def write(
 ) -> None:
     """Write detections as files for maps, phones and spreadsheets, and as a page.
 
-    Without DETECTIONS, what the scan of the study found, shown as its section [maps] says.
+    Without DETECTIONS, what the scan of the study found, shown as its settings say.
     """
     from minewatch.maps import Layers
 
