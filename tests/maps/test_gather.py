@@ -74,6 +74,17 @@ def test_not_seen_of_another_scan_is_not_taken_for_that_of_this_one(scanned, tmp
     assert "nothing says which ground was not seen" in contents.seen_means
 
 
+def test_polygons_that_anyone_drew_can_say_what_was_not_seen(tmp_path):
+    drawn = gpd.GeoDataFrame(geometry=[shapely.box(-61.8, 5.0, -61.7, 5.1)], crs="EPSG:4326")
+    drawn.to_crs("EPSG:32620").to_file(tmp_path / "clouds.gpkg")
+    layers = Layers(not_seen=tmp_path / "clouds.gpkg")
+    contents = gather_contents(mines(), layers, period="2024", attribution=["me"])
+    assert contents.not_seen["reason"].tolist() == ["not seen"]
+    assert contents.not_seen["area_ha"].sum() == pytest.approx(12_260, rel=0.01)
+    assert describe_contents(contents)["not_seen"].startswith("12,2")
+    assert contents.region is None
+
+
 def test_a_map_that_would_not_say_when_or_whose_is_refused():
     with pytest.raises(InputError, match=r"--period 2024\) nor whom to name .*--attribution"):
         gather_contents(mines())

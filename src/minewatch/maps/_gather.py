@@ -154,7 +154,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
         detector=found_by or (card.name if card else known.detector),
         card=card,
         area_means=words_of_area(known.window_m, outlined=outlines is not None),
-        not_seen=None if not_seen_file is None else read_polygons(not_seen_file),
+        not_seen=None if not_seen_file is None else _read_not_seen(not_seen_file),
         seen_means=_words_of_seen(not_seen_file),
         region=None if not_seen_file is None else region_of(not_seen_file),
         earlier={one.name: _complete(of, None, None, {}) for one, of in earlier.items()},
@@ -211,6 +211,14 @@ def _read_changes(path: StrPath) -> gpd.GeoDataFrame:
             "writes it"
         )
     return table
+
+
+def _read_not_seen(path: Path) -> gpd.GeoDataFrame:
+    """Read polygons that were not seen; of those that others drew the reason may not be known."""
+    table = read_polygons(path)
+    if "reason" not in table:
+        table = table.assign(reason=pd.array(["not seen"] * len(table), dtype="str"))
+    return table.assign(area_ha=area_ha(table.geometry.to_numpy()))
 
 
 def _read_overlay(path: StrPath, name_column: str) -> gpd.GeoDataFrame:

@@ -10,7 +10,6 @@ import shapely
 
 from minewatch.maps._contents import MapContents
 from minewatch.scan._merge_ids import DETECTION_ID
-from minewatch.scan._merge_polygons import area_ha
 from minewatch.types import AnyArray
 
 POINTS: Final = "points"
@@ -142,13 +141,6 @@ def records(table: gpd.GeoDataFrame) -> list[dict[str, Any]]:
 def _values(values: "pd.Series[Any]") -> list[Any]:
     plain = values.astype(object)
     return [None if missing else one for one, missing in zip(plain, values.isna(), strict=True)]
-
-
-def with_hectares(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Give a layer its hectares, where it does not have them."""
-    if "area_ha" in table:
-        return table
-    return table.assign(area_ha=area_ha(table.geometry.to_numpy()))
 
 
 def name_of(row: Mapping[str, Any]) -> str:
