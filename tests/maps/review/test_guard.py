@@ -98,6 +98,12 @@ def test_a_page_of_another_site_cannot_decide_even_with_the_token(maker, client,
     assert desk.store.decisions().empty
 
 
+def test_a_link_of_another_site_leads_to_the_page_but_to_no_data(client):
+    linked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.get("/", headers=linked).status_code == 200
+    assert client.get("/api/review", headers=linked).status_code == 403
+
+
 def test_a_form_of_another_site_cannot_decide(maker, client, desk):
     plain = {"Content-Type": "text/plain"}
     client.headers.pop("X-Minewatch-Token")

@@ -39,6 +39,17 @@ def test_detections_come_by_falling_score_with_their_outline(maker, tmp_path):
     assert [one.facts["score_max"] for one in queue.items] == [0.9, 0.89, 0.88, 0.87]
     assert all(isinstance(one.outline, shapely.Polygon) for one in queue.items)
     assert not queue.is_blind
+    assert all(abs(one.facts["area_ha"] - 122.6) < 0.5 for one in queue.items)  # 0.01° squared
+
+
+@pytest.mark.real
+def test_published_detections_of_the_amazon_are_a_queue(shared_data):
+    file = shared_data / "amw" / "outputs" / "mining_202400_simplified.geojson"
+    queue = read_queue(file)
+    published = gpd.read_file(file)
+    assert len(queue.items) == len(published)
+    assert all(one.outline.intersects(shapely.Point(one.longitude, one.latitude).buffer(1e-9))
+               for one in queue.items)  # fmt: skip
 
 
 def test_a_sample_keeps_stratum_and_score_to_itself_and_says_its_unit(tmp_path):

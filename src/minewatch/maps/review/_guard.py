@@ -162,14 +162,14 @@ class Guard:
         hosts = _header(scope, b"host")
         if len(hosts) != 1 or not self._settings.is_called(hosts[0]):
             return 421, "this desk is not called by that name; open the address that it printed"
+        if scope["path"] in self._public and scope["method"] in _SAFE:
+            return None  # a link from anywhere may lead here; there is nothing to read
         origins, sites = _header(scope, b"origin"), _header(scope, b"sec-fetch-site")
         if any(origin.partition("://")[2] != hosts[0] for origin in origins):
             return 403, "the request comes from another page"
         allowed = {"same-origin", "none"} if scope["method"] in _SAFE else {"same-origin"}
         if any(site not in allowed for site in sites):
             return 403, "the request comes from another page"
-        if scope["path"] in self._public and scope["method"] in _SAFE:
-            return None
         tokens = _header(scope, TOKEN_HEADER.lower().encode())
         if len(tokens) != 1 or not secrets.compare_digest(tokens[0].encode(), self._token):
             return 401, "the token is missing or old; open the address that the desk printed"

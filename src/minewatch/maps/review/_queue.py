@@ -19,7 +19,7 @@ from minewatch.grid import MAX_LATITUDE, MIN_LATITUDE
 from minewatch.maps.review._words import KINDS, Kind
 from minewatch.scan._area_run import strata_file
 from minewatch.scan._merge_file import attribution_in, read_detections
-from minewatch.scan._merge_polygons import points_within
+from minewatch.scan._merge_polygons import area_ha, points_within
 from minewatch.scan._merge_windows import HEADER
 from minewatch.sites import read_sites
 from minewatch.types import StrPath
@@ -205,6 +205,8 @@ def _read_detected(file: Path) -> tuple[gpd.GeoDataFrame, str]:
     if not {"longitude", "latitude"} <= set(table.columns):
         places = points_within(table.geometry.to_numpy())
         table = table.assign(longitude=places[:, 0], latitude=places[:, 1])
+    if "area_ha" not in table.columns:
+        table = table.assign(area_ha=area_ha(table.geometry.to_numpy()))
     by = next((name for name in ("score_max", "score_mean", "score") if name in table), None)
     ordered = table if by is None else table.sort_values(by, ascending=False, kind="stable")
     return ordered, attribution_in(table.attrs.get(HEADER))

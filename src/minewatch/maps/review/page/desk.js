@@ -169,7 +169,7 @@ async function send(path, body) {
 async function decide(verdict, reason = null) {
   if (state.busy || !state.item) return;
   const { number } = state.item;
-  const note = by("note").value.trim();
+  const note = by("note").value.trim().replace(/[\t\r]/g, " ");
   const drafted = draft();
   const saved = await send("/api/decisions", { uid: newUid(), number, verdict, reason, note, reviewer: state.reviewer, shown: shown() });
   if (!saved) return;
