@@ -228,6 +228,8 @@ function isNewest(period) {
  */
 function choose(row, focus = false) {
   page.chosen = row;
+  byId("card").classList.remove("low");
+  byId("card").scrollTop = 0;
   drawCard();
   page.list.mark(row);
   later("move", () => page.chosen === row && moveMap(row));
@@ -239,12 +241,7 @@ function drawCard() {
   const card = byId("card");
   card.hidden = chosen < 0;
   document.body.classList.toggle("has-card", chosen >= 0);
-  for (const one of [page.main, page.after]) {
-    one?.setSelected(
-      chosen < 0 ? null : shapes.detections[chosen],
-      chosen < 0 ? undefined : [table.numbers.longitude[chosen], table.numbers.latitude[chosen]],
-    );
-  }
+  later("selected", markOnMaps);
   if (chosen < 0) return;
   card.setAttribute("aria-label", table.ids[chosen]);
   showCard(card, chosen, {
@@ -260,6 +257,15 @@ function drawCard() {
     },
     zoom: () => zoomTo(chosen),
   });
+}
+
+function markOnMaps() {
+  const { table, shapes, chosen } = page;
+  const { longitude, latitude } = table.numbers;
+  for (const one of [page.main, page.after]) {
+    if (chosen < 0) one?.setSelected(null);
+    else one?.setSelected(shapes.detections[chosen], [longitude[chosen], latitude[chosen]]);
+  }
 }
 
 function closeCard() {
@@ -297,9 +303,14 @@ function zoomTo(row) {
   const x = points.map((/** @type {number[]} */ point) => point[0]);
   const y = points.map((/** @type {number[]} */ point) => point[1]);
   const ends = [[Math.min(...x), Math.min(...y)], [Math.max(...x), Math.max(...y)]];
-  const right = window.innerWidth > 900 ? 420 : 40;
+  const isWide = window.innerWidth > 900;
+  if (!isWide) {
+    byId("card").classList.add("low");
+    byId("stage").scrollIntoView();
+  }
+  const padding = isWide ? { top: 60, bottom: 60, left: 40, right: 420 } : { top: 130, bottom: 150, left: 20, right: 20 };
   main.map.setPadding({ top: 0, bottom: 0, left: 0, right: 0 });
-  main.map.fitBounds(ends, { padding: { top: 60, bottom: 60, left: 40, right }, maxZoom: 15, animate: false });
+  main.map.fitBounds(ends, { padding, maxZoom: 15, animate: false });
 }
 
 /** @param {string} what */

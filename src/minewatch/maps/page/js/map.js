@@ -414,7 +414,7 @@ export function makeMap(maplibre, container, data, payload, look) {
       }),
     /** @param {boolean} isDark */
     setTheme: (isDark) => whenReady(() => repaint(map, isDark)),
-    /** @param {any[] | null} shape a MultiPolygon's coordinates @param {number[]} [at] */
+    /** @param {any[] | null} shape a MultiPolygon's coordinates @param {number[]} [at] its own point */
     setSelected: (shape, at) =>
       whenReady(() =>
         map.getSource("selected").setData(
