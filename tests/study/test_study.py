@@ -37,6 +37,7 @@ from minewatch.study import (
     run_study,
 )
 from minewatch.study._build import read_section_sites
+from minewatch.study._maps_section import MapsSection
 from minewatch.study._model_section import ModelSection
 from minewatch.study._records import Record, decide
 from minewatch.study._scan_section import ScanSection
@@ -336,6 +337,7 @@ def test_the_template_can_be_run_as_it_is_and_names_every_setting(tmp_path: Path
     sections["context"] = ContextSection
     sections["model"] = ModelSection
     sections["scan"] = ScanSection
+    sections["maps"] = MapsSection
     for section, model in [*sections.items(), ("patches", ImportSection)]:
         for name in model.model_fields:
             assert f"{name} = " in text, f"[{section}] {name}"
