@@ -179,7 +179,7 @@ class Guard:
         """Read the whole body, for it is small; None if it is not."""
         most = self._settings.max_body_bytes
         said = _header(scope, b"content-length")
-        if any(not one.isdigit() or int(one) > most for one in said):
+        if any(not (one.isascii() and one.isdigit()) or int(one) > most for one in said):
             return None
         parts, size, more = list[bytes](), 0, True
         while more:
