@@ -22,6 +22,7 @@ from minewatch.model._detector import Detector, Exportable
 from minewatch.model._evaluate import NEAR_FOLDS, NULL_PREFIX, cross_validate
 from minewatch.model._evaluate_folds import GivenContext, Sample, read_sample
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
+from minewatch.model._kinds import DETECTOR_KINDS
 from minewatch.model._onnx import OURS, OnnxDetector, save_detector
 from minewatch.model._operating import choose_thresholds
 from minewatch.patches import PatchDataset
@@ -180,7 +181,12 @@ def train_detector(
 
 
 def _check_trainable(detector: Detector) -> None:
-    if isinstance(detector, OnnxDetector) or not isinstance(detector, Exportable):
+    if isinstance(detector, OnnxDetector):
+        raise InputError(
+            f"{detector.card.name} is a saved detector, which learns no more; name what to train: "
+            f"{', '.join(DETECTOR_KINDS)}"
+        )
+    if not isinstance(detector, Exportable):
         raise InputError(
             f"{type(detector).__name__} cannot be trained and saved; expected a detector such as "
             "TreeDetector or CnnDetector"
