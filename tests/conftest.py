@@ -12,9 +12,13 @@ from typing import Any
 
 import geopandas as gpd
 import pytest
+from hypothesis import settings
 from odc.geo.geobox import GeoBox
 
 from minewatch import toy
+
+settings.register_profile("minewatch", deadline=None)  # a test of truths is no test of speed
+settings.load_profile("minewatch")
 
 TOY_VALLEY = toy.Valley(seed=10, width_m=12_000, height_m=9_000)
 

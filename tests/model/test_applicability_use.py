@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 import shapely
 import xarray as xr
+from typer.testing import CliRunner
 
+from minewatch.cli import _app
 from minewatch.errors import DetectorError
 from minewatch.model import _train, load_detector, predict, save_detector
 from minewatch.model._applicability import FILE_NAME, load_applicability, save_applicability
@@ -62,12 +64,21 @@ def test_predictions_say_which_patches_are_unlike_the_training_patches(made):
     assert not table["is_applicable"].iloc[:6].any()
     assert (table["dissimilarity"].iloc[:6] > 5 * detector.area.threshold).all()
     assert np.isnan(table["dissimilarity"].iloc[6])
-    assert not table["is_applicable"].iloc[6]
+    assert table["is_applicable"].isna().to_list() == [number == 6 for number in range(N)]
     np.testing.assert_allclose(table["dissimilarity"].iloc[7:], 0.0, atol=1e-5)
     assert table["is_applicable"].iloc[7:].all()
     told = describe_run(elsewhere, detector, table)
     assert (told["applicable"], told["patches"]) == (N - 7, N)
     assert told["dissimilarity_threshold"] == detector.area.threshold
+
+
+def test_the_command_counts_as_unlike_what_has_a_score(made, tmp_path):
+    _, elsewhere, trained = made
+    words = ["model", "predict", elsewhere.path, trained.path, "--out", tmp_path / "s.csv"]
+    answer = CliRunner().invoke(_app.app, [str(word) for word in words])
+    assert answer.exit_code == 0, answer.output
+    assert "mind: 6 of those scored are unlike" in answer.output
+    assert "no score for 1" in answer.output
 
 
 def test_a_detector_without_an_area_predicts_without_one(made, tmp_path):

@@ -8,10 +8,12 @@ import pytest
 from shapely import Point
 from typer.testing import CliRunner
 
+from minewatch import toy
 from minewatch.cli import _app
 from minewatch.errors import InputError
 from minewatch.model import convert_keras, load_detector, predict, save_detector
 from minewatch.model._amw import own_generation
+from minewatch.model._card import Output, Training
 from minewatch.patches import PatchDataset, write_patches
 
 
@@ -128,6 +130,24 @@ def test_a_crop_is_never_made_in_silence(dataset, detector, tmp_path, capsys):
     assert not (tmp_path / "s.parquet").exists()
 
 
+@pytest.mark.parametrize("command", ["evaluate", "explain"])
+def test_a_published_detector_is_judged_on_larger_patches_by_the_option_it_names(
+    command, detector, tmp_path, capsys
+):
+    valley = toy.Valley(seed=1)
+    sites = valley.sites(8, 12)
+    pixels = valley.pixels(sites, bands="rgb")[:, :, 16:22, 16:22]
+    folder = tmp_path / "larger"
+    write_patches(folder, sites, pixels, bands="rgb", level="L1C", cut="point", size_px=6)
+    words = ["model", command, folder, "--detector", detector, "--out", tmp_path / "out"]
+    words += ["--folds", "2", "--block-m", "6000"]
+    if command == "explain":
+        words += ["--patches", "1", "--repeats", "1"]
+    assert _app.run([str(word) for word in words]) == 3
+    assert "--centre-crop" in capsys.readouterr().err
+    assert _app.run([str(word) for word in [*words, "--centre-crop"]]) == 0
+
+
 def test_scores_are_checked_before_any_work(dataset, detector, tmp_path, capsys):
     words = ["model", "predict", str(dataset.path), str(detector), "--centre-crop", "--out"]
     assert _app.run([*words, str(tmp_path / "s.xlsx")]) == 3
@@ -162,6 +182,20 @@ def test_a_card_is_printed_for_people_and_for_programs(detector):
     assert "reflectance is cut to 0–1" in said
     card = json.loads(_run("model", "info", detector, "--json"))["card"]
     assert card["digest"] == load_detector(detector).card.digest
+
+
+def test_a_card_names_the_training_files_the_first_few_of_many(weigh, tmp_path):
+    for count, words in ((2, "f0, f1\n"), (5, "f0, f1, f2 and 2 more\n")):
+        files = tuple(f"f{number}" for number in range(count))
+        folder = save_detector(weigh(training=Training(files=files)), tmp_path / str(count))
+        assert f"training files  {words}" in _run("model", "info", folder)
+
+
+def test_a_mean_of_members_is_not_said_to_be_of_networks(weigh, tmp_path):
+    folder = save_detector(weigh(output=Output(kind="members")), tmp_path / "members")
+    said = _run("model", "info", folder)
+    assert "the mean of what its members each give" in said
+    assert "networks" not in said
 
 
 def test_a_damaged_detector_has_an_exit_code_of_its_own(detector, capsys):

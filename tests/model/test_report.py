@@ -104,6 +104,11 @@ def test_what_cannot_be_saved_is_refused_before_any_work(dataset, tmp_path):
         train_detector(NullDetector(), dataset, tmp_path / "x", splitter=FOLDS)
 
 
+def test_a_saved_detector_is_named_where_it_is_to_learn_again(dataset, trained, tmp_path):
+    with pytest.raises(InputError, match=r"small trees is a saved detector.*: trees, textures, "):
+        train_detector(load_detector(trained.path), dataset, tmp_path / "x", splitter=FOLDS)
+
+
 @pytest.fixture(scope="module")
 def page(trained, tmp_path_factory):
     out = tmp_path_factory.mktemp("page") / "report"

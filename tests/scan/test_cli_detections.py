@@ -109,7 +109,9 @@ def test_merge_of_published_polygons_asks_for_the_field_and_a_threshold(tmp_path
     assert run(words) == 3
     assert "say threshold, or preset" in capsys.readouterr().err
     assert run([*words, "--threshold", "0.5", "--credit", "A. Nyone, CC BY 4.0"]) == 0
-    assert "A. Nyone" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "A. Nyone" in said
+    assert "1 window, and nothing says what was not seen" in said
     assert run([*words, "--threshold", "0.5"]) == 6  # it is there
 
 

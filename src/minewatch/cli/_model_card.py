@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from minewatch.model._card import Metric
 
 _WIDTH: Final = 96
+_MOST_FILES: Final = 3
 _AT: Final = re.compile(", (?=threshold |read off )")
 """What parts a sample from how a figure was read off it."""
 _About: TypeAlias = tuple[str, str, float | None]
@@ -38,7 +39,7 @@ def describe_card(card: "Card", folder: Path) -> str:
         "prepares": "; ".join(_describe_preparation(card)),
         "gives": _describe_output(card),
         "learned from": ", ".join(filter(None, [period, _count(training.n_sites)])),
-        "training files": f"{len(training.files)} named" if training.files else "",
+        "training files": _describe_files(training.files),
     }
     lines = [_fact(key, value) for key, value in facts.items() if value]
     lines += _describe_thresholds(card)
@@ -47,6 +48,12 @@ def describe_card(card: "Card", folder: Path) -> str:
     lines += [_fact("licence", ", ".join(filter(None, [card.licence, card.attribution])))]
     lines += [_fact("made from", f"SHA-256 {one.sha256[:12]}… {one.url}") for one in card.sources]
     return "\n".join([*lines, _fact("folder", str(folder))])
+
+
+def _describe_files(files: tuple[str, ...]) -> str:
+    """Name the files, the first few of many; the card itself, and --json, name all."""
+    more = len(files) - _MOST_FILES
+    return ", ".join(files[:_MOST_FILES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fact(key: str, value: str) -> str:
@@ -155,5 +162,5 @@ def _describe_output(card: "Card") -> str:
         "probability": "the probability of mining",
         "classes": f"probabilities of classes, of which {card.output.index} (counted from 0) is "
         "mining",
-        "members": "the mean probability of mining of several networks",
+        "members": "the mean of what its members each give as the probability of mining",
     }[card.output.kind]

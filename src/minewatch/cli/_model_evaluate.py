@@ -38,6 +38,7 @@ def evaluate(
     channels: options.Channels = None,
     drawn: options.Drawn = options.MeasureName.presence,
     vectors: options.Vectors = None,
+    centre_crop: options.CentreCrop = False,
     bands: options.Bands = None,
     by: options.By = None,
     confusers: options.Confusers = None,
@@ -75,7 +76,9 @@ def evaluate(
     check_columns(patches, asked)
     learners = (class_weight, trees, epochs, vectors, seed)
     detectors = {
-        options.detector_name(one): options.make_detector(one, *learners, context=table)
+        options.detector_name(one): options.make_detector(
+            one, *learners, context=table, centre_crop=centre_crop
+        )
         for one in detector or [options.DEFAULT_DETECTOR]
     }
     known = options.known_context(table, channels, study, dataset)

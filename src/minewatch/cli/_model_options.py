@@ -161,6 +161,10 @@ Vectors: TypeAlias = Annotated[
     Path | None,
     typer.Option("--vectors", metavar="FILE", help="Vectors by site_id, for embeddings."),
 ]
+CentreCrop: TypeAlias = Annotated[
+    bool,
+    typer.Option("--centre-crop", help="Saved detectors: cut larger patches down to their middle."),
+]
 ClassWeight: TypeAlias = Annotated[
     ClassWeightName,
     typer.Option(
@@ -331,6 +335,7 @@ def make_detector(
     seed: int,
     *,
     context: "pd.DataFrame | None",
+    centre_crop: bool = False,
 ) -> "Detector":
     """Make the detector that the options name."""
     from minewatch.model._kinds import make_detector as make
@@ -342,6 +347,7 @@ def make_detector(
         epochs=epochs,
         vectors=vectors,
         has_context=context is not None,
+        centre_crop=centre_crop,
         random_state=seed,
     )
 

@@ -100,6 +100,7 @@ def explain(
     channels: options.Channels = None,
     drawn: options.Drawn = options.MeasureName.presence,
     vectors: options.Vectors = None,
+    centre_crop: options.CentreCrop = False,
     repeats: options.Repeats = 3,
     shown: options.Shown = 4,
     square_px: options.SquarePx = 8,
@@ -127,8 +128,9 @@ def explain(
         splitter, folds, block_m, cluster_m, buffer_m, region, group, seed
     )
     made = options.make_detector(
-        detector, class_weight, trees, epochs, vectors, seed, context=table
-    )
+        detector, class_weight, trees, epochs, vectors, seed,
+        context=table, centre_crop=centre_crop,
+    )  # fmt: skip
     with _common.progress_bars() as progress:
         found = explain_detector(
             made,

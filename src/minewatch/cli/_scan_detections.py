@@ -32,7 +32,7 @@ def merge(
         typer.Argument(
             metavar="[SCORES]",
             help="A scan's folder or scores.parquet, or polygons with a score; else the study's "
-            "scan, merged as its [scan] says.",
+            "scan, merged as its settings say.",
         ),
     ] = None,
     *,

@@ -29,8 +29,11 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
     apart = f"; {read['dropped_as_isolated']:,} more stand alone and score too low for that"
     apart = "" if alone is None else apart
     failed = f" ({read['failed']:,} failed: scan run --retry-failed)" if read["failed"] else ""
+    seen = "and nothing says what was not seen"
+    if read["not_seen"] is not None:
+        seen = f"{read['not_seen']:,} of them not seen{failed}"
     lines = [
-        f"{read['all']:,} windows, {read['not_seen']:,} of them not seen{failed}",
+        f"{_count(read['all'], 'window')}, {seen}",
         f"{_count(read['detected'], 'window')} detected{apart}",
         f"Threshold {rule['threshold']:.3g}{more} ({result['threshold_from']})",
         f"{_count(result['detections'], 'detection')}, the largest of {largest}",

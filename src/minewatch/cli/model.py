@@ -140,10 +140,7 @@ def predict(
     context: options.ContextPath = None,
     before: options.Before = None,
     channels: options.Channels = None,
-    centre_crop: Annotated[
-        bool,
-        typer.Option("--centre-crop", help="Cut larger patches down to their middle."),
-    ] = False,
+    centre_crop: options.CentreCrop = False,
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Threads; one for each core.")
     ] = None,
@@ -213,12 +210,14 @@ def _print_published(*, as_json: bool) -> None:
 def _describe_area(result: dict[str, Any]) -> list[str]:
     if result["applicable"] is None:
         return []
-    beyond = result["patches"] - result["applicable"]
+    beyond = result["scored"] - result["applicable"]
     limit = result["dissimilarity_threshold"]
     if not beyond:
-        return [f"all are like what it learned from (dissimilarity up to {limit:.2f})"]
+        return [f"all scored are like what it learned from (dissimilarity up to {limit:.2f})"]
     words = f"unlike what it learned from (dissimilarity above {limit:.2f})"
-    return [f"mind: {beyond:,} are {words}: the figures on its card say nothing of them"]
+    are, them = ("is", "it") if beyond == 1 else ("are", "them")
+    nothing = f"the figures on its card say nothing of {them} (is_applicable in the table)"
+    return [f"mind: {beyond:,} of those scored {are} {words}: {nothing}"]
 
 
 def _describe_scores(result: dict[str, Any]) -> str:

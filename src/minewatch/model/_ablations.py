@@ -13,6 +13,7 @@ from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, MinewatchWarning
 from minewatch.model._blocks import Splitter
+from minewatch.model._blocks_table import describe_folds
 from minewatch.model._channels import without_each
 from minewatch.model._detector import Detector, centre
 from minewatch.model._evaluate_folds import (
@@ -405,7 +406,7 @@ def _header(
         "dataset_digest": dataset.header.digest,
         "level": dataset.header.level,
         "n_sites": len(sample.labels),
-        "splitter": splitter.describe(),
+        "splitter": describe_folds(splitter, sample.sites),
         "settings": settings.model_dump(mode="json"),
         "random_state": random_state,
     }

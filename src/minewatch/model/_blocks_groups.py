@@ -161,7 +161,7 @@ def join_groups(blocks: Names, groups: Names, index: pd.Index) -> Names:
     if len(lost):
         raise InputError(
             f"{len(lost)} sites have no place and no group, of them {index[lost[0]]!r}; name a "
-            "column that groups them (group_column), such as their file of origin"
+            "column that groups them (group_column=, --group), such as their file of origin"
         )
     n_sites, n_blocks = len(blocks), int(codes[0].max(initial=-1)) + 1
     nodes = [(codes[0], n_sites), (codes[1], n_sites + n_blocks)]

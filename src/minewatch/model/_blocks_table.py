@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from minewatch._figures import format_count
 from minewatch.model import _blocks_groups as groups_of
-from minewatch.model._blocks import BlockKFold, RegionHoldout, Splitter
+from minewatch.model._blocks import BlockKFold, RandomKFold, RegionHoldout, Splitter
 from minewatch.model._blocks_groups import Sites
 
 ROLES = ("train", "test", "dead zone")
@@ -61,6 +62,56 @@ def fold_table(splitter: Splitter, sites: Sites, labels: pd.Series | None = None
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def describe_folds(splitter: Splitter, sites: Sites) -> str:
+    """Say in words how sites are held apart, and what is done with those without a place.
+
+    Examples
+    --------
+    >>> from minewatch.model._blocks import BlockKFold
+    >>> sites = pd.DataFrame(
+    ...     {"longitude": [1.0, None], "latitude": [0.0, None], "file": ["a", "b"]}
+    ... )
+    >>> describe_folds(BlockKFold(2, group_column="file"), sites)
+    '2 folds of blocks of 50 km, dead zone 700 m; 1 site without a place held out by column file'
+    """
+    n_unplaced, _, how = _unplaced(splitter, sites)
+    if not n_unplaced:
+        return splitter.describe()
+    return f"{splitter.describe()}; {count_sites(n_unplaced)} without a place {how}"
+
+
+def describe_unplaced(splitter: Splitter, sites: Sites) -> str:
+    """Say in a sentence what is not known of sites without a place; empty if all have one."""
+    n_unplaced, n_sites, how = _unplaced(splitter, sites)
+    if not n_unplaced:
+        return ""
+    n_placed = n_sites - n_unplaced
+    has, are = ("has", "is") if n_unplaced == 1 else ("have", "are")
+    rest = f"the other {format_count(n_placed)}" if n_placed else "no site"
+    return (
+        f"{format_count(n_unplaced)} of {count_sites(n_sites)} {has} no place and {are} {how}; how "
+        f"far that is from what trained is not known, and distances rest on {rest}"
+    )
+
+
+def count_sites(n_sites: int) -> str:
+    """Count sites in words."""
+    return f"{format_count(n_sites)} {'site' if n_sites == 1 else 'sites'}"
+
+
+def _unplaced(splitter: Splitter, sites: Sites) -> tuple[int, int, str]:
+    """Count the sites without a place, and all, and say how the former are held out."""
+    places = groups_of.read_places(sites)
+    column = getattr(splitter, "group_column", None)
+    if isinstance(splitter, RegionHoldout):
+        how = "never tested"
+    elif isinstance(splitter, RandomKFold) or column is None:
+        how = "held out like all others"
+    else:
+        how = f"held out by column {column}"
+    return int((~places.is_placed).sum()), len(places), how
 
 
 def is_headline(splitter: Splitter) -> bool:

@@ -140,7 +140,7 @@ def compare_splitters(
         except InputError as error:
             rows.append({**about, "note": str(error)})
             continue
-        about["headline"] = found.header["headline"]
+        about |= {key: found.header[key] for key in ("splitter", "headline")}
         nearest = found.folds.loc[found.folds["role"] == "test", "nearest_train_m"]
         for model in found.models:
             row = {**about, "model": model, "note": ""}

@@ -14,7 +14,12 @@ from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, MinewatchWarning
 from minewatch.model._blocks import Splitter
-from minewatch.model._blocks_table import fold_table, is_headline
+from minewatch.model._blocks_table import (
+    describe_folds,
+    describe_unplaced,
+    fold_table,
+    is_headline,
+)
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate_folds import (
     GivenContext,
@@ -34,7 +39,7 @@ from minewatch.model._evaluate_tables import (
     part_rows,
 )
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
-from minewatch.model._nulls import NULL_KINDS, NullDetector
+from minewatch.model._nulls import NULL_KINDS, NullDetector, why_no_coordinates
 from minewatch.model._onnx import OnnxDetector
 from minewatch.model._own_sites import LeakingEvaluationWarning, describe_own_sites
 from minewatch.patches import PatchDataset
@@ -139,6 +144,7 @@ def cross_validate(
     )
     _warn_of_overlap(splitter, dataset)
     splits, notes = plan_splits(sample, splitter, settings.n_inner)
+    notes += filter(None, [describe_unplaced(splitter, sample.sites)])
     beside = _with_unseen(sample, notes) if nulls else sample
     models = {**detectors, **(_nulls(beside, random_state, notes) if nulls else {})}
     total, done = len(models) * len(splits), 0
@@ -323,9 +329,10 @@ def _nulls(sample: Sample, random_state: int, notes: list[str]) -> dict[str, Det
         kinds.remove("context")
         if not any(note.startswith(_NO_CONTEXT) for note in notes):
             notes.append(f"{_NO_CONTEXT}, for no context table was given")
-    if not np.isfinite(sample.places).any():
+    why_not = why_no_coordinates(sample.labels, sample.places)
+    if why_not:
         kinds.remove("coordinates")
-        notes.append("there is no null model of coordinates, for no site has a place")
+        notes.append(f"there is no null model of coordinates, for {why_not}")
     return {f"{NULL_PREFIX}{kind}": NullDetector(kind, random_state=random_state) for kind in kinds}
 
 
@@ -371,12 +378,11 @@ def _header(
         "bands": [str(name) for name in sample.pixels["band"].to_numpy()],
         "size_px": header.size_px,
         "resolution_m": header.resolution_m,
-        "period_start": header.period_start,
-        "period_end": header.period_end,
+        **sample.period(dataset),
         "n_sites": len(sample.labels),
         "n_mining": int(sample.labels.sum()),
         "context_columns": [] if sample.context is None else [str(c) for c in sample.context],
-        "splitter": splitter.describe(),
+        "splitter": describe_folds(splitter, sample.sites),
         "splitter_settings": {"class": type(splitter).__name__, "text": repr(splitter)[:2000]},
         "settings": settings.model_dump(mode="json"),
         "random_state": random_state,

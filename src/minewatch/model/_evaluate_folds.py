@@ -74,6 +74,15 @@ class Sample:
             return train
         return train[draw_equal(self.labels.iloc[train].to_numpy(), self.random_state)]
 
+    def period(self, dataset: PatchDataset) -> dict[str, str | None]:
+        """Give first and last day of the imagery: the dataset's, else that of its patches."""
+        header = dataset.header
+        starts, ends = (self.sites[name].dropna() for name in ("start", "end"))
+        return {
+            "period_start": header.period_start or (None if starts.empty else str(starts.min())),
+            "period_end": header.period_end or (None if ends.empty else str(ends.max())),
+        }
+
     def part(self, rows: IntArray) -> "Sample":
         """Give some of the sites; the context table stays whole."""
         return replace(

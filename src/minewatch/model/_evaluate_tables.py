@@ -104,7 +104,10 @@ def measure(rows: pd.DataFrame, resampling: Resampling) -> Figures:
         keys += [("average_precision", "", share) for share in settings.prevalences]
         figures |= dict(zip(keys, ranked.T, strict=True))
         error = (known["probability"].to_numpy() - scored.is_mining) ** 2
-        figures["brier", "", None] = _metrics.mean_by_block(error, scored, weights)
+        brier = _metrics.mean_by_block(error, scored, weights)
+        # Of one class alone it praises whoever knows that there is but one.
+        both = 0 < scored.is_mining.sum() < len(known)
+        figures["brier", "", None] = brier if both else np.full_like(brier, np.nan)
         for threshold in THRESHOLD_NAMES:
             column = known.get(f"at_{threshold}")
             there = None if column is None else column.notna().to_numpy(dtype=np.bool_)

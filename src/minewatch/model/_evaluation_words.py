@@ -51,9 +51,11 @@ def _about(evaluation: Evaluation) -> Iterator[str]:
     )
     nearest = tested["nearest_train_m"].dropna()
     if len(nearest):
+        who = "test sites lie"
+        if len(nearest) < len(tested):
+            who = f"the {format_count(len(nearest))} with a place lie"
         yield (
-            "test sites lie "
-            f"{format_length(float(nearest.median()))} from the nearest training site in the "
+            f"{who} {format_length(float(nearest.median()))} from the nearest training site in the "
             f"median, {format_length(float(nearest.min()))} at the least"
         )
     if header.get("why_no_headline"):

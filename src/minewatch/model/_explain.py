@@ -12,6 +12,7 @@ from pydantic import Field
 from minewatch import __version__
 from minewatch._progress import Progress, silent
 from minewatch.model._blocks import Splitter
+from minewatch.model._blocks_table import describe_folds
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate_folds import GivenContext, Sample, plan_splits, read_sample
 from minewatch.model._evaluate_tables import Resampling
@@ -323,7 +324,7 @@ def _header(
         "level": dataset.header.level,
         "size_px": dataset.header.size_px,
         "n_sites": int(counts.sum()),
-        "splitter": splitter.describe(),
+        "splitter": describe_folds(splitter, sample.sites),
         "settings": settings.model_dump(mode="json"),
         "random_state": random_state,
         "notes": notes,

@@ -23,6 +23,7 @@ def make_detector(
     class_weight: ClassWeight = "balanced",
     vectors: StrPath | None = None,
     has_context: bool = False,
+    centre_crop: bool = False,
     n_trees: int = 300,
     epochs: int = 40,
     random_state: int = 0,
@@ -39,6 +40,8 @@ def make_detector(
         The table of vectors that ``embeddings`` needs (`read_vectors`).
     has_context
         Whether a context table is there to learn from; ``fusion`` needs one.
+    centre_crop
+        Whether a saved detector looks at the middle of larger patches than it takes.
     n_trees
         Number of trees of ``trees``, ``ensemble`` and ``fusion`` (for pixels, and for context).
     epochs
@@ -57,7 +60,7 @@ def make_detector(
     'FusionDetector'
     """
     if name not in DETECTOR_KINDS:
-        return _load(name)
+        return _load(name, centre_crop=centre_crop)
     if name == "fusion" and not has_context:
         raise InputError(
             "the detector fusion weighs pixels against context, and no context table was given; "
@@ -102,12 +105,12 @@ def _make_of_trees_and_textures(
     return EnsembleDetector([trees, textures])
 
 
-def _load(name: str) -> "Detector":
-    from minewatch.model._onnx import load_detector
+def _load(name: str, *, centre_crop: bool) -> "Detector":
+    from minewatch.model._onnx import RunOptions, load_detector
 
     if not Path(name).is_dir():
         raise InputError(
             f"there is no detector {name!r}; expected {', '.join(DETECTOR_KINDS)}, or the folder "
             "of a saved one"
         )
-    return load_detector(name)
+    return load_detector(name, options=RunOptions(centre_crop=centre_crop))

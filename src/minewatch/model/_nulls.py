@@ -172,6 +172,32 @@ class NullDetector(DetectorBase):
         return share
 
 
+def why_no_coordinates(labels: pd.Series, places: FloatArray) -> str:
+    """Say why sites cannot be judged by where they lie; empty if some of both classes have a place.
+
+    Parameters
+    ----------
+    labels
+        ``(site,)``: 1 mining, 0 no mining.
+    places
+        ``(site, 2)``: longitude and latitude, degrees; NaN if unplaced.
+
+    Examples
+    --------
+    >>> why_no_coordinates(pd.Series([0, 1]), np.array([[1.0, 2.0], [np.nan, np.nan]]))
+    'the only site with a place shows no mining'
+    """
+    placed = labels.iloc[np.flatnonzero(np.isfinite(places).all(axis=1))]
+    if placed.empty:
+        return "no site has a place"
+    if placed.nunique() == 2:
+        return ""
+    shown = "mining" if placed.iloc[0] == 1 else "no mining"
+    if len(placed) == 1:
+        return f"the only site with a place shows {shown}"
+    return f"all {len(placed)} sites with a place show {shown}"
+
+
 def mean_colour(pixels: xr.DataArray) -> FloatArray:
     """Average each band over the known pixels of each patch: (site, band), NaN if none is known."""
     values = pixels.to_numpy()

@@ -58,8 +58,9 @@ def predict(
         not, else empty; `missing_share` (saved detectors alone): the share of pixels about which
         nothing is known; `dissimilarity`, `is_applicable` (saved detectors that hold an area of
         applicability): how unlike the training patches it is, NaN where no pixel is known, and
-        whether the detector's figures hold there; `label` (Int8, <NA> if not known); `longitude`,
-        `latitude` (degrees EPSG:4326, NaN if unplaced); `start`, `end` (ISO dates of the imagery).
+        whether the detector's figures hold there (<NA> where there is no score); `label`
+        (Int8, <NA> if not known); `longitude`, `latitude` (degrees EPSG:4326, NaN if unplaced);
+        `start`, `end` (ISO dates of the imagery).
 
     Raises
     ------
@@ -127,8 +128,10 @@ def _measure_area(detector: Detector, pixels: Any, scores: pd.DataFrame) -> pd.D
     card, area = detector.card, detector.area
     values = centre(pixels.sel(band=list(card.bands)).to_numpy(), card.size_px)
     unlike = area.dissimilarity(describe_patches(values, card.bands)).to_numpy()
+    fits = pd.Series(unlike <= area.threshold, scores.index, dtype="boolean")
     return scores.assign(
-        dissimilarity=unlike.astype(np.float32), is_applicable=unlike <= area.threshold
+        dissimilarity=unlike.astype(np.float32),
+        is_applicable=fits.where(scores["score"].notna(), pd.NA),
     )
 
 

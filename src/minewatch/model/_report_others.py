@@ -8,7 +8,7 @@ import pandas as pd
 from minewatch._figures import format_interval, format_number
 from minewatch._report._section import Section
 from minewatch.model._ablations import Ablations
-from minewatch.model._card import Card
+from minewatch.model._card import Card, Training
 from minewatch.model._explain import Explanation
 
 
@@ -155,7 +155,7 @@ def _card_facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "context", ", ".join(card.context_columns) or "none"
     yield (
         "trained on",
-        f"{training.n_sites} patches of {training.n_places} places: "
+        f"{training.n_sites} patches{_places_words(training)}: "
         + ", ".join(f"{count} {name}" for name, count in training.classes.items()),
     )
     yield "period", " to ".join(filter(None, [training.period_start, training.period_end])) or "–"
@@ -165,6 +165,12 @@ def _card_facts(card: Card) -> Iterator[tuple[str, str]]:
     for number, limit in enumerate(card.limits, start=1):
         yield f"limit {number}", limit
     yield "licence", ", ".join(filter(None, [card.licence, card.attribution]))
+
+
+def _places_words(training: Training) -> str:
+    if training.n_places is None:
+        return ""
+    return f" of {training.n_places} {'place' if training.n_places == 1 else 'places'}"
 
 
 def _words(row: "pd.Series[float]", name: str) -> str:

@@ -87,6 +87,8 @@ def headline_section(evaluation: Evaluation) -> Section:
         & (table["metric"] == "roc_auc")
         & table["other"].str.startswith(NULL_PREFIX)
     ]
+    advice = _headline_advice(evaluation, gains)
+    minds = [f" Mind: {note}." for note in evaluation.header["notes"] if note not in advice]
     return Section(
         key="headline",
         title="How good it is",
@@ -94,9 +96,9 @@ def headline_section(evaluation: Evaluation) -> Section:
             f"{model} scores an area under the ROC curve of {auc} on {on_what(evaluation)}. At a "
             f"specificity of {evaluation.settings.specificity:g}, read off the ROC curve of these "
             f"held-out patches, it finds {found} of the mining. In brackets intervals of "
-            f"{100 * evaluation.settings.confidence:g} %."
+            f"{100 * evaluation.settings.confidence:g} %.{''.join(minds)}"
         ),
-        advice=_headline_advice(evaluation, gains),
+        advice=advice,
         tables={
             "headline": pd.DataFrame(rows),
             "differences": _of_metric(gains[["model", "other", *_ENDS, "n_sites"]], "roc_auc"),
@@ -296,13 +298,16 @@ def distance_section(evaluation: Evaluation) -> Section:
             advice="Give sites their places.",
         )
     nearest = evaluation.folds.loc[evaluation.folds["role"] == "test", "nearest_train_m"]
-    last = known.iloc[-1]
+    last, n_placed = known.iloc[-1], int(nearest.notna().sum())
+    who = "Test sites lie"
+    if n_placed < len(nearest):
+        who = f"The {format_count(n_placed)} of {format_count(len(nearest))} with a place lie"
     auc = format_interval(last["roc_auc"], last["roc_auc_low"], last["roc_auc_high"])
     return Section(
         key,
         title,
         seen=(
-            f"Test sites lie {format_length(float(nearest.median()))} from the nearest training "
+            f"{who} {format_length(float(nearest.median()))} from the nearest training "
             f"site in the median; at {format_length(last['from_m'])} and more the area is {auc} on "
             f"{format_count(last['n_sites'])} patches."
         ),

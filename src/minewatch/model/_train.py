@@ -16,15 +16,17 @@ from minewatch.errors import InputError
 from minewatch.model._applicability_patches import fit_area
 from minewatch.model._blocks import PLACE_M, Splitter, place_names
 from minewatch.model._blocks_groups import read_places
+from minewatch.model._blocks_table import count_sites
 from minewatch.model._card import Card, Metric, Threshold, Training, read_card
 from minewatch.model._detector import Detector, Exportable
 from minewatch.model._evaluate import NEAR_FOLDS, NULL_PREFIX, cross_validate
 from minewatch.model._evaluate_folds import GivenContext, Sample, read_sample
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
+from minewatch.model._kinds import DETECTOR_KINDS
 from minewatch.model._onnx import OURS, OnnxDetector, save_detector
 from minewatch.model._operating import choose_thresholds
 from minewatch.patches import PatchDataset
-from minewatch.types import Settings, StrPath
+from minewatch.types import BoolArray, Settings, StrPath
 
 _METRICS: Final = (
     "roc_auc",
@@ -179,7 +181,12 @@ def train_detector(
 
 
 def _check_trainable(detector: Detector) -> None:
-    if isinstance(detector, OnnxDetector) or not isinstance(detector, Exportable):
+    if isinstance(detector, OnnxDetector):
+        raise InputError(
+            f"{detector.card.name} is a saved detector, which learns no more; name what to train: "
+            f"{', '.join(DETECTOR_KINDS)}"
+        )
+    if not isinstance(detector, Exportable):
         raise InputError(
             f"{type(detector).__name__} cannot be trained and saved; expected a detector such as "
             "TreeDetector or CnnDetector"
@@ -294,10 +301,9 @@ class _Facts:
             "dataset_digest": header.digest,
             "sites_digest": header.sites_digest,
             "n_sites": len(labels),
-            "n_places": len(set(place_names(places))),
+            "n_places": len(set(place_names(places)[places.is_placed])) or None,
             "classes": {"mining": int(labels.sum()), "no mining": int((labels == 0).sum())},
-            "period_start": header.period_start,
-            "period_end": header.period_end,
+            **self.sample.period(self.dataset),
             "files": tuple(header.inputs),
             "notes": "; ".join(filter(None, [training.notes, *self._notes()])),
         }
@@ -305,10 +311,15 @@ class _Facts:
 
     def _notes(self) -> Iterator[str]:
         yield f"imagery: {self.dataset.header.source}"
-        yield f"places are sites within {format_length(PLACE_M)} of each other"
+        n_unplaced = int(self._is_unplaced().sum())
+        lost = f"; {count_sites(n_unplaced)} without a place not counted" if n_unplaced else ""
+        yield f"places are sites within {format_length(PLACE_M)} of each other{lost}"
         left_out = self.n_labelled - len(self.sample.labels)
         if left_out:
             yield f"{left_out} patches of the more frequent class were left out, drawn at random"
+
+    def _is_unplaced(self) -> BoolArray:
+        return np.asarray(~np.isfinite(self.sample.places).all(axis=1), dtype=np.bool_)
 
     def _limits(self) -> Iterator[str]:
         header, sites = self.evaluation.header, self.sample.sites
@@ -319,12 +330,14 @@ class _Facts:
             )
         elif header["why_no_headline"]:
             yield f"Its figures rest on too little: {header['why_no_headline']}."
-        placed = sites[sites.geometry.notna() & ~sites.geometry.is_empty]
+        placed = sites[~self._is_unplaced()]
         if len(placed):
             west, south, east, north = placed.total_bounds
+            told = f", by the {len(placed)} of {count_sites(len(sites))} that have a place,"
             yield (
-                f"Trained and evaluated between {south:.2f} and {north:.2f}° of latitude and "
-                f"{west:.2f} and {east:.2f}° of longitude; elsewhere it is untested."
+                f"Trained and evaluated{told if len(placed) < len(sites) else ''} between "
+                f"{south:.2f} and {north:.2f}° of latitude and {west:.2f} and {east:.2f}° "
+                "of longitude; elsewhere it is untested."
             )
         share = float(self.sample.labels.mean())
         yield (

@@ -153,6 +153,8 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     told = None if features is None else read_features(features)
     settings = {**table.attrs[HEADER], "threshold_from": source, "scores": header}
     settings["windows"] |= {"failed": _failed(windows)}
+    if "status" not in windows:  # of another detector: what it did not see is not in its file
+        settings["windows"] |= {"not_seen": None}
     table = _add(table, told, layers)
     words = [attribution_in(header), "" if told is None else str(told.info.get("attribution"))]
     made = describe_making("merge", inputs, settings, [*words, *credit])

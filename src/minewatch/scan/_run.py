@@ -58,7 +58,7 @@ class Tally:
         if not self.tiles and not self.failed:
             return "scan tiles"
         ground = self.windows * self.window_km2
-        return f"scan tiles ({ground:,.0f} km², {pace:,.0f} windows/s{failed})"
+        return f"scan tiles ({ground:,.0f} km² of windows, {pace:,.0f} windows/s{failed})"
 
 
 def scan_region(  # noqa: PLR0913 - keyword-only, and all but a few are for those who must turn them
