@@ -12,7 +12,7 @@ from minewatch._lazy import import_name
 
 __version__ = "0.1.0"
 
-_WORDS = ("sites", "patches", "explore", "model", "toy")
+_WORDS = ("sites", "imagery", "patches", "context", "explore", "model", "scan", "maps", "toy")
 __all__ = ["__version__", *_WORDS]  # noqa: PLE0604 - the words are strings
 
 

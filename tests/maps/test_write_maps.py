@@ -154,3 +154,14 @@ def test_a_written_map_can_be_written_again_from_its_own_file(contents, tmp_path
         json.loads((tmp_path / name / "detections.geojson").read_text()) for name in ("one", "two")
     )
     assert one["features"] == two["features"]
+
+
+def test_sheets_are_written_for_every_detection_when_asked_for_and_replaced(contents, tmp_path):
+    out = tmp_path / "maps"
+    write_files(contents, out, formats=["sheets"])
+    sheets = sorted(file.name for file in (out / "sheets").iterdir())
+    assert len(sheets) == len(contents.detections)
+    marker = json.loads((out / "maps.json").read_text(encoding="utf-8"))
+    assert {f"sheets/{name}" for name in sheets} <= set(marker["files"])
+    write_files(contents, out, formats=["csv"], overwrite=True)
+    assert not (out / "sheets").exists()

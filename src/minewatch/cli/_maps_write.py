@@ -26,6 +26,7 @@ class FormatName(StrEnum):
     cog = "cog"
     pmtiles = "pmtiles"
     html = "html"
+    sheets = "sheets"
 
 
 def write(

@@ -3,6 +3,6 @@
 from typing import Final, Literal, TypeAlias, get_args
 
 Format: TypeAlias = Literal[
-    "parquet", "geojson", "gpkg", "kml", "gpx", "csv", "cog", "pmtiles", "html"
+    "parquet", "geojson", "gpkg", "kml", "gpx", "csv", "cog", "pmtiles", "html", "sheets"
 ]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

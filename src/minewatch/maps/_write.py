@@ -25,6 +25,7 @@ PMTILES_FROM: Final = 2_000
 MARKER: Final = "maps.json"
 README: Final = "README.txt"
 PAGE: Final = "map.html"
+SHEETS: Final = "sheets"
 _BESIDE: Final = (".aux.xml", "-wal", "-shm", "-journal")
 """What is added to the names of files that GDAL, QGIS and SQLite leave beside those they open."""
 _FOR: Final[Mapping[str, str]] = {
@@ -37,6 +38,7 @@ _FOR: Final[Mapping[str, str]] = {
     "detections.pmtiles": "vector tiles, for web maps of very many detections",
     "points.pmtiles": "vector tiles of a point in each, for zooms where polygons are specks",
     "map.html": "the page: opens in any browser, without a network",
+    "sheets": "evidence sheets, a page for each detection, to print",
     "not_seen": "ground that was not seen: no detection there says nothing",
     "region": "the ground that was looked at",
     "changes": "what changed since the period before",
@@ -105,7 +107,8 @@ def write_files(
     with _store.writing_folder(final, overwrite=overwrite, ours=ours) as aside:
         for name in chosen:
             _WRITERS[name](contents, aside)
-        written = sorted(item.name for item in aside.iterdir())
+        files = (item for item in aside.rglob("*") if item.is_file())
+        written = sorted(item.relative_to(aside).as_posix() for item in files)
         _store.write_text(aside / README, _readme(contents, written))
         names = sorted([*written, README])
         made = {
@@ -136,7 +139,7 @@ def choose_formats(contents: MapContents, formats: Sequence[str] | None) -> tupl
     """
     has_rasters = contents.scores is not None or bool(contents.composites)
     if formats is None:
-        left_out = [] if has_rasters else ["cog"]
+        left_out = ["sheets"] if has_rasters else ["sheets", "cog"]
         left_out += ["pmtiles"] if len(contents.detections) < PMTILES_FROM else []
         return tuple(name for name in FORMATS if name not in left_out)
     unknown = sorted(set(formats) - set(FORMATS))
@@ -207,6 +210,14 @@ def _write_page(contents: MapContents, folder: Path) -> None:
     write_map(contents, folder / PAGE)
 
 
+def _write_sheets(contents: MapContents, folder: Path) -> None:
+    from minewatch.maps._sheet import write_sheets
+
+    write_sheets(
+        contents, folder / SHEETS, detection_ids=[str(one) for one in contents.detections.index]
+    )
+
+
 def _beside(
     write: Callable[[MapContents, Path], None], name: str
 ) -> Callable[[MapContents, Path], None]:
@@ -234,6 +245,7 @@ _WRITERS: Final[Mapping[Format, Callable[[MapContents, Path], None]]] = {
     "cog": _write_cog,
     "pmtiles": _write_pmtiles,
     "html": _write_page,
+    "sheets": _write_sheets,
 }
 
 
