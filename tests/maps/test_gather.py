@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from minewatch import scan, toy
 from minewatch.errors import InputError, NotThereError
-from minewatch.maps import Layers, Period, describe_contents, gather_contents
+from minewatch.maps import Layers, MapContents, Period, describe_contents, gather_contents
 from minewatch.maps._coordinates import format_dms
 from minewatch.scan._merge_polygons import area_ha
 
@@ -214,3 +214,29 @@ def test_degrees_minutes_and_seconds_are_within_a_twentieth_of_a_second(degrees)
     back = int(whole) + int(minutes) / 60 + float(seconds) / 3600
     sign = -1 if text.endswith("W") else 1
     assert sign * back == pytest.approx(degrees, abs=0.0500001 / 3600)
+
+
+@pytest.mark.parametrize(
+    "period", ["2024", "2024-01/2024-12", "2025", "2024-06/2024-08", "2020/2025"]
+)
+def test_a_period_that_is_not_earlier_is_refused_as_an_earlier_one(tmp_path, period):
+    mines().to_parquet(tmp_path / "mines.parquet")
+    layers = Layers(
+        earlier={"2023": tmp_path / "mines.parquet", period: tmp_path / "mines.parquet"}
+    )
+    with pytest.raises(
+        InputError, match=f"the earlier period '{period}' .* begins and ends before"
+    ):
+        gather_contents(mines(), layers, period="2024", attribution=["me"])
+
+
+def test_two_earlier_files_of_the_same_days_are_refused(tmp_path):
+    mines().to_parquet(tmp_path / "mines.parquet")
+    files = {"2023": tmp_path / "mines.parquet", "2023-01/2023-12": tmp_path / "mines.parquet"}
+    with pytest.raises(InputError, match=r"'2023' .* and '2023-01/2023-12' .* of the same days"):
+        gather_contents(mines(), Layers(earlier=files), period="2024", attribution=["me"])
+
+
+def test_contents_hold_the_detections_of_a_period_once():
+    with pytest.raises(InputError, match="detections of '2024' are given twice"):
+        MapContents(mines(), "Mines", periods=(Period.parse("2024"),), earlier={"2024": mines()})

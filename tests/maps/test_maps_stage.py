@@ -6,9 +6,11 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import rasterio
+import shapely
 
 from minewatch.cli._app import run
 from minewatch.errors import SettingsError
@@ -17,12 +19,18 @@ from minewatch.scan import read_scores
 from minewatch.scan._merge_polygons import area_ha
 from minewatch.sites import write_sites
 from minewatch.study import map_path, read_study, run_study
+from minewatch.study._maps import _compare
 
 _spec = importlib.util.spec_from_file_location(
     "minewatch_test_scan_maker", Path(__file__).parents[1] / "scan" / "scan_maker.py"
 )
 scan_maker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(scan_maker)
+_spec = importlib.util.spec_from_file_location(
+    "minewatch_test_maps_maker", Path(__file__).with_name("maps_maker.py")
+)
+maps_maker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(maps_maker)
 
 pytestmark = pytest.mark.integration
 STUDY = """
@@ -152,3 +160,51 @@ def test_a_map_without_a_scan_is_refused_in_the_settings(tmp_path):
     (tmp_path / "study.toml").write_text(text)
     with pytest.raises(SettingsError, match=r"scan.merge.threshold is 1.5"):
         read_study(tmp_path)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Give the detections of two scans of one region, each beside what it did not see."""
+    made = {
+        name: maps_maker.make_scan(tmp_path / name, seed=int(name)) for name in ("2023", "2024")
+    }
+    return {name: maps_maker.make_detections(scan, scan) for name, scan in made.items()}
+
+
+def test_changes_are_those_since_the_latest_period_whatever_the_order(scans, tmp_path):
+    (tmp_path / "same").mkdir()
+    same = tmp_path / "same" / "detections.parquet"
+    same.write_bytes(scans["2024"].read_bytes())
+    for earlier in ({"2023": same, "2022": scans["2023"]}, {"2022": scans["2023"], "2023": same}):
+        changes = gpd.read_parquet(_compare(tmp_path, earlier, scans["2024"]))
+        assert set(changes["change"]) == {"unchanged"}
+
+
+def test_ground_that_was_not_seen_in_either_period_is_neither_new_nor_gone(scans, tmp_path):
+    assert "new" in _changes(tmp_path, scans)
+    path = scans["2023"].with_name("not_seen.parquet")
+    table = gpd.read_parquet(path)
+    region = maps_maker.gather_contents(scans["2023"]).region.geometry.iloc[0]
+    metadata = pq.read_schema(path).metadata
+    table.assign(geometry=[region]).to_parquet(path)
+    plain = pq.read_table(path)
+    metadata = {**plain.schema.metadata, b"minewatch": metadata[b"minewatch"]}
+    pq.write_table(plain.replace_schema_metadata(metadata), path)
+    changes = _changes(tmp_path, scans)
+    assert "new" not in changes
+    assert "not seen before" in changes
+
+
+def test_what_lies_outside_of_the_newest_region_is_not_gone(scans, tmp_path):
+    found = gpd.read_parquet(scans["2024"])
+    west, south, *_ = found.total_bounds
+    far = found.iloc[:1].set_geometry([shapely.box(west - 2, south, west - 1.9, south + 0.1)])
+    far.set_crs("EPSG:4326").to_parquet(tmp_path / "far.parquet")
+    changes = _changes(tmp_path, {"2023": tmp_path / "far.parquet", "2024": scans["2024"]})
+    assert "gone" not in changes
+    assert "not seen after" in changes
+
+
+def _changes(study, files):
+    path = _compare(study, {"2023": files["2023"]}, files["2024"])
+    return set(gpd.read_parquet(path)["change"])

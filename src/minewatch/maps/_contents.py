@@ -172,3 +172,12 @@ class MapContents:
     """The oldest first, none twice for a period."""
     made: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """How it was made: settings, versions and digests of the inputs, JSON values."""
+
+    def __post_init__(self) -> None:
+        """Refuse earlier detections of the period that `detections` are of: one would be lost."""
+        own = self.periods[-1].name if self.periods else ""
+        if own in self.earlier:
+            raise InputError(
+                f"detections of {own!r} are given twice: as the newest, and as earlier ones; name "
+                "the earlier period by its own days"
+            )

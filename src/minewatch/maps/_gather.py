@@ -58,7 +58,8 @@ class Layers:
     overlays: Mapping[StrPath, str] = field(default_factory=dict)
     """Files of polygons, each with its column of names; they are called like the files."""
     earlier: Mapping[str, StrPath] = field(default_factory=dict)
-    """Detections of earlier periods, by period (``2023``), the oldest first."""
+    """Detections of earlier periods, by period (``2023``). Each begins and ends before the map's
+    own does."""
 
     @property
     def files(self) -> list[Path]:
@@ -116,7 +117,8 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     Raises
     ------
     InputError
-        If nothing says of which period the map is, or whom to name; if a file cannot be used.
+        If nothing says of which period the map is, or whom to name; if a file cannot be used; if
+        an earlier period is not earlier.
     NotThereError
         If a file is not there.
 
@@ -136,9 +138,11 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     known = read_known(header, table)
     card = None if detector is None else _read_card(detector)
     features = None if layers.features is None else _read_features(layers.features)
-    earlier = {Period.parse(name): _read(path) for name, path in layers.earlier.items()}
+    before = _parse_earlier(layers.earlier)
+    earlier = {one: _read(path) for one, path in before.items()}
     names = _credits(known, attribution, features, earlier.values())
     own = _check_said(known.period if period is None else Period.parse(period), names)
+    _check_order(before, own)
     layers = _with_own_scan(detections, table, layers)
     not_seen_file = None if layers.not_seen is None else Path(layers.not_seen)
     outlines = None if layers.outlines is None else read_detections(layers.outlines)
@@ -260,6 +264,31 @@ def _check_said(period: Period | None, names: Sequence[str]) -> Period:
             "be no use to those who have to judge it"
         )
     return period
+
+
+def _parse_earlier(files: Mapping[str, StrPath]) -> dict[Period, StrPath]:
+    """Read of which periods earlier detections are; refuse two of the same days."""
+    parsed: dict[tuple[str, str], tuple[Period, StrPath]] = {}
+    for name, path in files.items():
+        period = Period.parse(name)
+        other, of_other = parsed.setdefault((period.start, period.end), (period, path))
+        if (other, of_other) != (period, path):
+            raise InputError(
+                f"the earlier periods {other.name!r} ({of_other}) and {period.name!r} ({path}) are "
+                "of the same days; give one file for each period"
+            )
+    return dict(parsed.values())
+
+
+def _check_order(earlier: Mapping[Period, StrPath], own: Period) -> None:
+    """Refuse a map that would say 'first detected' of a period that is not the first."""
+    for one, path in earlier.items():
+        if one.start >= own.start or one.end >= own.end:
+            raise InputError(
+                f"the earlier period {one.name!r} ({path}) is of {one.start} to {one.end}, and the "
+                f"map itself of {own.start} to {own.end}; expected one that begins and ends before "
+                "that: leave it out, or show the newest detections and give these as earlier"
+            )
 
 
 def _with_own_scan(

@@ -10,6 +10,7 @@ from minewatch.errors import InputError, NotThereError
 from minewatch.maps import Layers, MapContents, Period
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
 from minewatch.maps._write import MARKER, PAGE, own_files
+from minewatch.scan._compare_unseen import find_not_seen, with_outside
 from minewatch.scan._folder import NOT_SEEN, SCORES
 from minewatch.scan._merge_file import describe_making
 from minewatch.sites._regions import read_polygons
@@ -95,7 +96,7 @@ def gather_study(
         found,
         Layers(
             scores=folder,
-            changes=_compare(study, list(earlier.values()), found),
+            changes=_compare(study, earlier, found),
             outlines=_if_there(folder / OUTLINES),
             sites=_if_there(study / SITES),
             features=_if_there(study / _FEATURES),
@@ -116,8 +117,21 @@ def _earlier(study: Path, settings: StudySettings) -> dict[str, Path]:
     section, asked = _section(settings), settings.scan
     if section.earlier or asked is None:
         return {name: study / path for name, path in section.earlier.items()}
-    files = [study / path for path in asked.merge.earlier]
-    return {_period(file).name: file for file in files}
+    named: dict[str, Path] = {}
+    for file in (study / path for path in asked.merge.earlier):
+        other = named.setdefault(_period(file).name, file)
+        if other != file:
+            raise InputError(
+                f"{other} and {file}, of [scan] merge earlier, are of the same days; say under "
+                '[maps] which to show: earlier = { "2023" = "…" }'
+            )
+    return named
+
+
+def _named_earlier(settings: StudySettings) -> tuple[Path, ...]:
+    """Name the files of `_earlier`, as the settings have them."""
+    merged = () if settings.scan is None else settings.scan.merge.earlier
+    return tuple(_section(settings).earlier.values()) or merged
 
 
 def _period(file: Path) -> Period:
@@ -130,23 +144,35 @@ def _period(file: Path) -> Period:
     return Period.of_days(table["start"].min(), table["end"].max())
 
 
+def _last_days(name: str) -> tuple[str, str]:
+    period = Period.parse(name)
+    return period.end, period.start
+
+
 def _overlays(study: Path, settings: StudySettings) -> dict[StrPath, str]:
     """Give the layers that the scan names, and those that are only shown."""
     named = {} if settings.scan is None else settings.scan.merge.overlays
     return {study / path: column for path, column in (named | _section(settings).overlays).items()}
 
 
-def _compare(study: Path, earlier: list[Path], found: Path) -> Path | None:
-    """Compare with the last of the earlier periods; None if there is none."""
+def _compare(study: Path, earlier: Mapping[str, Path], found: Path) -> Path | None:
+    """Compare with the latest of the earlier periods; None if there is none.
+
+    What either scan did not see, and all outside of its region, is neither new nor gone.
+    """
     if not earlier:
         return None
-    before, unseen = earlier[-1], found.with_name(NOT_SEEN)
+    files = {"before": earlier[max(earlier, key=_last_days)], "after": found}
+    tables = {name: scan.read_detections(path) for name, path in files.items()}
+    unseen = {**find_not_seen(files, tables), "after": found.with_name(NOT_SEEN)}
+    hidden = {name: with_outside(read_polygons(path), path) for name, path in unseen.items()}
     changes = scan.compare_detections(
-        scan.read_detections(before),
-        scan.read_detections(found),
-        after_not_seen=read_polygons(unseen),
+        tables["before"],
+        tables["after"],
+        before_not_seen=hidden.get("before"),
+        after_not_seen=hidden["after"],
     )
-    made = describe_making("compare", [before, found, unseen], {}, [])
+    made = describe_making("compare", [*files.values(), *unseen.values()], {}, [])
     path = study / _WORK / "changes.parquet"
     return scan.write_detections(changes, path, made=made, overwrite=True)[0]
 
@@ -182,7 +208,8 @@ def _settings(settings: StudySettings) -> Mapping[str, Any]:
 
 def _inputs(study: Path, settings: StudySettings) -> list[Path]:
     section, images, folder = _section(settings), settings.imagery, study / scan_folder(settings)
-    beside = (folder / OUTLINES, study / _FEATURES)
+    unseen = [(study / path).with_name(NOT_SEEN) for path in _named_earlier(settings)]
+    beside = (folder / OUTLINES, study / _FEATURES, *unseen)
     overlays = [Path(path).relative_to(study) for path in _overlays(study, settings)]
     return [
         *(folder / name for name in (DETECTIONS, SCORES, NOT_SEEN)),

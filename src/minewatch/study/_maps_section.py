@@ -20,7 +20,7 @@ class MapsSection(Settings):
     overlays: dict[Path, str] = Field(default_factory=dict)
     """Files of polygons to show besides those of [scan.merge], each with its column of names."""
     earlier: dict[str, Path] = Field(default_factory=dict)
-    """Detections of earlier periods, by period, the oldest first: changes since the last of them
-    are shown. Empty: those after which the section [scan.merge] names its own."""
+    """Detections of earlier periods, by period: changes since the latest of them are
+    shown. Empty: those after which the section [scan.merge] names its own."""
     imagery: bool = True
     """Whether the imagery of the region is shown."""
