@@ -139,3 +139,10 @@ def test_bars_are_silent_when_not_a_terminal(capsys: pytest.CaptureFixture[str])
         progress("reading", 0, 10)
         progress("reading", 10, 10)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_package_can_be_run_where_the_script_is_not_on_the_path():
+    done = subprocess.run(
+        [sys.executable, "-m", "minewatch", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("minewatch ")
