@@ -381,3 +381,40 @@ def test_columns_that_databases_cannot_hold_get_other_names_and_nothing_is_lost(
     assert content["features"][0]["properties"]["rate"] is None
     assert content["features"][0]["properties"]["is_new"] == "true"
     assert content["features"][0]["properties"]["seen"].startswith("2024-01-02")
+
+
+def test_dates_and_numbers_that_others_wrote_as_words_are_missing(tmp_path):
+    from minewatch.maps import gather_contents, write_map
+
+    mines = gpd.GeoDataFrame(
+        {
+            "start": ["2024-01-02T10:00:00", "12.5", None], "end": ["2024-02-31", "A&B <co", "-"],
+            "ground_ha": ["1.5", "a few", None], "road_m": ["none", "120", None],
+            "windows": ["4", "four", None], "isolated": ["true", "False", "maybe"],
+        },
+        index=pd.Index(["a", "b", "c"], name="detection_id"),
+        geometry=[shapely.box(west, 5, west + 0.01, 5.01) for west in (-62.0, -61.0, -60.0)],
+        crs="EPSG:4326",
+    )  # fmt: skip
+    contents = gather_contents(mines, period="2024", attribution=["me"])
+    table = contents.detections
+    assert table["start"].fillna("").tolist() == ["2024-01-02", "", ""]
+    assert table["end"].isna().all()
+    assert table["ground_ha"].fillna(-1).tolist() == [1.5, -1, -1]
+    assert table["road_m"].fillna(-1).tolist() == [-1, 120, -1]
+    assert table["isolated"].astype(object).where(table["isolated"].notna(), None).tolist() == [
+        True, False, None,
+    ]  # fmt: skip
+    write_files(contents, tmp_path / "maps", formats=[*FORMATS, "sheets"])
+    write_map(contents, tmp_path / "map.html")
+    gpx = gpxpy.parse((tmp_path / "maps" / "detections.gpx").read_text(encoding="utf-8"))
+    assert {one.time.date().isoformat() for one in gpx.waypoints} == {"2024-12-31"}
+
+
+def test_contents_that_nobody_checked_cannot_break_gpx(contents, tmp_path):
+    from dataclasses import replace
+
+    evil = contents.detections.assign(end="A&B <co")
+    write_files(replace(contents, detections=evil), tmp_path / "maps", formats=["gpx"])
+    root = etree.parse(tmp_path / "maps" / "detections.gpx").getroot()
+    assert len(root.findall("{*}wpt")) == len(evil)

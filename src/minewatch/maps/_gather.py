@@ -14,6 +14,7 @@ from minewatch._store import digest_files
 from minewatch.errors import InputError
 from minewatch.maps._contents import Composite, MapContents, Period
 from minewatch.maps._known import Known, read_known, region_of, words_of_area
+from minewatch.maps._page_columns import NUMBERS
 from minewatch.scan import read_detections, read_windows, touched_names
 from minewatch.scan._compare_ground import check_detections
 from minewatch.scan._compare_unseen import NOT_SEEN, find_not_seen
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 _OUTLINED: Final = ("ground_ha", "bare_ha", "pond_ha")
 _OF_CHANGES: Final = ("change", "before_ha")
-_SCORES: Final = ("score_mean", "score_max", "score_q90")
+_OWN: Final = ("longitude", "latitude", "area_ha")
+"""Numbers that are always those of the polygons."""
 _SAME_AREA: Final = 0.001
 """Hectares that differ by less are those of the polygon, written with fewer digits."""
 
@@ -345,7 +347,7 @@ def _complete(
     }
     for name in ("start", "end"):
         dates = table[name] if name in table else pd.Series(None, index=table.index, dtype="str")
-        columns[name] = dates.astype("str").str[:10]
+        columns[name] = _days(dates)
     columns |= _given(table, columns["area_ha"])
     if outlines is not None:
         columns |= {name: outlines[name].reindex(table.index) for name in _OUTLINED}
@@ -361,16 +363,31 @@ def _complete(
     return whole.sort_index()
 
 
+def _days(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Keep ISO dates, without the hour; what others wrote there instead is missing."""
+    text = values.astype("str").str[:10]
+    days = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
+    return days.dt.strftime("%Y-%m-%d").astype("str")
+
+
 def _given(table: gpd.GeoDataFrame, hectares: FloatArray) -> dict[str, "pd.Series[Any]"]:
-    """Keep hectares of the makers' own that are not those of the polygons; make scores numbers."""
+    """Keep hectares of the makers' own that are not those of the polygons; make numbers of text."""
     numbers = {
-        name: pd.to_numeric(table[name], errors="coerce") for name in _SCORES if name in table
+        name: pd.to_numeric(table[name], errors="coerce") for name in NUMBERS if name in table
     }
+    for name in _OWN:
+        numbers.pop(name, None)
+    if "isolated" in table:
+        numbers["isolated"] = table["isolated"].map(_truth).astype("boolean")
     if "area_ha" in table:
         theirs = pd.to_numeric(table["area_ha"], errors="coerce").astype("float64")
         if not np.allclose(theirs.fillna(0.0), hectares, rtol=_SAME_AREA):
             numbers["area_ha_given"] = theirs
     return numbers
+
+
+def _truth(value: object) -> bool | None:
+    return {"true": True, "false": False}.get(str(value).lower())
 
 
 def _of_places(table: gpd.GeoDataFrame, changes: gpd.GeoDataFrame) -> dict[str, pd.Series]:

@@ -122,10 +122,10 @@ def _bounds(points: gpd.GeoDataFrame) -> str:
 
 def _waypoint(row: Mapping[str, Any], last: str | None) -> str:
     seen = row.get("end") or last
-    time = f"<time>{seen}T00:00:00Z</time>" if seen else ""
+    time = f"<time>{_text(seen)}T00:00:00Z</time>" if seen else ""
     told = summary(row)
     more = "".join(
-        f"<minewatch:{name}>{row[name]}</minewatch:{name}>"
+        f"<minewatch:{name}>{_text(row[name])}</minewatch:{name}>"
         for name in ("area_ha", "ground_ha", SCORE)
         if row.get(name) is not None
     )
