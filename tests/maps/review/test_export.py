@@ -206,6 +206,32 @@ def test_a_sample_is_never_mixed_with_sites(tmp_path):
     assert not (tmp_path / "a.geojson").exists()
 
 
+def test_windows_of_a_sample_become_no_training_sites_by_any_way(maker, tmp_path):
+    sample, out = make_sample(tmp_path), tmp_path / "out.geojson"
+    of_sample = review(tmp_path / "sample.gpkg", read_queue(sample), [("w01", "Ana", "mine", None)])
+    found = maker.make_queue(3)
+    of_found = review(tmp_path / "found.gpkg", found, [("place-00", "Ana", "mine", None)])
+    with ReviewStore(of_sample) as store, pytest.raises(AlreadyThereError, match="of sample"):
+        store.take_up(found)
+    with pytest.raises(InputError, match="one by one"):
+        export_review([of_found, of_sample], out)
+    with pytest.raises(InputError, match="not to be trained on"):
+        export_review([of_found], out, into=sample)
+    with pytest.raises(InputError, match="no sample was reviewed"):
+        export_review([of_found], out, sample=sample)
+    with pytest.raises(InputError, match="stratum"):
+        update_sites(read_sites(sample), read_sites(sample))
+    assert not out.exists()
+
+
+def test_a_store_in_which_kinds_are_mixed_already_is_not_exported(maker, tmp_path):
+    path = review(tmp_path / "mixed.gpkg", maker.make_queue(2), [("place-00", "Ana", "mine", None)])
+    with ReviewStore(path) as store:
+        store._connection.execute("UPDATE items SET kind = 'sample' WHERE item_id = 'place-01'")
+    with pytest.raises(InputError, match="detections, sample"):
+        export_review([path], tmp_path / "out.geojson")
+
+
 def test_nothing_is_written_over_and_nothing_comes_of_nothing(reviewed, maker, tmp_path):
     (tmp_path / "there.geojson").write_text("mine")
     with pytest.raises(AlreadyThereError):

@@ -10,7 +10,7 @@ import shapely
 
 from minewatch.errors import InputError, NotThereError
 from minewatch.maps.review import read_queue
-from minewatch.sites import write_sites
+from minewatch.sites import read_sites, write_sites
 
 PLACES = [(-62.60, 5.40), (-62.58, 5.40), (-62.56, 5.40)]
 
@@ -57,6 +57,20 @@ def test_a_sample_keeps_stratum_and_score_to_itself_and_says_its_unit(tmp_path):
     assert (queue.kind, queue.is_blind, queue.square_m) == ("sample", True, 240)
     for item in queue.items:
         assert not {"stratum", "score", "label", "given_label"} & set(item.facts)
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".csv", ".parquet"])
+def test_a_sample_is_known_without_its_strata_and_never_taken_for_sites(tmp_path, suffix):
+    own = read_sites(sample(tmp_path))
+    alone = write_sites(own, tmp_path / f"mailed{suffix}")
+    for kind in (None, "sample"):
+        with pytest.raises(InputError, match=r"mailed\.strata\.json is not beside"):
+            read_queue(alone, kind=kind)
+    for path in (alone, tmp_path / "sample.geojson"):
+        with pytest.raises(InputError, match="not to be trained on"):
+            read_queue(path, kind="sites")
+    (tmp_path / "mailed.strata.json").write_text((tmp_path / "sample.strata.json").read_text())
+    assert read_queue(alone).kind == "sample"
 
 
 def test_what_a_blind_review_may_not_show_is_nowhere_in_the_queue(maker, tmp_path):

@@ -26,6 +26,10 @@ SOURCE: Final = "review"
 _FORMAT: Final = "review export 1"
 _KEPT: Final = ["reason", "note", "reviewers", "reviewed_at"]
 _DEGREE_M: Final = 110_000.0
+_IS_SAMPLE: Final = (
+    "is a sample of scan area: what measures an area is not to be trained on; join reviewed sites "
+    "to sites that you train on"
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ def export_review(
     Raises
     ------
     NotThereError, InputError, AlreadyThereError
-        If a store is not there or of other places, nothing was decided, or a file is there.
+        If a store is not there, of other places or of several kinds, nothing was decided, sites
+        would be joined to a sample, or a file is there.
     """
     reviewed = _read_stores(stores)
     if reviewed.decisions["undone_at"].isna().sum() == 0:
@@ -134,6 +139,7 @@ def export_review(
         sites = _fill_sample(read_sites(sample), agreed, sample)
         left_out = pd.DataFrame({"detail": pd.array([], "str")}, index=pd.Index([], name="site_id"))
     else:
+        _refuse_samples(sample, into)
         new = _new_sites(reviewed, agreed)
         known = new if into is None else update_sites(read_sites(into), new)
         sites, left_out = _without_contradictions(known, new.index)
@@ -170,6 +176,11 @@ def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.
         A table of sites with the columns of both; ``label_before`` (Int8) holds what a label was,
         where it changed.
 
+    Raises
+    ------
+    InputError
+        If one of them is a sample (it has ``stratum``).
+
     Examples
     --------
     >>> def table(**labels):
@@ -184,6 +195,8 @@ def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.
     {'a': {'label': 1, 'label_before': None}, 'b': {'label': 0, 'label_before': 1},
      'c': {'label': 1, 'label_before': None}}
     """
+    if "stratum" in existing.columns or "stratum" in reviewed.columns:
+        raise InputError(f"a table with the column stratum {_IS_SAMPLE}")
     both = reviewed.index.intersection(existing.index)
     updated = existing.copy()
     before = pd.Series(pd.NA, index=updated.index, dtype="Int8")
@@ -212,7 +225,7 @@ def _read_stores(paths: Sequence[StrPath]) -> _Reviewed:
     decisions, points = [], []
     for path in paths:
         with ReviewStore(path, create=False) as store:
-            kinds.add(store.recall().get("kind", "sites"))
+            kinds |= store.kinds()
             for one in store.items(every=True):
                 there = items.setdefault(one.item.item_id, one)
                 if there.item.digest != one.item.digest:
@@ -224,7 +237,17 @@ def _read_stores(paths: Sequence[StrPath]) -> _Reviewed:
             points.append(store.points())
     if len(kinds) > 1:
         raise InputError(f"these are reviews of {', '.join(sorted(kinds))}; export them one by one")
-    return _Reviewed(kinds.pop(), items, _join(decisions), _join(points))
+    return _Reviewed(kinds.pop() if kinds else "sites", items, _join(decisions), _join(points))
+
+
+def _refuse_samples(sample: StrPath | None, into: StrPath | None) -> None:
+    """Keep samples out of sites: who trains on windows cannot measure with them."""
+    if sample is not None:
+        raise InputError(
+            f"{sample} is named as the sample, but no sample was reviewed here; name its store"
+        )
+    if into is not None and strata_file(into).is_file():
+        raise InputError(f"{into} {_IS_SAMPLE}")
 
 
 def _join(tables: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

@@ -95,8 +95,9 @@ def read_queue(
         Detections (polygons), a report of explore or its table of doubts, a sample that ``scan
         area`` drew, or any table of sites.
     kind
-        What it is. None: a folder is a report; a table with ``doubt_rank`` holds doubts, one with
-        ``stratum`` a sample; polygons are detections, points sites.
+        What it is. None: a folder is a report; points with ``stratum``, or with strata beside
+        them, are a sample; polygons are detections, other points sites. A sample is nothing else,
+        whatever is said: what is drawn to measure an area is not to be trained on.
     blind
         Keep from the reviewer what a model, or the map, says. None: of a sample, yes, for who knows
         the stratum of a window does not judge it freely; of others, no.
@@ -114,7 +115,8 @@ def read_queue(
     Raises
     ------
     NotThereError, InputError
-        If it is not there, is of another kind, or holds no place.
+        If it is not there, is of another kind, or holds no place; or a sample's strata are not
+        beside it.
 
     Examples
     --------
@@ -135,6 +137,8 @@ def read_queue(
         raise InputError(f"square_m is {square_m}; expected metres from 10 to 10,000")
     hide = blind if blind is not None else chosen == "sample"
     table, credit = _READERS[chosen](file)
+    if "stratum" in table.columns or strata_file(file).is_file():
+        _check_sample(file, chosen)
     items = _items(table, _JUDGED if hide else ())
     if not items:
         raise InputError(f"{file} holds no place to review; expected at least one with coordinates")
@@ -166,15 +170,31 @@ def _recognise(file: Path) -> Kind:
         return "doubts"
     if strata_file(file).is_file():
         return "sample"
-    if file.suffix.lower() in {".csv", ".tsv", ".txt"}:
-        return "sites"
-    try:
-        table = read_detections(file)
-    except NotThereError:
-        raise
-    except InputError:
-        return "sites"
-    return "detections" if len(table) else "sites"
+    if file.suffix.lower() not in {".csv", ".tsv", ".txt"}:
+        try:
+            if len(read_detections(file)):
+                return "detections"
+        except NotThereError:
+            raise
+        except InputError:
+            pass  # no polygons: points
+    return "sample" if "stratum" in read_sites(file).columns else "sites"
+
+
+def _check_sample(file: Path, kind: Kind) -> None:
+    """Refuse a sample as anything else, and without what says how it was drawn."""
+    if kind != "sample":
+        raise InputError(
+            f"{file} is a sample of scan area (it has strata), not {kind}: what measures an area "
+            "is not to be trained on; review it as a sample, or, if these are strata of your own, "
+            "name the column otherwise"
+        )
+    if not strata_file(file).is_file():
+        raise InputError(
+            f"{file} is a sample, but {strata_file(file).name} is not beside it; put there what "
+            "scan area wrote with it, or, if these are strata of your own, name the column "
+            "otherwise"
+        )
 
 
 def _read_doubts(file: Path) -> tuple[gpd.GeoDataFrame, str]:

@@ -188,10 +188,17 @@ class ReviewStore:
         Raises
         ------
         AlreadyThereError
-            If an item of that name lies elsewhere: decisions would speak of another place.
+            If an item of that name lies elsewhere: decisions would speak of another place. Or if
+            things of another kind are in the file: windows of a sample would become sites.
         """
         now = _now()
         known = dict(self._connection.execute("SELECT item_id, digest FROM items").fetchall())
+        kinds = self.kinds() - {queue.kind}
+        if kinds:
+            raise AlreadyThereError(
+                f"{self.path} is a review of {', '.join(sorted(kinds))}, not of {queue.kind}; keep "
+                "this review in another file"
+            )
         digests = {one.item_id: one.digest for one in queue.items}
         moved = [name for name, own in digests.items() if known.get(name, own) != own]
         if moved:
@@ -206,7 +213,7 @@ class ReviewStore:
                 "INSERT INTO items (geom, item_id, kind, position, longitude, latitude, square_m, "
                 "facts, digest, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (item_id) DO UPDATE SET position = excluded.position, "
-                "kind = excluded.kind, square_m = excluded.square_m, facts = excluded.facts",
+                "square_m = excluded.square_m, facts = excluded.facts",
                 rows,
             )
             for key in ("kind", "title", "source", "digest", "attribution"):
@@ -222,6 +229,11 @@ class ReviewStore:
                 f"FROM items {chosen}"
             ).fetchall()
         return [_as_item(row) for row in rows]
+
+    def kinds(self) -> set[str]:
+        """Say of which kinds the items are that ever were in it: one, or none yet."""
+        with self._lock:
+            return {row[0] for row in self._connection.execute("SELECT DISTINCT kind FROM items")}
 
     # what is said of it
 
