@@ -388,6 +388,20 @@ def test_how_sure_says_the_interval_and_on_what(desk):
     assert "300 held-out patches; 5 folds of blocks of 50 km" in said
 
 
+def test_what_is_not_all_is_never_shown_as_all(opened, contents, tmp_path):
+    first, second = contents.card.metrics
+    metrics = (
+        first.model_copy(update={"value": 0.996, "low": 0.9899, "high": 0.9999}),
+        second.model_copy(update={"value": 1.0, "low": 0.97, "high": 1.0}),
+    )
+    sure = replace(contents, card=contents.card.model_copy(update={"metrics": metrics}))
+    page = opened(write_map(sure, tmp_path / "map.html").as_uri()).page
+    said = page.inner_text("#sure-body")
+    assert "99.6%" in said
+    assert "interval: 99% to 99.9%" in said
+    assert "interval: 97% to 100%" in said
+
+
 def test_dark_and_light_follow_the_reader_and_can_be_chosen(opened):
     page = opened(color_scheme="dark").page
     assert page.get_attribute("html", "data-theme") == "dark"

@@ -119,3 +119,12 @@ def test_numbers_and_dates_are_those_of_the_language(language, number, day):
 
 def test_half_a_percent_is_rounded_as_on_the_page():
     assert Words({}, "en").percent(0.925) == "93\u202f%"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(1.0, "100"), (0.9999, "99.9"), (0.996, "99.6"), (0.99, "99"), (0.98, "98"),
+     (0.01, "1"), (0.004, "0.4"), (0.00001, "0.1"), (0.0, "0")],
+)  # fmt: skip
+def test_what_is_not_all_is_never_written_as_all(share, said):
+    assert Words({}, "en").percent(share) == f"{said}\u202f%"

@@ -20,6 +20,8 @@ _MONTHS: Final = {
 _NEAR: Final = ("river", "road", "airstrip", "settlement")
 _FIGURES: Final = ("sensitivity", "specificity", "precision")
 _KM_M: Final = 1_000.0
+_SMALL: Final = 0.01
+"""Shares nearer than this to all, or to nothing, are written with a decimal."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ class Words:
         return f"{self.number(value, decimals)}\u202fha"
 
     def percent(self, share: float) -> str:
-        """Write a share."""
+        """Write a share: whole, but what is not all, or nothing, is never rounded to it."""
+        if 0.0 < share < _SMALL or 1.0 - _SMALL < share < 1.0:
+            tenths = min(max(math.floor(1_000.0 * share + 0.5), 1), 999)
+            return f"{self.number(tenths / 10.0, 1)}\u202f%"
         return f"{self.number(math.floor(100.0 * share + 0.5))}\u202f%"
 
     def distance(self, metres: float) -> str:

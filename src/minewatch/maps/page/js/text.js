@@ -105,12 +105,15 @@ export function score(value) {
 }
 
 /**
- * Write a share as percent.
+ * Write a share as percent: whole, but what is not all, or nothing, is never rounded to it.
  * @param {number} value 0 to 1
  */
 export function percent(value) {
-  const options = { style: /** @type {"percent"} */ ("percent"), maximumFractionDigits: 0 };
-  return cached("percent", () => new Intl.NumberFormat(locale, options)).format(value);
+  const style = /** @type {"percent"} */ ("percent");
+  const decimals = value > 0 && value < 1 && (value < 0.01 || value > 0.99) ? 1 : 0;
+  const kept = decimals === 0 ? value : Math.min(Math.max(value, 0.001), 0.999);
+  const options = { style, minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return cached(`percent${decimals}`, () => new Intl.NumberFormat(locale, options)).format(kept);
 }
 
 /**
