@@ -16,6 +16,7 @@ from minewatch import scan, toy
 from minewatch.errors import InputError, NotThereError
 from minewatch.maps import Layers, MapContents, Period, describe_contents, gather_contents
 from minewatch.maps._coordinates import format_dms
+from minewatch.model import Card
 from minewatch.scan._merge_polygons import area_ha
 
 _spec = importlib.util.spec_from_file_location(
@@ -240,3 +241,34 @@ def test_two_earlier_files_of_the_same_days_are_refused(tmp_path):
 def test_contents_hold_the_detections_of_a_period_once():
     with pytest.raises(InputError, match="detections of '2024' are given twice"):
         MapContents(mines(), "Mines", periods=(Period.parse("2024"),), earlier={"2024": mines()})
+
+
+def test_a_period_that_the_scan_does_not_name_is_refused(scanned):
+    found = scanned / "detections.parquet"
+    for period in ("2019", "2024-02"):
+        with pytest.raises(
+            InputError, match=r"imagery of 2024-01-01 to 2024-12-31, and the period"
+        ):
+            gather_contents(found, period=period)
+    with pytest.raises(InputError, match=r"detections\.parquet say that .* of 2024-01-01"):
+        gather_contents(mines(), Layers(earlier={"2020": found}), period="2025", attribution=["me"])
+    longer = gather_contents(found, period="2023-12/2024")
+    assert longer.periods[-1].name == "2023-12/2024"
+
+
+def test_the_card_of_another_detector_than_found_the_mines_is_refused(scanned, tmp_path):
+    cards = {}
+    for digest in ("sha256:1", "sha256:2"):
+        folder = cards[digest] = tmp_path / digest[-1]
+        folder.mkdir()
+        card = Card(
+            name="mean", kind="trees", bands=("B04",), level="L2A", size_px=48, licence="MIT",
+            digest=digest,
+        )  # fmt: skip
+        (folder / "card.json").write_text(card.model_dump_json())
+    own = gather_contents(scanned / "detections.parquet", detector=cards["sha256:1"])
+    assert own.card.name == "mean"
+    with pytest.raises(InputError, match=r"found by trees \(sha256:1…\), and .*holds mean"):
+        gather_contents(scanned / "detections.parquet", detector=cards["sha256:2"])
+    others = gather_contents(mines(), period="2024", attribution=["me"], detector=cards["sha256:2"])
+    assert others.card is not None  # nobody says what found them

@@ -19,7 +19,7 @@ from minewatch.scan import read_scores
 from minewatch.scan._merge_polygons import area_ha
 from minewatch.sites import write_sites
 from minewatch.study import map_path, read_study, run_study
-from minewatch.study._maps import _compare
+from minewatch.study._maps import _compare, _earlier
 
 _spec = importlib.util.spec_from_file_location(
     "minewatch_test_scan_maker", Path(__file__).parents[1] / "scan" / "scan_maker.py"
@@ -169,6 +169,12 @@ def scans(tmp_path):
         name: maps_maker.make_scan(tmp_path / name, seed=int(name)) for name in ("2023", "2024")
     }
     return {name: maps_maker.make_detections(scan, scan) for name, scan in made.items()}
+
+
+def test_earlier_detections_of_the_merge_are_called_by_the_days_that_their_scan_names(scans):
+    study = scans["2023"].parent
+    write_study(study, "archive", threshold='0.5, earlier = ["detections.parquet"]')
+    assert _earlier(study, read_study(study)) == {"2024": scans["2023"]}
 
 
 def test_changes_are_those_since_the_latest_period_whatever_the_order(scans, tmp_path):

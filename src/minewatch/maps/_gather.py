@@ -13,6 +13,13 @@ from minewatch import __version__
 from minewatch._store import digest_files
 from minewatch.errors import InputError
 from minewatch.maps._contents import Composite, MapContents, Period
+from minewatch.maps._gather_periods import (
+    check_days,
+    check_order,
+    list_periods,
+    own_period,
+    parse_earlier,
+)
 from minewatch.maps._known import Known, read_known, region_of, words_of_area
 from minewatch.maps._page_columns import NUMBERS
 from minewatch.scan import read_detections, read_windows, touched_names
@@ -120,7 +127,8 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     ------
     InputError
         If nothing says of which period the map is, or whom to name; if a file cannot be used; if
-        an earlier period is not earlier.
+        an earlier period is not earlier; if a period, or a detector, is not the one that the
+        detections name.
     NotThereError
         If a file is not there.
 
@@ -138,13 +146,13 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     table = _read(detections)
     header = table.attrs.get(HEADER)
     known = read_known(header, table)
-    card = None if detector is None else _read_card(detector)
+    card = None if detector is None else _read_card(detector, known)
     features = None if layers.features is None else _read_features(layers.features)
-    before = _parse_earlier(layers.earlier)
-    earlier = {one: _read(path) for one, path in before.items()}
+    before = parse_earlier(layers.earlier)
+    earlier = {one: _read_earlier(path, one) for one, path in before.items()}
     names = _credits(known, attribution, features, earlier.values())
-    own = _check_said(known.period if period is None else Period.parse(period), names)
-    _check_order(before, own)
+    own = _check_said(own_period(known, period), names)
+    check_order(before, own)
     layers = _with_own_scan(detections, table, layers)
     not_seen_file = None if layers.not_seen is None else Path(layers.not_seen)
     outlines = None if layers.outlines is None else read_detections(layers.outlines)
@@ -154,7 +162,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
         detections=_complete(table, outlines, changes, overlays),
         title=title or f"Mining in {own.name}",
         attribution=names,
-        periods=_periods([*earlier, own]),
+        periods=list_periods([*earlier, own]),
         threshold=known.threshold if threshold is None else threshold,
         threshold_from=known.threshold_from if threshold is None else "as said",
         detector=found_by or (card.name if card else known.detector),
@@ -183,7 +191,7 @@ def add_composites(contents: MapContents, composites: Sequence[Composite]) -> Ma
     return replace(
         contents,
         attribution=_each_once([*contents.attribution, *words]),
-        periods=_periods([*shown, *contents.periods]),
+        periods=list_periods([*shown, *contents.periods]),
         composites=tuple(sorted(composites, key=lambda one: Period.parse(one.period).start)),
     )
 
@@ -196,10 +204,19 @@ def _read(detections: StrPath | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return table
 
 
-def _read_card(folder: StrPath) -> "Card":
+def _read_card(folder: StrPath, known: Known) -> "Card":
+    """Read a detector's card; refuse that of another than found the detections, if it is known."""
     from minewatch.model._card import read_card
 
-    return read_card(Path(folder))
+    card = read_card(Path(folder))
+    if known.digest not in {"", card.digest}:
+        raise InputError(
+            f"the detections were found by {known.detector or 'a detector'} "
+            f"({known.digest[:19]}…), and {folder} holds {card.name} ({card.digest[:19]}…): its "
+            "figures say nothing of them. Give the detector that found them, or none; in a study, "
+            "`minewatch run` scans again with the new one"
+        )
+    return card
 
 
 def _read_features(path: StrPath) -> "Features":
@@ -268,29 +285,10 @@ def _check_said(period: Period | None, names: Sequence[str]) -> Period:
     return period
 
 
-def _parse_earlier(files: Mapping[str, StrPath]) -> dict[Period, StrPath]:
-    """Read of which periods earlier detections are; refuse two of the same days."""
-    parsed: dict[tuple[str, str], tuple[Period, StrPath]] = {}
-    for name, path in files.items():
-        period = Period.parse(name)
-        other, of_other = parsed.setdefault((period.start, period.end), (period, path))
-        if (other, of_other) != (period, path):
-            raise InputError(
-                f"the earlier periods {other.name!r} ({of_other}) and {period.name!r} ({path}) are "
-                "of the same days; give one file for each period"
-            )
-    return dict(parsed.values())
-
-
-def _check_order(earlier: Mapping[Period, StrPath], own: Period) -> None:
-    """Refuse a map that would say 'first detected' of a period that is not the first."""
-    for one, path in earlier.items():
-        if one.start >= own.start or one.end >= own.end:
-            raise InputError(
-                f"the earlier period {one.name!r} ({path}) is of {one.start} to {one.end}, and the "
-                f"map itself of {own.start} to {own.end}; expected one that begins and ends before "
-                "that: leave it out, or show the newest detections and give these as earlier"
-            )
+def _read_earlier(path: StrPath, period: Period) -> gpd.GeoDataFrame:
+    table = _read(path)
+    check_days(str(path), read_known(table.attrs.get(HEADER), table), period)
+    return table
 
 
 def _with_own_scan(
@@ -396,13 +394,6 @@ def _of_places(table: gpd.GeoDataFrame, changes: gpd.GeoDataFrame) -> dict[str, 
     single = places.assign(one=places["after_ids"].str.split("; ")).explode("one")
     by_id = single.drop_duplicates("one").set_index("one")
     return {name: by_id[name].reindex(table.index) for name in _OF_CHANGES}
-
-
-def _periods(said: Sequence[Period]) -> tuple[Period, ...]:
-    """List periods, the oldest first; the last that was said, of the detections, comes last."""
-    *before, own = said
-    others = {one.name: one for one in before if one.name != own.name}
-    return (*sorted(others.values(), key=lambda one: (one.start, one.end)), own)
 
 
 def _made(

@@ -29,10 +29,14 @@ class Known:
     """Where it comes from, in words."""
     detector: str = ""
     """The detector's name."""
+    digest: str = ""
+    """The digest on the detector's card."""
     level: str = ""
     """Of the imagery."""
     period: Period | None = None
     """Of the imagery."""
+    scanned: bool = False
+    """Whether it is a scan that says the period, not columns of days."""
     attribution: str = ""
     """Whom to name."""
     window_m: float | None = None
@@ -69,8 +73,10 @@ def read_known(header: Mapping[str, Any] | None, dates: pd.DataFrame) -> Known:
         threshold=None if threshold is None else float(threshold),
         threshold_from=str(made.get("threshold_from", "")),
         detector=str(scan.get("detector", "")),
+        digest=str(scan.get("detector_digest") or ""),
         level=str(scan.get("level", "")),
         period=_period(scan.get("query") or {}, dates),
+        scanned={"start", "end"} <= (scan.get("query") or {}).keys(),
         attribution=attribution_in(head),
         window_m=_window_m(scan),
     )

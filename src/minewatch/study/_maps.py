@@ -8,11 +8,13 @@ from minewatch import _store, maps, scan
 from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, NotThereError
 from minewatch.maps import Layers, MapContents, Period
+from minewatch.maps._known import read_known
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
 from minewatch.maps._write import MARKER, PAGE, own_files
 from minewatch.scan._compare_unseen import find_not_seen, with_outside
 from minewatch.scan._folder import NOT_SEEN, SCORES
 from minewatch.scan._merge_file import describe_making
+from minewatch.scan._merge_windows import HEADER
 from minewatch.sites._regions import read_polygons
 from minewatch.study._build import source_items
 from minewatch.study._maps_section import MapsSection
@@ -136,12 +138,13 @@ def _named_earlier(settings: StudySettings) -> tuple[Path, ...]:
 
 def _period(file: Path) -> Period:
     table = scan.read_detections(file)
-    if table.empty:
+    period = read_known(table.attrs.get(HEADER), table).period
+    if period is None:
         raise InputError(
-            f"{file} holds no detection, so nothing says of which period it is; name it under "
-            '[maps]: earlier = { "2023" = "…" }'
+            f'nothing says of which period {file} is; name it under [maps]: earlier = {{ "2023" = '
+            '"…" }'
         )
-    return Period.of_days(table["start"].min(), table["end"].max())
+    return period
 
 
 def _last_days(name: str) -> tuple[str, str]:
