@@ -73,9 +73,27 @@ def test_a_sample_is_known_without_its_strata_and_never_taken_for_sites(tmp_path
     assert read_queue(alone).kind == "sample"
 
 
-def test_what_a_blind_review_may_not_show_is_nowhere_in_the_queue(maker, tmp_path):
+def test_a_blind_review_shows_area_and_dates_and_no_column_that_may_hint(maker, tmp_path):
     path = maker.write_detections(tmp_path / "found.geojson", 2)
-    assert all("score_max" not in one.facts for one in read_queue(path, blind=True).items)
+    assert all(set(one.facts) == {"area_ha"} for one in read_queue(path, blind=True).items)
+    hints = {"proba_trees": 0.9, "prediction": "mining", "cluster": 3, "start": "2024-01-01"}
+    table = write_sites(sites([1, 0], **hints), tmp_path / "sites.parquet")
+    assert hints.keys() < read_queue(table).items[0].facts.keys()
+    for item in read_queue(table, blind=True).items:
+        assert dict(item.facts) == {"start": "2024-01-01"}
+
+
+def test_a_blind_order_tells_nothing_of_scores_and_is_the_same_each_time(maker, tmp_path):
+    path = maker.write_detections(tmp_path / "found.geojson", 40)
+    open_, blind = ([one.item_id for one in read_queue(path, blind=hide).items]
+                    for hide in (False, True))  # fmt: skip
+    assert sorted(blind) == sorted(open_)
+    assert [one.item_id for one in read_queue(path, blind=True).items] == blind
+    ranks = [open_.index(one) for one in blind]
+    assert abs(np.corrcoef(ranks, np.arange(40))[0, 1]) < 0.4
+    gpd.read_file(path)[::-1].to_file(tmp_path / "turned.geojson")
+    turned = read_queue(tmp_path / "turned.geojson", blind=True).items
+    assert [one.item_id for one in turned] == blind
 
 
 def test_doubts_of_a_report_come_by_rank_flagged_ones_alone(tmp_path):

@@ -1,7 +1,7 @@
 """What is to be reviewed: places in an order, each with what is known and may be shown of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -29,8 +29,9 @@ PATCH_M: Final = 480.0
 _DOUBTS: Final = "tables/labels-doubts.parquet"
 """Where a report of explore keeps doubtful labels."""
 _HIDDEN: Final = frozenset({"geometry", "source", "label", "stratum", "longitude", "latitude"})
-_JUDGED: Final = ("score", "score_max", "score_mean", "score_q90", "probability", "margin")
-"""Columns that tell a reviewer what a model thinks."""
+_SHOWN_BLIND: Final = frozenset({"area_ha", "period", "start", "end"})
+"""Columns that a blind review shows: how large, and when. Any other may tell what a model, or a
+label, says."""
 _DECIMALS: Final = 4
 
 
@@ -110,7 +111,8 @@ def read_queue(
     -------
     Queue
         Detections by falling score, doubts by rank (those that are flagged, if any is), samples and
-        sites as they come.
+        sites as they come. Blind: in an order by lot, the same each time, and of the facts area and
+        dates alone.
 
     Raises
     ------
@@ -139,7 +141,7 @@ def read_queue(
     table, credit = _READERS[chosen](file)
     if "stratum" in table.columns or strata_file(file).is_file():
         _check_sample(file, chosen)
-    items = _items(table, _JUDGED if hide else ())
+    items = _items(_without_hints(table) if hide else table)
     if not items:
         raise InputError(f"{file} holds no place to review; expected at least one with coordinates")
     return Queue(
@@ -240,7 +242,17 @@ _READERS: Final = {
 }
 
 
-def _items(table: gpd.GeoDataFrame, hidden: Sequence[str]) -> tuple[Item, ...]:
+def _without_hints(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Keep places, area and dates; order rows by lot: by the digest of their name and place."""
+    places = {"geometry", table.geometry.name, "longitude", "latitude"}
+    kept = table[[name for name in table.columns if name in _SHOWN_BLIND | places]]
+    shapes = shapely.to_wkb(table.geometry.to_numpy(), hex=True)
+    names = zip(table.index.astype("str"), shapes, strict=True)
+    lots = [_store.digest_value(list(one)) for one in names]
+    return kept.iloc[np.argsort(lots, kind="stable")]
+
+
+def _items(table: gpd.GeoDataFrame) -> tuple[Item, ...]:
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
         raise InputError(f"{twice!r} names two places; name each once")
@@ -253,7 +265,7 @@ def _items(table: gpd.GeoDataFrame, hidden: Sequence[str]) -> tuple[Item, ...]:
     places[is_point] = points[is_point]
     known = np.isfinite(places).all(axis=1) & (np.abs(places[:, 0]) <= 180.0)
     known &= (places[:, 1] >= MIN_LATITUDE) & (places[:, 1] <= MAX_LATITUDE)
-    names = [name for name in table.columns if name not in _HIDDEN and name not in hidden]
+    names = [name for name in table.columns if name not in _HIDDEN]
     columns = {str(name): table[name].tolist() for name in names}
     return tuple(
         Item(
