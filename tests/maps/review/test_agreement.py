@@ -75,6 +75,16 @@ def test_who_is_trusted_decides_and_an_unknown_name_is_an_error(maker):
         agree_on(said, trust=["Bob"])
 
 
+def test_names_that_differ_in_capitals_alone_are_one_reviewer_with_one_vote(maker):
+    rows = [("a", "Ana", "mine"), ("a", "Ben", "not_mine"), ("a", "ana", "mine"),
+            ("b", "ANA", "not_mine"), ("b", "Ben", "mine")]  # fmt: skip
+    said = maker.table(rows)
+    assert agree_on(said)["label"].isna().all()
+    assert agree_on(said, trust=["aNa"])["label"].to_dict() == {"a": 1, "b": 0}
+    found = measure_agreement(said)
+    assert found[["reviewer", "other", "n_both"]].to_numpy().tolist() == [["Ana", "Ben", 2]]
+
+
 def test_the_commonest_reason_is_given_of_rejects_alone(maker):
     said = maker.table(
         [("a", "Ana", "not_mine"), ("a", "Ben", "not_mine"), ("a", "Eva", "not_mine"),

@@ -119,6 +119,20 @@ def test_a_store_and_its_copy_count_once(reviewed, maker, tmp_path):
     assert exported.agreed["n_mine"].sum() == 1
 
 
+def test_what_was_undone_in_one_copy_of_a_store_is_undone_in_any_order(maker, tmp_path):
+    said = [("place-00", "Ana", "mine", None), ("place-01", "Ana", "mine", None)]
+    points = [("place-02", -62.56, 5.4301)]
+    path = review(tmp_path / "review.gpkg", maker.make_queue(3), said, points)
+    copy = tmp_path / "copy.gpkg"
+    copy.write_bytes(path.read_bytes())
+    with ReviewStore(copy) as store:
+        for number in (1, 3):
+            store.undo("Ana", number)
+    for at, stores in enumerate(([path, copy], [copy, path])):
+        exported = export_review(stores, tmp_path / f"{at}.geojson")
+        assert exported.sites["label"].to_dict() == {"place-01": 1}
+
+
 def test_reviews_of_other_ground_are_not_mixed(reviewed, tmp_path):
     other = Queue("detections", "demo", (Item("place-00", -61.0, 5.4),))
     path = review(tmp_path / "other.gpkg", other, [("place-00", "Ben", "mine", None)])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minewatch.errors import AlreadyThereError, InputError, NotThereError
-from minewatch.maps.review import Decision, Item, Point, ReviewStore
+from minewatch.maps.review import Decision, Item, Point, ReviewStore, agree_on
 
 ANA = Decision("u1", "place-00", "not_mine", "Ana", "river", "a bend\nof it", {"scale_m": 480})
 
@@ -78,6 +78,15 @@ def test_undo_brings_back_what_held_before_and_deletes_nothing(store):
     assert store.current() == [("place-00", "Ana", "not_mine", "river")]
     assert len(store.decisions()) == 2
     assert store.last("Ana").item_id == "place-00"
+
+
+def test_the_last_decision_holds_though_the_clock_was_set_back(store, monkeypatch):
+    times = iter(["2026-05-02T00:00:00.000Z", "2026-05-01T00:00:00.000Z"])
+    monkeypatch.setattr("minewatch.maps.review._store._now", lambda: next(times))
+    store.decide(ANA)
+    store.decide(replace(ANA, uid="u2", verdict="mine", reason=None))
+    assert store.current() == [("place-00", "Ana", "mine", None)]
+    assert agree_on(store.decisions())["label"].to_dict() == {"place-00": 1}
 
 
 def test_nobody_undoes_what_another_decided(store):

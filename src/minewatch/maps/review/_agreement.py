@@ -6,7 +6,8 @@ Cohen, J. (1960), A coefficient of agreement for nominal scales, Educational and
 Measurement 20, 37–46, https://doi.org/10.1177/001316446002000104.
 """
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Final
 
@@ -22,6 +23,8 @@ _COUNTED: Final = ("mine", "not_mine", "unsure")
 def current_verdicts(decisions: pd.DataFrame) -> pd.DataFrame:
     """Keep of every item the last verdict of each reviewer that is not undone.
 
+    Names that differ in capitals alone ("Ana", "ana") are one reviewer, by the first spelling.
+
     Parameters
     ----------
     decisions
@@ -34,15 +37,27 @@ def current_verdicts(decisions: pd.DataFrame) -> pd.DataFrame:
         The same columns, in the order in which they were decided.
     """
     held = decisions[decisions["undone_at"].isna()]
+    held = held.assign(reviewer=held["reviewer"].map(_spell(decisions["reviewer"])))
     ordered = held.sort_values("decided_at", kind="stable")
     return ordered.drop_duplicates(["item_id", "reviewer"], keep="last")
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _spell(names: Iterable[str]) -> dict[str, str]:
+    """Give to every name the first spelling of it."""
+    first: dict[str, str] = {}
+    return {name: first.setdefault(_fold(name), name) for name in names}
 
 
 def measure_agreement(decisions: pd.DataFrame) -> pd.DataFrame:
     """Measure how far every two reviewers agree beyond what chance would do: Cohen's κ.
 
     Classes are mine, not mine and unsure; a skip is no verdict. The value says nothing of who is
-    right, and less the fewer places both have seen: see ``n_both``.
+    right, and less the fewer places both have seen: see ``n_both``. Last verdicts count: where
+    somebody changed one after seeing what the other said, the two are not independent.
 
     Parameters
     ----------
@@ -160,9 +175,10 @@ def agree_on(decisions: pd.DataFrame, *, trust: Sequence[str] = ()) -> pd.DataFr
     >>> agree_on(said, trust=["Ben"])["label"].to_dict()
     {'a': 0, 'b': 1}
     """
-    unknown = sorted(set(trust) - set(decisions["reviewer"]))
+    spelt = {_fold(name): said for name, said in _spell(decisions["reviewer"]).items()}
+    unknown = sorted(name for name in set(trust) if _fold(name) not in spelt)
     if unknown:
-        there = ", ".join(sorted(set(decisions["reviewer"]))) or "nobody"
+        there = ", ".join(sorted(set(spelt.values()))) or "nobody"
         raise InputError(f"{', '.join(unknown)} decided nothing; reviewers are {there}")
     current = current_verdicts(decisions)
     seen = current[current["verdict"].isin(_COUNTED)]
@@ -172,7 +188,7 @@ def agree_on(decisions: pd.DataFrame, *, trust: Sequence[str] = ()) -> pd.DataFr
     lead = counts["mine"] - counts["not_mine"]
     label = (lead > 0).astype("Int8").where(lead != 0)
     for name in reversed(trust):
-        votes = seen[(seen["reviewer"] == name) & seen["verdict"].isin(list(LABELS))]
+        votes = seen[(seen["reviewer"] == spelt[_fold(name)]) & seen["verdict"].isin(list(LABELS))]
         label.loc[votes["item_id"]] = votes["verdict"].map(LABELS).to_numpy()
     groups = seen.groupby("item_id")
     return pd.DataFrame(

@@ -253,6 +253,9 @@ def _refuse_samples(sample: StrPath | None, into: StrPath | None) -> None:
 def _join(tables: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     filled = [one for one in tables if len(one)] or list(tables[:1])
     joined = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+    # What is undone in any copy is undone: nothing ever brings a decision back.
+    undone = joined.dropna(subset=["undone_at"]).groupby("uid")["undone_at"].min()
+    joined = joined.assign(undone_at=joined["uid"].map(undone).astype("str"))
     return joined.drop_duplicates("uid")
 
 

@@ -353,7 +353,7 @@ class ReviewStore:
                 "SELECT 1 + MAX((SELECT COALESCE(MAX(number), 0) FROM decisions), "
                 "(SELECT COALESCE(MAX(number), 0) FROM points))"
             ).fetchone()[0]
-            now = _now()
+            now = self._time(connection)
             filled = {
                 "number": number,
                 "geom": encode_geometry(place or shapely.Point(*row)),
@@ -367,6 +367,15 @@ class ReviewStore:
                 tuple(filled.values()),
             )
         return Saved(number, said.item_id, now)
+
+    @staticmethod
+    def _time(connection: sqlite3.Connection) -> str:
+        """Say what time it is; never before what was decided last, if the clock was set back."""
+        last = connection.execute(
+            "SELECT MAX(decided_at) FROM "
+            "(SELECT decided_at FROM decisions UNION ALL SELECT decided_at FROM points)"
+        ).fetchone()[0]
+        return max(_now(), last or "")
 
     def _by_uid(self, uid: str) -> tuple[_Said, dict[str, Any]] | None:
         for table in _BOTH:
