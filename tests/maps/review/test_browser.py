@@ -64,8 +64,8 @@ def found(toy_area, tmp_path_factory):
 class Window:
     """A page, and all that it asked for and complained of."""
 
-    def __init__(self, context):
-        self.page = context.pages[0] if context.pages else context.new_page()
+    def __init__(self, context, page=None):
+        self.page = page or (context.pages[0] if context.pages else context.new_page())
         self.requests, self.complaints = [], []
         self.page.on("request", lambda one: self.requests.append(one.url))
         self.page.on("console", self._console)
@@ -216,6 +216,26 @@ def test_the_desk_fits_and_speaks_in_every_width_and_theme(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
         window.seen()
         window.clean(url)
+    desk.store.close()
+
+
+def test_two_tabs_that_wait_for_the_server_lose_no_decision(maker, playwright, tmp_path):
+    desk = maker.make_desk(tmp_path / "review.gpkg")
+    with maker.serving(desk) as client, browsing(playwright, tmp_path / "profile") as context:
+        pages = [context.new_page() for _ in range(2)]
+        for page in pages:
+            page.bring_to_front()
+            Window(context, page).begin(f"{client.base_url}/#token={maker.TOKEN}")
+        context.route("**/api/decisions", lambda route: route.abort())
+        for page, key in zip(pages, "yn", strict=True):
+            page.bring_to_front()
+            page.keyboard.press(key)
+            page.wait_for_selector("#alarm:not([hidden])")
+        context.unroute("**/api/decisions")
+        for page in pages:
+            page.wait_for_selector("#alarm", state="hidden")
+        assert pages[0].evaluate("Object.keys(localStorage).join()").count("pending") == 0
+    assert sorted(desk.store.decisions()["verdict"]) == ["mine", "not_mine"]
     desk.store.close()
 
 

@@ -246,6 +246,15 @@ def test_a_store_in_which_kinds_are_mixed_already_is_not_exported(maker, tmp_pat
         export_review([path], tmp_path / "out.geojson")
 
 
+def test_the_sample_that_was_drawn_is_not_written_over_even_if_told_to(tmp_path):
+    sample = make_sample(tmp_path)
+    before = sample.read_bytes()
+    path = review(tmp_path / "review.gpkg", read_queue(sample), [("w00", "Ana", "mine", None)])
+    with pytest.raises(InputError, match="write over"):
+        export_review([path], sample, sample=sample, overwrite=True)
+    assert sample.read_bytes() == before
+
+
 def test_nothing_is_written_over_and_nothing_comes_of_nothing(reviewed, maker, tmp_path):
     (tmp_path / "there.geojson").write_text("mine")
     with pytest.raises(AlreadyThereError):

@@ -17,6 +17,7 @@ from minewatch.maps.review._agreement import agree_on, find_conflicts, measure_a
 from minewatch.maps.review._queue import PATCH_M, Item
 from minewatch.maps.review._store import ReviewStore, StoredItem
 from minewatch.scan._area_run import strata_file
+from minewatch.scan._merge_file import refuse_inputs
 from minewatch.sites import nearest_distance_m, read_sites, write_sites
 from minewatch.sites._validate import find_faults
 from minewatch.types import StrPath
@@ -119,7 +120,7 @@ def export_review(
     ------
     NotThereError, InputError, AlreadyThereError
         If a store is not there, of other places or of several kinds, nothing was decided, sites
-        would be joined to a sample, or a file is there.
+        would be joined to a sample, or a file is there or is what is read.
     """
     reviewed = _read_stores(stores)
     if reviewed.decisions["undone_at"].isna().sum() == 0:
@@ -127,6 +128,8 @@ def export_review(
     beside = Path(out).with_suffix(".review.json")
     is_sample = reviewed.kind == "sample"
     strata = [strata_file(out)] if is_sample else []
+    inputs = [*stores, *([sample] if sample and is_sample else []), *([into] if into else [])]
+    refuse_inputs((out, beside, *strata), inputs)
     for file in (Path(out), beside, *strata):
         _store.refuse_existing(file, overwrite=overwrite)
     agreed = agree_on(reviewed.decisions, trust=trust)
@@ -154,7 +157,6 @@ def export_review(
     write_sites(sites, out, overwrite=overwrite)
     if sample is not None and is_sample:
         _store.write_text(strata[0], strata_file(sample).read_text(encoding="utf-8"))
-    inputs = [*stores, *([sample] if sample and is_sample else []), *([into] if into else [])]
     _store.write_json(beside, _made(exported, inputs, trust))
     return exported
 

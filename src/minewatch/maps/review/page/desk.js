@@ -26,11 +26,9 @@ async function begin() {
     return;
   }
   pending = new Pending(state.desk.store);
-  const waiting = pending.get();
-  if (waiting) {
+  for (const waiting of pending.all()) {
     state.reviewer = waiting.body.reviewer;
-    const saved = await pending.send(tell);
-    if (saved) say("sent_again");
+    if (await pending.send(waiting, tell)) say("sent_again");
   }
   state.reviewer = localStorage.getItem(NAME) ?? state.reviewer;
   listen();
@@ -158,8 +156,7 @@ function following(count) {
 /** @param {string} path @param {object} body */
 async function send(path, body) {
   state.busy = true;
-  pending.set(path, body);
-  const saved = await pending.send(tell);
+  const saved = await pending.send(pending.keep(path, body), tell);
   state.busy = false;
   if (saved) state.last = saved;
   return saved;

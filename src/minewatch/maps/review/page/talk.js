@@ -61,49 +61,57 @@ export function newUid() {
   return Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
 }
 
-/** What was decided and is not known to be on disk: one thing at most, kept in the browser. */
+/** @typedef {{path: string, body: any, at: number}} Waiting */
+
+/** What was decided and is not known to be on disk, kept in the browser: each by its uid, for several tabs share it. */
 export class Pending {
   /** @param {string} name */
   constructor(name) {
-    this.key = `minewatch-review-pending:${name}`;
+    this.prefix = `minewatch-review-pending:${name}:`;
   }
 
-  /** @returns {{path: string, body: any} | null} */
-  get() {
-    try {
-      return JSON.parse(localStorage.getItem(this.key) ?? "null");
-    } catch {
-      return null;
-    }
+  /** @returns {Waiting[]} In the order in which they were decided. */
+  all() {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
+    const found = keys.flatMap((key) => {
+      try {
+        return [JSON.parse(localStorage.getItem(key) ?? "")];
+      } catch {
+        return []; // sent by another tab meanwhile
+      }
+    });
+    return found.sort((one, other) => one.at - other.at);
   }
 
-  /** @param {string} path @param {object} body */
-  set(path, body) {
-    localStorage.setItem(this.key, JSON.stringify({ path, body }));
+  /** @param {string} path @param {any} body It bears a uid. @returns {Waiting} */
+  keep(path, body) {
+    const waiting = { path, body, at: Date.now() };
+    localStorage.setItem(this.prefix + body.uid, JSON.stringify(waiting));
+    return waiting;
   }
 
-  clear() {
-    localStorage.removeItem(this.key);
+  /** @param {Waiting} waiting */
+  drop(waiting) {
+    localStorage.removeItem(this.prefix + waiting.body.uid);
   }
 
   /**
-   * Send what is pending until the server has it. Sent twice it is one decision, by its uid.
+   * Send one until the server has it. Sent twice, or by two tabs, it is one decision, by its uid.
+   * @param {Waiting} waiting
    * @param {(problem: string | null, status: number) => void} tell
-   * @returns {Promise<any>} The server's answer; null if there was nothing, or it was refused.
+   * @returns {Promise<any>} The server's answer; null if it was refused.
    */
-  async send(tell) {
+  async send(waiting, tell) {
     for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
-      const waiting = this.get();
-      if (!waiting) return null;
       try {
         const saved = await write(waiting.path, waiting.body);
-        this.clear();
+        this.drop(waiting);
         tell(null, 200);
         return saved;
       } catch (problem) {
         const status = problem instanceof Refused ? problem.status : 0;
         if (status === 404 || status === 413 || status === 422) {
-          this.clear();
+          this.drop(waiting);
           tell(problem.message, status);
           return null;
         }
