@@ -52,6 +52,7 @@ def page_payload(contents: MapContents, settings: "PageSettings") -> dict[str, A
         "seen_means": contents.seen_means,
         "card": None if contents.card is None else _card(contents.card),
         "ids": table.index.astype(str).tolist(),
+        "looked": _looked(contents, periods),
         "period": table["period"].tolist(),
         "first": table["first"].tolist(),
         "columns": encode_columns(
@@ -108,6 +109,12 @@ def _first(
         met = np.unique(rows)
         first[met] = np.minimum(first[met], other)
     return first
+
+
+def _looked(contents: MapContents, periods: tuple[Period, ...]) -> list[int]:
+    """List the periods with detections, were it none at all; of others there is only imagery."""
+    named = [number for number, one in enumerate(periods) if one.name in contents.earlier]
+    return [*named, len(periods) - 1]
 
 
 def _with_unknown(contents: MapContents) -> gpd.GeoDataFrame:

@@ -258,7 +258,7 @@ function facts(row, context) {
     [say("fact.score"), scoreText(row, table)],
     [say("fact.dates"), datesText(row, table)],
     [say("fact.change"), changeText(row, table)],
-    [say("fact.first"), payload.periods.length > 1 ? firstText(row, context) : null],
+    [say("fact.first"), payload.looked.length > 1 ? firstText(row, context) : null],
     [say("fact.isolated"), table.flags.isolated?.[row] === 1 ? say("isolated") : null],
     [say("fact.joined"), wordOf(table, "joined", row)],
     [say("fact.split"), wordOf(table, "split_from", row)],

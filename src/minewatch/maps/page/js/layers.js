@@ -24,7 +24,7 @@ import { CHANGE_COLOURS, PLAIN_COLOUR, SCORE_COLOURS, periodColour, scoreLimits 
 export function colourings(payload, table) {
   return [
     table.scoreName && "score",
-    payload.periods.length > 1 && "period",
+    payload.looked.length > 1 && "period",
     "change" in table.words && "change",
   ].filter(Boolean);
 }

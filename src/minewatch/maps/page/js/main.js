@@ -78,7 +78,7 @@ function sayAll() {
   byId("go-text").placeholder = say("go_example");
   showFacts();
   showSureness(byId("sure-body"), payload);
-  makeFilters(byId("filters"), table, filter, page.look, update);
+  makeFilters(byId("filters"), table, filter, { ...page.look, nPeriods: payload.looked.length }, update);
   makeLayers(byId("layers"), payload, table, view, viewChanged);
   makeTimeline(byId("timeline"), payload, view, viewChanged, page.main !== undefined);
   showLegend(byId("legend-body"), payload, table, view);
@@ -113,7 +113,7 @@ function notSeenText() {
 function sortOptions() {
   const { table, payload } = page;
   const there = SORTS.filter(
-    (name) => (name !== "score" || table.scoreName) && (name !== "new" || payload.periods.length > 1 || table.words.change),
+    (name) => (name !== "score" || table.scoreName) && (name !== "new" || payload.looked.length > 1 || table.words.change),
   );
   refill(
     byId("sort"),
@@ -162,6 +162,10 @@ function later(what, work) {
 /** @param {Int32Array} rows */
 function showTotals(rows) {
   const { table, payload, view } = page;
+  if (!payload.looked.includes(view.period)) {
+    refill(byId("totals-body"), element("p", {}, say("only_imagery")));
+    return;
+  }
   const totals = totalsOf(table, rows);
   let all = 0;
   for (const period of table.period) if (period === view.period) all += 1;
@@ -189,7 +193,8 @@ function showTotals(rows) {
           totals.unknown > 0 ? ` ${say("ground_interval", { low: hectares(totals.ground), high: hectares(totals.ground + totals.unknown) })}` : "",
         )
       : null,
-    payload.periods.length > 1 ? element("p", {}, sayCount("fresh", totals.fresh)) : null,
+    payload.looked.length > 1 ? element("p", {}, sayCount("fresh", totals.fresh)) : null,
+    view.period > payload.looked[0] ? element("p", { class: "small" }, say("fresh_note")) : null,
     element("p", { class: "small" }, say(isWindows ? "squares_short" : "polygons_short")),
   );
 }
