@@ -331,6 +331,7 @@ def test_page_opens_in_the_language_of_the_reader(opened):
         ("5,503; -62,897", "in detection N05.00000W062.00000"),
         ("5.510, -62.891", "nothing was detected here. That is not proof"),
         ("5.600, -62.670", "not seen (too few views without cloud)"),
+        ("12.5.3, 4", "is no place"),
         ("0, 0", "outside the ground that was looked at"),
         ("95, 10", "is no place"),
         ("here", "is no place"),
@@ -349,6 +350,36 @@ def test_other_periods_have_detections_and_totals_of_their_own(opened, contents)
     assert shown.number("#total-n") == len(earlier)
     assert shown.number("#total-ha") == pytest.approx(earlier["area_ha"].sum(), abs=0.5)
     assert "nobody said" in shown.page.inner_text("#facts")
+
+
+def test_a_first_time_is_told_with_what_the_page_does_not_know(opened):
+    page = opened().page
+    assert "not seen in the periods before is not known" in page.inner_text("#totals-body")
+    page.fill("#period", "0")
+    assert "not seen in the periods before" not in page.inner_text("#totals-body")
+
+
+def test_a_period_with_imagery_alone_is_not_one_without_mines(opened, contents, tmp_path):
+    alone = replace(contents, earlier={}, changes=None)
+    shown = opened(write_map(alone, tmp_path / "map.html").as_uri())
+    page = shown.page
+    assert shown.number("#total-n") == N
+    assert "first time" not in page.inner_text("#totals-body")
+    assert page.locator("#filter-new").count() == 0
+    page.fill("#period", "0")
+    assert "no detections of this period, only its imagery" in page.inner_text("#totals-body")
+    assert page.locator("#total-n").count() == 0
+    assert shown.faults == []
+
+
+def test_figures_of_different_samples_each_name_their_own(opened, contents, tmp_path):
+    first, second = contents.card.metrics
+    metrics = (first, second.model_copy(update={"on": "80 other patches"}))
+    card = contents.card.model_copy(update={"metrics": metrics})
+    address = write_map(replace(contents, card=card), tmp_path / "map.html").as_uri()
+    said = opened(address).page.inner_text("#sure-body")
+    assert re.search(r"Sensitivity: .*300 held-out patches;", said)
+    assert re.search(r"Specificity: .*80 other patches;", said)
 
 
 def test_words_from_outside_are_shown_as_words(opened):

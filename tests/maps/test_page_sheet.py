@@ -128,3 +128,12 @@ def test_half_a_percent_is_rounded_as_on_the_page():
 )  # fmt: skip
 def test_what_is_not_all_is_never_written_as_all(share, said):
     assert Words({}, "en").percent(share) == f"{said}\u202f%"
+
+
+def test_figures_of_different_samples_each_name_their_own(contents, tmp_path):
+    first, second = contents.card.metrics
+    metrics = (first, second.model_copy(update={"on": "80 other patches"}))
+    card = contents.card.model_copy(update={"metrics": metrics})
+    said = words_in(write_sheets(replace(contents, card=card), tmp_path, n_most=1)[0])
+    assert re.search(r"Sensitivity: [^.]*300 held-out patches;", said)
+    assert re.search(r"Specificity: [^.]*80 other patches;", said)

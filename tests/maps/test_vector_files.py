@@ -257,7 +257,7 @@ def test_text_that_a_spreadsheet_would_run_is_made_harmless(tmp_path):
     from minewatch.maps import gather_contents
 
     mines = gpd.GeoDataFrame(
-        {"name": ["=HYPERLINK(1)", "Mina"]},
+        {"name": ["=HYPERLINK(1)", "Mina"], "=1+1": [1, 2]},
         index=pd.Index(["a", "b"], name="detection_id"),
         geometry=[shapely.box(west, 5, west + 0.01, 5.01) for west in (-62.0, -61.0)],
         crs="EPSG:4326",
@@ -266,6 +266,7 @@ def test_text_that_a_spreadsheet_would_run_is_made_harmless(tmp_path):
     write_files(contents, tmp_path / "maps", formats=["csv"])
     table = pd.read_csv(tmp_path / "maps" / "detections.csv")
     assert table["name"].tolist() == ["'=HYPERLINK(1)", "Mina"]
+    assert table["'=1+1"].tolist() == [1, 2]
     assert table["map_attribution"].tolist() == ["'@me", "'@me"]
     assert table["longitude"].tolist() == pytest.approx([-61.995, -60.995])
 

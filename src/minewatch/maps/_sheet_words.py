@@ -1,14 +1,17 @@
 """Words and numbers of evidence sheets, in the reader's language."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from minewatch.maps._contents import MapContents, Period
+
+if TYPE_CHECKING:
+    from minewatch.model._card import Metric
 
 _MARKS: Final = {"en": (",", "."), "es": ("\u202f", ","), "pt": (".", ",")}
 """What stands between thousands and before decimals."""
@@ -150,10 +153,20 @@ def sureness(contents: MapContents, words: Words) -> list[str]:
                 f"{words[f'metric.{metric.name}']} {words.percent(metric.value)} ({interval}): "
                 f"{words[f'metric.{metric.name}.why']}."
             )
-        if there:
-            said.append(f"{words['measured_on']} {there[0].on}; {there[0].splitter}.")
+        said += _measured_on(there, words)
         said.append(words.say("smallest", side=words.number(card.size_px * card.resolution_m)))
     return [*said, _not_seen(contents, words), words["harm"]]
+
+
+def _measured_on(metrics: Sequence["Metric"], words: Words) -> list[str]:
+    """Say on what the figures were measured; where that differs, which of them on what."""
+    samples: dict[str, list[str]] = {}
+    for metric in metrics:
+        sample = f"{words['measured_on']} {metric.on}; {metric.splitter}."
+        samples.setdefault(sample, []).append(words[f"metric.{metric.name}"])
+    if len(samples) < 2:
+        return list(samples)
+    return [f"{', '.join(names)}: {sample}" for sample, names in samples.items()]
 
 
 def _known(row: Mapping[str, Any], name: str) -> bool:

@@ -19,7 +19,8 @@ _STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 def write_csv(contents: MapContents, path: Path) -> None:
     """Write the detections without their shapes, as UTF-8 that spreadsheets recognise.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe before it.
+    Text that a spreadsheet would run as a formula gets an apostrophe before it, in rows and in
+    names of columns.
     """
     table = plain_table(contents.detections)
     plain = rounded(pd.DataFrame(table.drop(columns="geometry")))
@@ -30,6 +31,7 @@ def write_csv(contents: MapContents, path: Path) -> None:
     said = describe_contents(contents)
     for name in _SAID:
         plain[f"map_{name}"] = said.get(name, "")
+    plain.columns = pd.Index([_harmless(name) for name in plain.columns])
     with writing_file(path) as aside:
         plain.map(_harmless).to_csv(aside, index=False, encoding="utf-8-sig", lineterminator="\r\n")
 

@@ -57,7 +57,9 @@ function splitInTwo(text) {
 function readAngle(text) {
   const letter = /[NSEWO]/.exec(text)?.[0] ?? null;
   if ((text.match(/[A-Z]/g) ?? []).length > (letter === null ? 0 : 1)) return null;
-  const numbers = text.match(/-?\d+(\.\d+)?/g) ?? [];
+  const ofNumber = /-?\d+(\.\d*)?/g;
+  const numbers = text.match(ofNumber) ?? [];
+  if (text.replace(ofNumber, "").includes(".")) return null;
   if (numbers.length < 1 || numbers.length > 3) return null;
   if (/[^\d\s.\-+NSEWO°º'’′"”″]/.test(text)) return null;
   const [degrees, minutes = 0, seconds = 0] = numbers.map(Number);
@@ -93,7 +95,7 @@ function angleText(degrees, positive, negative) {
   const tenths = Math.round(Math.abs(degrees) * 36000);
   const minutes = Math.floor(tenths / 600) % 60;
   const seconds = ((tenths % 600) / 10).toFixed(1).padStart(4, "0");
-  const letter = degrees < 0 ? negative : positive;
+  const letter = degrees < 0 && tenths > 0 ? negative : positive;
   return `${Math.floor(tenths / 36000)}°${String(minutes).padStart(2, "0")}′${seconds}″${letter}`;
 }
 

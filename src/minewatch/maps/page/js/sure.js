@@ -25,7 +25,7 @@ export function showSureness(into, payload) {
   fill(into, element("p", { class: "claim" }, say("candidates")));
   fill(into, element("dl", { class: "figures" }, ...told.map(figure)));
   if (told.length === 0) fill(into, element("p", {}, say("no_metrics")));
-  fill(into, heldOut(told[0]), details(card, payload, told === first ? more : []));
+  fill(into, ...heldOut([...told, ...(told === first ? more : [])]), details(card, payload, told === first ? more : []));
 }
 
 /**
@@ -59,16 +59,25 @@ function figure(metric) {
   );
 }
 
-/** @param {any} metric */
-function heldOut(metric) {
-  if (metric === undefined) return null;
-  return element(
-    "p",
-    { class: "small" },
-    say("measured_on"),
-    " ",
-    element("span", { lang: "en" }, `${metric.on}; ${metric.splitter}.`),
-  );
+/**
+ * Say on what the figures were measured; where that differs, which of them on what.
+ * @param {any[]} metrics
+ */
+function heldOut(metrics) {
+  const sampleOf = (/** @type {any} */ metric) => `${metric.on}; ${metric.splitter}.`;
+  const samples = [...new Set(metrics.map(sampleOf))];
+  return samples.map((sample) => {
+    const of = metrics.filter((metric) => sampleOf(metric) === sample);
+    const names = of.map((metric) => say(`metric.${metric.name}`)).join(", ");
+    return element(
+      "p",
+      { class: "small" },
+      samples.length > 1 ? element("b", {}, `${names}: `) : null,
+      say("measured_on"),
+      " ",
+      element("span", { lang: "en" }, sample),
+    );
+  });
 }
 
 /**
