@@ -292,7 +292,7 @@ def test_coordinates_are_copied(opened, contents):
     page.click("#list .row >> nth=0")
     row = contents.detections.loc[page.inner_text("#card h2")]
     page.click("#card .copy >> nth=0")
-    page.wait_for_function("document.querySelector('#card .copy').textContent === 'Copied'")
+    playwright.expect(page.locator("#card .copy").first).to_have_text("Copied")
     got = page.evaluate("navigator.clipboard.readText()")
     assert got == f"{row.latitude:.5f}, {row.longitude:.5f}"
 
