@@ -1,5 +1,8 @@
 """What folds do with each site, and whether a score under them may be shown."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -99,6 +102,14 @@ def describe_unplaced(splitter: Splitter, sites: Sites) -> str:
 def count_sites(n_sites: int) -> str:
     """Count sites in words."""
     return f"{format_count(n_sites)} {'site' if n_sites == 1 else 'sites'}"
+
+
+def block_word(header: Mapping[str, Any]) -> str:
+    """Name what the intervals of an evaluation resample under its folds."""
+    kind = header.get("splitter_settings", {}).get("class", "")
+    if kind in ("RandomKFold", "NearestNeighbourDistanceKFold"):
+        return "places (sites within 3 km of each other are one)"
+    return "clusters" if kind == "ClusterKFold" else "blocks"
 
 
 def _unplaced(splitter: Splitter, sites: Sites) -> tuple[int, int, str]:

@@ -267,9 +267,11 @@ def score_by_confuser(evaluation: Evaluation, kinds: pd.Series) -> pd.DataFrame:
     -------
     DataFrame
         As from `score_by`, one row for each model and kind; `specificity` is the share of that kind
-        that is not taken for mining.
+        that is not taken for mining, and `n_of_kind` the number of its sites.
     """
-    return _by_group(evaluation, kinds, keep_mining=True)
+    table = _by_group(evaluation, kinds, keep_mining=True)
+    table.insert(3, "n_of_kind", table["n_sites"] - table["n_mining"])
+    return table
 
 
 def _by_group(evaluation: Evaluation, groups: pd.Series, *, keep_mining: bool) -> pd.DataFrame:

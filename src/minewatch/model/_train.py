@@ -24,7 +24,6 @@ from minewatch.model._evaluate_folds import GivenContext, Sample, read_sample
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
 from minewatch.model._kinds import DETECTOR_KINDS
 from minewatch.model._onnx import OURS, OnnxDetector, save_detector
-from minewatch.model._operating import choose_thresholds
 from minewatch.patches import PatchDataset
 from minewatch.types import BoolArray, Settings, StrPath
 
@@ -246,13 +245,7 @@ class _Facts:
         )
 
     def _thresholds(self) -> Iterator[tuple[str, Threshold]]:
-        rows, settings = self._rows(self.model), self.evaluation.settings
-        found = choose_thresholds(
-            rows["score"].to_numpy(dtype=np.float64),
-            (rows["label"] == 1).to_numpy(dtype=np.bool_),
-            sensitivity=settings.sensitivity,
-            specificity=settings.specificity,
-        )
+        settings = self.evaluation.settings
         aims = {
             "f1": "the best F1",
             "f0.5": "the best F0.5",
@@ -260,8 +253,8 @@ class _Facts:
             "specificity": f"a specificity of {settings.specificity:g}",
         }
         where = f"on scores of {self._on(self.model)}; {self.evaluation.header['splitter']}"
-        for name, value in found.items():
-            yield name, Threshold(value=min(value, 1.0), chosen=f"for {aims[name]} {where}")
+        for name, value in self.evaluation.score_thresholds(self.model).items():
+            yield name, Threshold(value=value, chosen=f"for {aims[name]} {where}")
 
     def _metrics(self, model: str, wanted: tuple[str, ...]) -> Iterator[Metric]:
         table = self.evaluation.metrics
