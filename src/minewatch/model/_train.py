@@ -41,6 +41,8 @@ _METRICS: Final = (
 )
 _AT: Final = {"f0.5": "f0.5"}
 """The threshold that a decision's figure is given at, where it is not ``f1``."""
+_IN_MEMORY: Final = frozenset({"pixels", "array"})
+"""What a dataset calls inputs that came from memory, and from no file."""
 _NULL_METRICS: Final = ("roc_auc", "average_precision")
 
 
@@ -297,7 +299,7 @@ class _Facts:
             "n_places": len(set(place_names(places)[places.is_placed])) or None,
             "classes": {"mining": int(labels.sum()), "no mining": int((labels == 0).sum())},
             **self.sample.period(self.dataset),
-            "files": tuple(header.inputs),
+            "files": tuple(name for name in header.inputs if name not in _IN_MEMORY),
             "notes": "; ".join(filter(None, [training.notes, *self._notes()])),
         }
         return training.model_copy(update=update)
