@@ -99,6 +99,17 @@ def describe_unplaced(splitter: Splitter, sites: Sites) -> str:
     )
 
 
+def why_unplaced(splitter: Splitter, sites: Sites) -> str | None:
+    """Say why no figure is to be shown where most tested sites have no place; None if they have."""
+    n_unplaced, n_sites, _ = _unplaced(splitter, sites)
+    if isinstance(splitter, RegionHoldout) or 2 * n_unplaced <= n_sites:
+        return None
+    return (
+        f"{format_count(n_unplaced)} of {count_sites(n_sites)} have no place, so that nobody knows "
+        "how far most of those tested lie from training sites; give them their places"
+    )
+
+
 def count_sites(n_sites: int) -> str:
     """Count sites in words."""
     return f"{format_count(n_sites)} {'site' if n_sites == 1 else 'sites'}"

@@ -324,7 +324,7 @@ class _Facts:
                 "less far from the training sites."
             )
         elif header["why_no_headline"]:
-            yield f"Its figures rest on too little: {header['why_no_headline']}."
+            yield f"Its figures are not to be shown as its own: {header['why_no_headline']}."
         placed = sites[~self._is_unplaced()]
         if len(placed):
             west, south, east, north = placed.total_bounds
