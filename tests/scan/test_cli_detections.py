@@ -156,7 +156,7 @@ def test_area_measures_draws_and_estimates(scan, tmp_path, capsys):
         "--standard-error-ha", 60, "--at-least", 3,
     )  # fmt: skip
     assert "windows to review" in text
-    assert "that were not seen" in text
+    assert "Not in it: nothing; every square was seen" in text
     sites = read_sites(out)
     mined = (sites["stratum"] == "detected").astype(int)
     write_sites(sites.assign(label=pd.array(mined, dtype="Int8")), out, overwrite=True)
@@ -164,6 +164,66 @@ def test_area_measures_draws_and_estimates(scan, tmp_path, capsys):
     assert "Intervals: 95%" in text
     told = json.loads(ask(capsys, "area", "--reviewed", out, "--json"))
     assert {row["class"] for row in told["areas"]} == {"mining", "no mining"}
+
+
+def test_area_says_how_many_squares_were_not_seen_and_what_the_scan_says_of_the_region(
+    toy_archive, study, tmp_path, capsys, toy_area
+):
+    west, south, east, north = (
+        gpd.GeoSeries([shapely.box(*toy_area.boundingbox)], crs=toy_area.crs.epsg)
+        .to_crs(4326)
+        .total_bounds
+    )
+    told = json.loads(
+        ask(
+            capsys, "run", f"--bbox={west - 0.01},{south},{east},{north}", "--detector",
+            study / "mean", "--source", toy_archive, "--year", 2023, "--out", tmp_path / "s",
+            "--json",
+        )
+    )  # fmt: skip
+    assert told["not_seen_ha"] > 0
+    middle = read_windows(tmp_path / "s")["score"].median()
+    ask(capsys, "merge", tmp_path / "s", "--threshold", middle)
+    words = [
+        "area", tmp_path / "s" / "detections.parquet", "--sample", tmp_path / "review.geojson",
+        "--standard-error-ha", 500, "--at-least", 2,
+    ]  # fmt: skip
+    text = ask(capsys, *words)
+    drawn = json.loads(ask(capsys, *words, "--overwrite", "--json"))
+    assert drawn["region_not_seen_ha"] == pytest.approx(told["not_seen_ha"], abs=0.01)
+    assert f"Of the region itself {told['not_seen_ha']:,.1f} ha were not seen" in text
+    assert drawn["not_seen_windows"] > 0
+    assert f"Not in it: {drawn['not_seen_windows']} squares that were not seen" in text
+    measured = json.loads(ask(capsys, "area", tmp_path / "s" / "detections.parquet", "--json"))[
+        "mapped_ha"
+    ]
+    assert drawn["mapped_ha"] == measured
+    detected = drawn["plan"]["detected"]["area_ha"]
+    assert f"have {measured:,.1f} ha, the stratum detected {detected:,.1f}" in text
+    (tmp_path / "s" / "not_seen.parquet").unlink()
+    assert "Of the region itself" not in ask(capsys, *words, "--overwrite")
+
+
+def test_area_takes_the_reviewers_own_words(scan, tmp_path, capsys):
+    ask(capsys, "merge", scan)
+    out = tmp_path / "review.geojson"
+    ask(
+        capsys, "area", scan / "detections.parquet", "--sample", out, "--standard-error-ha", 60,
+        "--at-least", 3,
+    )  # fmt: skip
+    told = json.loads(out.read_text(encoding="utf-8"))
+    for one in told["features"]:
+        one["properties"]["label"] = "pit" if one["properties"]["stratum"] == "detected" else "wood"
+    out.write_text(json.dumps(told), encoding="utf-8")
+    assert run(["scan", "area", "--reviewed", str(out)]) == 3
+    assert "--mining-label" in capsys.readouterr().err
+    words = ["--mining-label", "pit", "--no-mining-label", "wood"]
+    found = json.loads(ask(capsys, "area", "--reviewed", out, *words, "--json"))
+    shares = {row["stratum"]: row["mining_share"] for row in found["strata"]}
+    assert shares.pop("detected") == 1.0
+    assert set(shares.values()) == {0.0}
+    twice = ["--mining-label", "pit", "--no-mining-label", "pit"]
+    assert run(["scan", "area", "--reviewed", str(out), *twice]) == 2
 
 
 @pytest.mark.parametrize(

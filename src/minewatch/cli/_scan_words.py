@@ -70,8 +70,11 @@ def drawn_json(drawn: "Drawn") -> dict[str, Any]:
         "plan": records(drawn.plan.set_index("stratum")),
         "expected_standard_error_ha": drawn.plan.attrs["expected_standard_error_ha"],
         "not_seen_ha": drawn.not_seen_ha,
+        "not_seen_windows": drawn.not_seen_windows,
+        "region_not_seen_ha": _known(drawn.region_not_seen_ha),
+        "mapped_ha": drawn.mapped_ha,
         "framed_ha": drawn.framed_ha,
-        "region_ha": None if math.isnan(drawn.region_ha) else drawn.region_ha,
+        "region_ha": _known(drawn.region_ha),
         "unit_m": drawn.unit_m,
         "files": [str(file) for file in drawn.files],
     }
@@ -92,13 +95,43 @@ def describe_drawn(drawn: "Drawn") -> str:
             f"{_count(len(drawn.sample), 'window')} to review",
             f"Expected standard error: {error:,.1f} ha, if the guesses are right",
             f"To review: the square of {drawn.unit_m:,} m around each site",
+            *_of_mapped(drawn),
             f"The estimate will be of {drawn.framed_ha:,.1f} ha{of_region}",
-            f"Not in it: {drawn.not_seen_ha:,.1f} ha that were not seen",
+            *_not_in_it(drawn),
             "Fill in label: 1 mining, 0 none; or mining_share, 0 to 1, for hectares of ground",
             "Who reviews should not see the columns stratum and score",
             *[f"Saved: {file}" for file in drawn.files],
         ]
     )
+
+
+def _of_mapped(drawn: "Drawn") -> list[str]:
+    """Say why the stratum of what is detected has other hectares than the detections."""
+    found = drawn.plan.set_index("stratum")["area_ha"].get("detected")
+    if found is None:
+        return []
+    mapped = f"Detections have {drawn.mapped_ha:,.1f} ha, the stratum detected {found:,.1f}"
+    return [f"{mapped}: squares whose centre lies in a detection count whole, others not at all"]
+
+
+def _not_in_it(drawn: "Drawn") -> list[str]:
+    """Say what an estimate leaves out: squares, and of the region as the scan says it."""
+    if not drawn.not_seen_windows:
+        squares = "Not in it: nothing; every square was seen"
+    else:
+        squares = (
+            f"Not in it: {_count(drawn.not_seen_windows, 'square')} that were not seen, whole "
+            f"{drawn.not_seen_ha:,.1f} ha, with ground beyond the region and ground that windows "
+            "beside them show"
+        )
+    if math.isnan(drawn.region_not_seen_ha):
+        return [squares]
+    region = f"Of the region itself {drawn.region_not_seen_ha:,.1f} ha were not seen"
+    return [squares, f"{region} by any window, as scan run says"]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def describe_estimate(estimate: "AreaEstimate") -> str:
@@ -121,7 +154,9 @@ def describe_estimate(estimate: "AreaEstimate") -> str:
             _table(accuracy, "accuracy"),
             "",
             _table(shown.drop(columns="may_hide_ha"), "stratum"),
-            *["", *notes][: 0 if not notes else None],
+            "",
+            "Mapped: whole squares around centres in detections; not the area of their polygons",
+            *notes,
         ]
     )
 
