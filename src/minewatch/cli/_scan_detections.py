@@ -122,6 +122,7 @@ def merge(
         "windows_read": merged.made["settings"]["windows"],
         "attribution": merged.made["attribution"],
         "files": [str(file) for file in merged.files],
+        "stale": [str(file) for file in merged.stale],
     }
     _common.print_result(
         result, as_json=json_, describe=lambda: _scan_words.describe_merged(result, merged)

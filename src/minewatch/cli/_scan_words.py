@@ -36,9 +36,14 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
         f"{_count(read['all'], 'window')}, {seen}",
         f"{_count(read['detected'], 'window')} detected{apart}",
         f"Threshold {rule['threshold']:.3g}{more} ({result['threshold_from']})",
-        f"{_count(result['detections'], 'detection')}, the largest of {largest}",
-        f"{result['area_ha']:,.1f} ha of whole windows: that is not mined ground",
     ]
+    if result["detections"]:
+        lines += [
+            f"{_count(result['detections'], 'detection')}, the largest of {largest}",
+            f"{result['area_ha']:,.1f} ha of whole windows: that is not mined ground",
+        ]
+    else:
+        lines.append("No detection: the file has no row, which is not the same as no mining")
     if "joined" in merged.detections:
         table = merged.detections
         lines.append(
@@ -48,6 +53,7 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
     return "\n".join(
         [*lines, result["attribution"] or "No attribution is known; say --credit WORDS"]
         + [f"Saved: {file}" for file in result["files"]]
+        + [f"Of other detections, now: {file}; see scan outline" for file in result["stale"]]
     )
 
 
@@ -180,12 +186,19 @@ def describe_outlines(result: dict[str, Any]) -> str:
         [
             f"{count} of {result['area_ha']:,.1f} ha of windows",
             f"{result['ground_ha']:,.1f} ha of bare ground and ponds in them, {share:.1%}",
-            f"  bare {result['bare_ha']:,.1f}, ponds {result['pond_ha']:,.1f} ha",
+            f"  bare {result['bare_ha']:,.1f}, ponds {result['pond_ha']:,.1f} ha{_rounded(result)}",
             f"{result['not_seen_ha']:,.1f} ha without data",
             "The rule sees colour alone: pasture, roads and sandbanks count, overgrown pits do not",
             *[f"Saved: {file}" for file in result["files"]],
         ]
     )
+
+
+def _rounded(result: dict[str, Any]) -> str:
+    """Say so where parts that are rounded do not add up to the rounded sum."""
+    parts = round(result["bare_ha"], 1) + round(result["pond_ha"], 1)
+    adds_up = math.isclose(parts, round(result["ground_ha"], 1), abs_tol=0.01)
+    return "" if adds_up else " (each rounded by itself)"
 
 
 def _table(table: "pd.DataFrame", corner: str) -> str:
