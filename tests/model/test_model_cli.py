@@ -194,7 +194,7 @@ def test_a_card_names_the_training_files_the_first_few_of_many(weigh, tmp_path):
 def test_a_mean_of_members_is_not_said_to_be_of_networks(weigh, tmp_path):
     folder = save_detector(weigh(output=Output(kind="members")), tmp_path / "members")
     said = _run("model", "info", folder)
-    assert "the mean of what its members each give" in said
+    assert "the mean of its members' probabilities" in said
     assert "networks" not in said
 
 

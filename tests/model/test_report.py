@@ -73,6 +73,7 @@ def test_the_card_says_what_it_learned_from_and_how_good_it_is(dataset, trained)
     assert {"majority", "coordinates", "mean colour"} <= set(card.null_models)
     assert card.licence == "CC0-1.0"
     assert "It is a toy." in card.limits
+    assert card.training.files == ()
     assert any("may flatter it" in limit for limit in card.limits)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from minewatch import patches, toy
 from minewatch.model import BlockKFold, RandomKFold, RegionHoldout, cross_validate, train_detector
-from minewatch.model._blocks_table import describe_folds, describe_unplaced
+from minewatch.model._blocks_table import describe_folds, describe_unplaced, why_unplaced
 from minewatch.model._evaluate_tables import Resampling, metrics_table
 from minewatch.model._evaluation import EvaluationSettings
 from minewatch.model._evaluation_words import describe_evaluation
@@ -114,6 +114,22 @@ def test_where_no_site_has_a_place_none_is_counted_and_the_card_names_none(tmp_p
     assert "distances rest on no site" in " ".join(made.card.limits)
     facts = card_section(made.card).tables["card"].set_index("fact")["says"]
     assert facts["trained on"] == "60 patches: 20 mining, 40 no mining"
+
+
+def test_where_most_sites_have_no_place_no_figure_is_to_be_shown(some_placed):
+    sites = some_placed.sites.sort_index()
+    wide = BlockKFold(3, block_m=50_000, group_column="source")
+    assert "36 of 60 sites have no place" in why_unplaced(wide, sites)
+    assert why_unplaced(RegionHoldout(None), sites) is None
+    placed = sites[sites.geometry.notna()]
+    assert why_unplaced(wide, pd.concat([placed, sites[sites.geometry.isna()].iloc[:24]])) is None
+    found = cross_validate(
+        TreeDetector(n_trees=5), some_placed, splitter=wide, nulls=False, settings=FAST
+    )
+    assert not found.header["headline"]
+    said = describe_evaluation(found)
+    assert "nobody knows how far most of those tested lie" in said
+    assert "Do not show this figure" in headline_section(found).advice
 
 
 def test_one_class_alone_has_no_brier_score():

@@ -9,7 +9,8 @@ import pytest
 import shapely
 
 from minewatch.cli._app import run
-from minewatch.scan._merge_file import read_detections
+from minewatch.cli._scan_words import describe_outlines
+from minewatch.scan._merge_file import describe_making, read_detections, write_detections
 from minewatch.scan._merge_windows import read_windows
 from minewatch.sites import read_sites, write_sites
 
@@ -65,8 +66,22 @@ def test_a_scan_that_saw_nothing_is_not_merged_into_no_mining(tmp_path, capsys):
     (tmp_path / "scan").mkdir()
     maker.write_scores(windows, tmp_path / "scan" / "scores.parquet")
     assert run(["scan", "merge", str(tmp_path / "scan")]) == 3
-    assert "not one of the 2 windows" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "not one of the 2 windows" in said
+    assert "(2 failed)" in said
+    assert "--retry-failed" in said
     assert not (tmp_path / "scan" / "detections.parquet").exists()
+
+
+def test_a_scan_without_imagery_is_not_told_to_be_tried_again(tmp_path, capsys):
+    windows = maker.make_windows(32620, [0, 1], [9_000, 9_000], np.nan)
+    windows["status"] = "no data"
+    (tmp_path / "scan").mkdir()
+    maker.write_scores(windows, tmp_path / "scan" / "scores.parquet")
+    assert run(["scan", "merge", str(tmp_path / "scan")]) == 3
+    said = capsys.readouterr().err
+    assert "retry" not in said
+    assert "another region, period or source" in said
 
 
 def test_merge_says_how_many_windows_failed(scan, capsys):
@@ -74,6 +89,49 @@ def test_merge_says_how_many_windows_failed(scan, capsys):
     windows.loc[windows.index[450], ["status", "score"]] = ["failed", np.nan]
     maker.write_scores(windows, scan / "scores.parquet")
     assert "(1 failed: scan run --retry-failed)" in ask(capsys, "merge", scan)
+
+
+def test_what_lies_beside_detections_is_replaced_with_them_or_named(scan, capsys):
+    ask(capsys, "merge", scan, "--geojson")
+    detections, text = scan / "detections.parquet", scan / "detections.geojson"
+    table = read_detections(detections)
+    outlines = scan / "outlines.parquet"
+    made = describe_making("outline", [detections], {}, [])
+    write_detections(table, outlines, made=made, geojson=True)
+    told = json.loads(ask(capsys, "merge", scan, "--overwrite", "--json"))
+    assert told["stale"] == []  # the same detections
+    words = ask(capsys, "merge", scan, "--threshold", 0.9, "--overwrite")
+    assert set(read_detections(text).index) == set(read_detections(detections).index)
+    assert len(read_detections(text)) == 1
+    assert f"Saved: {text}" in words
+    for file in (outlines, outlines.with_suffix(".geojson")):
+        assert f"Of other detections, now: {file}; see scan outline" in words
+
+
+def test_a_geojson_that_is_none_of_ours_is_left_alone(scan, capsys):
+    ask(capsys, "merge", scan)
+    foreign = '{"type": "FeatureCollection", "features": []}'
+    (scan / "detections.geojson").write_text(foreign, encoding="utf-8")
+    ask(capsys, "merge", scan, "--overwrite")
+    assert (scan / "detections.geojson").read_text(encoding="utf-8") == foreign
+
+
+def test_a_merge_without_a_find_names_no_largest_one(scan, capsys):
+    words = ask(capsys, "merge", scan, "--threshold", 0.99)
+    assert "No detection: the file has no row, which is not the same as no mining" in words
+    assert "largest" not in words
+
+
+@pytest.mark.parametrize(
+    ("bare", "pond", "words"),
+    [(13.54, 3.34, "(each rounded by itself)"), (13.5, 3.4, "ponds 3.4 ha\n")],
+)
+def test_parts_of_outlines_add_up_or_say_why_not(bare, pond, words):
+    told = {
+        "detections": 1, "area_ha": 161.4, "ground_ha": bare + pond, "bare_ha": bare,
+        "pond_ha": pond, "not_seen_ha": 0.0, "files": [],
+    }  # fmt: skip
+    assert words in describe_outlines(told)
 
 
 def test_merge_keeps_names_and_tells_what_is_near_and_touched(scan, tmp_path, capsys):
@@ -156,7 +214,7 @@ def test_area_measures_draws_and_estimates(scan, tmp_path, capsys):
         "--standard-error-ha", 60, "--at-least", 3,
     )  # fmt: skip
     assert "windows to review" in text
-    assert "that were not seen" in text
+    assert "Not in it: nothing; every square was seen" in text
     sites = read_sites(out)
     mined = (sites["stratum"] == "detected").astype(int)
     write_sites(sites.assign(label=pd.array(mined, dtype="Int8")), out, overwrite=True)
@@ -164,6 +222,66 @@ def test_area_measures_draws_and_estimates(scan, tmp_path, capsys):
     assert "Intervals: 95%" in text
     told = json.loads(ask(capsys, "area", "--reviewed", out, "--json"))
     assert {row["class"] for row in told["areas"]} == {"mining", "no mining"}
+
+
+def test_area_says_how_many_squares_were_not_seen_and_what_the_scan_says_of_the_region(
+    toy_archive, study, tmp_path, capsys, toy_area
+):
+    west, south, east, north = (
+        gpd.GeoSeries([shapely.box(*toy_area.boundingbox)], crs=toy_area.crs.epsg)
+        .to_crs(4326)
+        .total_bounds
+    )
+    told = json.loads(
+        ask(
+            capsys, "run", f"--bbox={west - 0.01},{south},{east},{north}", "--detector",
+            study / "mean", "--source", toy_archive, "--year", 2023, "--out", tmp_path / "s",
+            "--json",
+        )
+    )  # fmt: skip
+    assert told["not_seen_ha"] > 0
+    middle = read_windows(tmp_path / "s")["score"].median()
+    ask(capsys, "merge", tmp_path / "s", "--threshold", middle)
+    words = [
+        "area", tmp_path / "s" / "detections.parquet", "--sample", tmp_path / "review.geojson",
+        "--standard-error-ha", 500, "--at-least", 2,
+    ]  # fmt: skip
+    text = ask(capsys, *words)
+    drawn = json.loads(ask(capsys, *words, "--overwrite", "--json"))
+    assert drawn["region_not_seen_ha"] == pytest.approx(told["not_seen_ha"], abs=0.01)
+    assert f"Of the region itself {told['not_seen_ha']:,.1f} ha were not seen" in text
+    assert drawn["not_seen_windows"] > 0
+    assert f"Not in it: {drawn['not_seen_windows']} squares that were not seen" in text
+    measured = json.loads(ask(capsys, "area", tmp_path / "s" / "detections.parquet", "--json"))[
+        "mapped_ha"
+    ]
+    assert drawn["mapped_ha"] == measured
+    detected = drawn["plan"]["detected"]["area_ha"]
+    assert f"have {measured:,.1f} ha, the stratum detected {detected:,.1f}" in text
+    (tmp_path / "s" / "not_seen.parquet").unlink()
+    assert "Of the region itself" not in ask(capsys, *words, "--overwrite")
+
+
+def test_area_takes_the_reviewers_own_words(scan, tmp_path, capsys):
+    ask(capsys, "merge", scan)
+    out = tmp_path / "review.geojson"
+    ask(
+        capsys, "area", scan / "detections.parquet", "--sample", out, "--standard-error-ha", 60,
+        "--at-least", 3,
+    )  # fmt: skip
+    told = json.loads(out.read_text(encoding="utf-8"))
+    for one in told["features"]:
+        one["properties"]["label"] = "pit" if one["properties"]["stratum"] == "detected" else "wood"
+    out.write_text(json.dumps(told), encoding="utf-8")
+    assert run(["scan", "area", "--reviewed", str(out)]) == 3
+    assert "--mining-label" in capsys.readouterr().err
+    words = ["--mining-label", "pit", "--no-mining-label", "wood"]
+    found = json.loads(ask(capsys, "area", "--reviewed", out, *words, "--json"))
+    shares = {row["stratum"]: row["mining_share"] for row in found["strata"]}
+    assert shares.pop("detected") == 1.0
+    assert set(shares.values()) == {0.0}
+    twice = ["--mining-label", "pit", "--no-mining-label", "pit"]
+    assert run(["scan", "area", "--reviewed", str(out), *twice]) == 2
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,41 @@ def test_failed_tiles_end_with_a_code_of_their_own_and_are_scanned_again_on_requ
     asked[asked.index("--source") + 1] = str(archive)
     whole = [*asked, "--out", str(tmp_path / "scan"), "--tile-px", "48"]
     assert run([*whole, "--attempts", "1"]) == 9
-    assert "B04.tif" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "B04.tif" in said
+    assert "the same command tries them again" in said
     for file, moved in away.items():
         moved.rename(file)
     assert run([*whole, "--retry-failed"]) == 0
+    assert "No tile had failed" not in capsys.readouterr().out
+    assert run([*whole, "--retry-failed"]) == 0
+    assert "No tile had failed, so none was scanned again" in capsys.readouterr().out
+
+
+def test_a_dry_run_says_what_is_done_already(tmp_path, asked, capsys):
+    out = tmp_path / "scan"
+    whole = [*asked, "--out", str(out), "--tile-px", "96"]
+    assert run([*whole, "--dry-run"]) == 0
+    assert "Done already" not in capsys.readouterr().out
+    assert run(whole) == 0
+    capsys.readouterr()
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    assert run([*whole, "--dry-run"]) == 0
+    assert f"Done already: all tiles, in {out}; nothing is left" in capsys.readouterr().out
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
+    assert run([*whole, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["tiles_done"], told["windows_done"]) == (told["n_tiles"], told["n_windows"])
+    state = json.loads((out / "scan.json").read_text(encoding="utf-8"))
+    failed = {"key": told["tile"], "stage": "scan", "reason": "made up"}
+    state["finished"]["failures"] = [failed]
+    (out / "scan.json").write_text(json.dumps(state), encoding="utf-8")
+    assert run([*whole, "--dry-run"]) == 0
+    n = told["n_tiles"]
+    words = f"{n - 1} of {n} tiles, in {out}; 1 failed: --retry-failed"
+    assert words in capsys.readouterr().out
+    assert run([*asked, "--out", str(out), "--tile-px", "48", "--dry-run"]) == 0
+    assert f"{out} holds a scan with other settings" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

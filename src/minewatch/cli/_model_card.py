@@ -162,5 +162,5 @@ def _describe_output(card: "Card") -> str:
         "probability": "the probability of mining",
         "classes": f"probabilities of classes, of which {card.output.index} (counted from 0) is "
         "mining",
-        "members": "the mean of what its members each give as the probability of mining",
+        "members": "the mean of its members' probabilities of mining",
     }[card.output.kind]

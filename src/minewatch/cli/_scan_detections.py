@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from minewatch.cli import _common, _query, _scan_options, _scan_words
+from minewatch.cli.sites import MiningLabel, NoMiningLabel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,6 +122,7 @@ def merge(
         "windows_read": merged.made["settings"]["windows"],
         "attribution": merged.made["attribution"],
         "files": [str(file) for file in merged.files],
+        "stale": [str(file) for file in merged.stale],
     }
     _common.print_result(
         result, as_json=json_, describe=lambda: _scan_words.describe_merged(result, merged)
@@ -206,6 +208,8 @@ def area(
         list[Path] | None,
         typer.Option("--reviewed", metavar="FILE", help="A reviewed sample, to estimate from."),
     ] = None,
+    mining_label: MiningLabel = None,
+    no_mining_label: NoMiningLabel = None,
     confidence: Annotated[
         float, typer.Option("--confidence", help="Of intervals, a share.")
     ] = 0.95,
@@ -250,7 +254,11 @@ def area(
     from minewatch.study._scan_files import DETECTIONS, find_scan
 
     if reviewed:
-        estimate = estimate_files(reviewed, confidence=confidence)
+        estimate = estimate_files(
+            reviewed,
+            confidence=confidence,
+            labels=_scan_options.label_words(mining_label or [], no_mining_label or []),
+        )
         _common.print_result(
             _scan_words.estimate_json(estimate),
             as_json=json_,

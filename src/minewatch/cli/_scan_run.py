@@ -128,7 +128,7 @@ def run(
         ),
     )
     if dry_run:
-        estimate = wanted.estimate()
+        estimate = wanted.estimate(out)
         _common.print_result(estimate.to_dict(), as_json=json_, describe=estimate.describe)
         return
     with _common.progress_bars() as progress:
@@ -139,13 +139,17 @@ def run(
             overwrite=overwrite,
             progress=progress,
         )
-    _common.print_result(summary.to_dict(), as_json=json_, describe=lambda: _describe(summary))
+    _common.print_result(
+        summary.to_dict(), as_json=json_, describe=lambda: _describe(summary, retry_failed)
+    )
     summary.raise_failures()
 
 
-def _describe(summary: "ScanSummary") -> str:
+def _describe(summary: "ScanSummary", retry_failed: bool) -> str:
+    none_failed = retry_failed and not summary.n_done and not summary.failures
     return "\n".join(
         [
+            *(["No tile had failed, so none was scanned again"] if none_failed else []),
             f"{summary.describe()} ({summary.seconds:.1f} s)",
             f"Saved: {summary.scores}",
             f"Saved: {summary.not_seen}",

@@ -36,9 +36,14 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
         f"{_count(read['all'], 'window')}, {seen}",
         f"{_count(read['detected'], 'window')} detected{apart}",
         f"Threshold {rule['threshold']:.3g}{more} ({result['threshold_from']})",
-        f"{_count(result['detections'], 'detection')}, the largest of {largest}",
-        f"{result['area_ha']:,.1f} ha of whole windows: that is not mined ground",
     ]
+    if result["detections"]:
+        lines += [
+            f"{_count(result['detections'], 'detection')}, the largest of {largest}",
+            f"{result['area_ha']:,.1f} ha of whole windows: that is not mined ground",
+        ]
+    else:
+        lines.append("No detection: the file has no row, which is not the same as no mining")
     if "joined" in merged.detections:
         table = merged.detections
         lines.append(
@@ -48,6 +53,7 @@ def describe_merged(result: dict[str, Any], merged: "Merged") -> str:
     return "\n".join(
         [*lines, result["attribution"] or "No attribution is known; say --credit WORDS"]
         + [f"Saved: {file}" for file in result["files"]]
+        + [f"Of other detections, now: {file}; see scan outline" for file in result["stale"]]
     )
 
 
@@ -70,8 +76,11 @@ def drawn_json(drawn: "Drawn") -> dict[str, Any]:
         "plan": records(drawn.plan.set_index("stratum")),
         "expected_standard_error_ha": drawn.plan.attrs["expected_standard_error_ha"],
         "not_seen_ha": drawn.not_seen_ha,
+        "not_seen_windows": drawn.not_seen_windows,
+        "region_not_seen_ha": _known(drawn.region_not_seen_ha),
+        "mapped_ha": drawn.mapped_ha,
         "framed_ha": drawn.framed_ha,
-        "region_ha": None if math.isnan(drawn.region_ha) else drawn.region_ha,
+        "region_ha": _known(drawn.region_ha),
         "unit_m": drawn.unit_m,
         "files": [str(file) for file in drawn.files],
     }
@@ -92,13 +101,43 @@ def describe_drawn(drawn: "Drawn") -> str:
             f"{_count(len(drawn.sample), 'window')} to review",
             f"Expected standard error: {error:,.1f} ha, if the guesses are right",
             f"To review: the square of {drawn.unit_m:,} m around each site",
+            *_of_mapped(drawn),
             f"The estimate will be of {drawn.framed_ha:,.1f} ha{of_region}",
-            f"Not in it: {drawn.not_seen_ha:,.1f} ha that were not seen",
+            *_not_in_it(drawn),
             "Fill in label: 1 mining, 0 none; or mining_share, 0 to 1, for hectares of ground",
             "Who reviews should not see the columns stratum and score",
             *[f"Saved: {file}" for file in drawn.files],
         ]
     )
+
+
+def _of_mapped(drawn: "Drawn") -> list[str]:
+    """Say why the stratum of what is detected has other hectares than the detections."""
+    found = drawn.plan.set_index("stratum")["area_ha"].get("detected")
+    if found is None:
+        return []
+    mapped = f"Detections have {drawn.mapped_ha:,.1f} ha, the stratum detected {found:,.1f}"
+    return [f"{mapped}: squares whose centre lies in a detection count whole, others not at all"]
+
+
+def _not_in_it(drawn: "Drawn") -> list[str]:
+    """Say what an estimate leaves out: squares, and of the region as the scan says it."""
+    if not drawn.not_seen_windows:
+        squares = "Not in it: nothing; every square was seen"
+    else:
+        squares = (
+            f"Not in it: {_count(drawn.not_seen_windows, 'square')} that were not seen, whole "
+            f"{drawn.not_seen_ha:,.1f} ha, with ground beyond the region and ground that windows "
+            "beside them show"
+        )
+    if math.isnan(drawn.region_not_seen_ha):
+        return [squares]
+    region = f"Of the region itself {drawn.region_not_seen_ha:,.1f} ha were not seen"
+    return [squares, f"{region} by any window, as scan run says"]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def describe_estimate(estimate: "AreaEstimate") -> str:
@@ -121,7 +160,9 @@ def describe_estimate(estimate: "AreaEstimate") -> str:
             _table(accuracy, "accuracy"),
             "",
             _table(shown.drop(columns="may_hide_ha"), "stratum"),
-            *["", *notes][: 0 if not notes else None],
+            "",
+            "Mapped: whole squares around centres in detections; not the area of their polygons",
+            *notes,
         ]
     )
 
@@ -145,12 +186,19 @@ def describe_outlines(result: dict[str, Any]) -> str:
         [
             f"{count} of {result['area_ha']:,.1f} ha of windows",
             f"{result['ground_ha']:,.1f} ha of bare ground and ponds in them, {share:.1%}",
-            f"  bare {result['bare_ha']:,.1f}, ponds {result['pond_ha']:,.1f} ha",
+            f"  bare {result['bare_ha']:,.1f}, ponds {result['pond_ha']:,.1f} ha{_rounded(result)}",
             f"{result['not_seen_ha']:,.1f} ha without data",
             "The rule sees colour alone: pasture, roads and sandbanks count, overgrown pits do not",
             *[f"Saved: {file}" for file in result["files"]],
         ]
     )
+
+
+def _rounded(result: dict[str, Any]) -> str:
+    """Say so where parts that are rounded do not add up to the rounded sum."""
+    parts = round(result["bare_ha"], 1) + round(result["pond_ha"], 1)
+    adds_up = math.isclose(parts, round(result["ground_ha"], 1), abs_tol=0.01)
+    return "" if adds_up else " (each rounded by itself)"
 
 
 def _table(table: "pd.DataFrame", corner: str) -> str:

@@ -1,5 +1,8 @@
 """What folds do with each site, and whether a score under them may be shown."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -96,9 +99,28 @@ def describe_unplaced(splitter: Splitter, sites: Sites) -> str:
     )
 
 
+def why_unplaced(splitter: Splitter, sites: Sites) -> str | None:
+    """Say why no figure is to be shown where most tested sites have no place; None if they have."""
+    n_unplaced, n_sites, _ = _unplaced(splitter, sites)
+    if isinstance(splitter, RegionHoldout) or 2 * n_unplaced <= n_sites:
+        return None
+    return (
+        f"{format_count(n_unplaced)} of {count_sites(n_sites)} have no place, so that nobody knows "
+        "how far most of those tested lie from training sites; give them their places"
+    )
+
+
 def count_sites(n_sites: int) -> str:
     """Count sites in words."""
     return f"{format_count(n_sites)} {'site' if n_sites == 1 else 'sites'}"
+
+
+def block_word(header: Mapping[str, Any]) -> str:
+    """Name what the intervals of an evaluation resample under its folds."""
+    kind = header.get("splitter_settings", {}).get("class", "")
+    if kind in ("RandomKFold", "NearestNeighbourDistanceKFold"):
+        return "places (sites within 3 km of each other are one)"
+    return "clusters" if kind == "ClusterKFold" else "blocks"
 
 
 def _unplaced(splitter: Splitter, sites: Sites) -> tuple[int, int, str]:

@@ -19,6 +19,7 @@ from minewatch.model._blocks_table import (
     describe_unplaced,
     fold_table,
     is_headline,
+    why_unplaced,
 )
 from minewatch.model._detector import Detector
 from minewatch.model._evaluate_folds import (
@@ -167,7 +168,9 @@ def cross_validate(
     for sentence in remembered:
         warnings.warn(sentence, LeakingEvaluationWarning, stacklevel=2)
     notes += remembered
-    why_not = why_too_few(sample, splits) if is_headline(splitter) else NEAR_FOLDS
+    why_not: str | None = NEAR_FOLDS
+    if is_headline(splitter):
+        why_not = why_too_few(sample, splits) or why_unplaced(splitter, sample.sites)
     header = _header(sample, dataset, splitter, settings, random_state) | {
         "models": list(models),
         "detectors": {name: _describe(model) for name, model in detectors.items()},
@@ -267,9 +270,11 @@ def score_by_confuser(evaluation: Evaluation, kinds: pd.Series) -> pd.DataFrame:
     -------
     DataFrame
         As from `score_by`, one row for each model and kind; `specificity` is the share of that kind
-        that is not taken for mining.
+        that is not taken for mining, and `n_of_kind` the number of its sites.
     """
-    return _by_group(evaluation, kinds, keep_mining=True)
+    table = _by_group(evaluation, kinds, keep_mining=True)
+    table.insert(3, "n_of_kind", table["n_sites"] - table["n_mining"])
+    return table
 
 
 def _by_group(evaluation: Evaluation, groups: pd.Series, *, keep_mining: bool) -> pd.DataFrame:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from minewatch import _store
 from minewatch._figures import render_figure
 from minewatch.errors import InputError, NotThereError
-from minewatch.model._operating import CalibrationName
+from minewatch.model._operating import CalibrationName, choose_thresholds
 from minewatch.model._training import Sampling
 from minewatch.types import Settings, StrPath
 
@@ -142,6 +143,20 @@ class Evaluation:
             )
         row = rows.iloc[0]
         return float(row["value"]), float(row["low"]), float(row["high"])
+
+    def score_thresholds(self, model: str) -> dict[str, float]:
+        """Choose the scores to decide by, as a card holds them, on all held-out scores of a model.
+
+        Those of the table `thresholds` are calibrated probabilities instead, one for each fold.
+        """
+        rows = self.predictions[self.predictions["model"] == model]
+        found = choose_thresholds(
+            rows["score"].to_numpy(dtype=np.float64),
+            (rows["label"] == 1).to_numpy(dtype=np.bool_),
+            sensitivity=self.settings.sensitivity,
+            specificity=self.settings.specificity,
+        )
+        return {name: min(value, 1.0) for name, value in found.items()}
 
 
 TABLES: Final = tuple(field.name for field in fields(Evaluation) if field.name != "header")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from minewatch._figures import MISSING, format_count, format_interval, format_length, format_percent
+from minewatch.model._blocks_table import block_word
 from minewatch.model._evaluation import Evaluation
 
 _SHOWN: Final = (
@@ -46,7 +47,7 @@ def _about(evaluation: Evaluation) -> Iterator[str]:
     n_mining = int((tested["label"] == 1).sum())
     yield (
         f"{format_count(len(tested))} patches tested ({format_count(n_mining)} mining) in "
-        f"{format_count(tested['block'].nunique())} blocks; {header['level']}, "
+        f"{format_count(tested['block'].nunique())} {block_word(header)}; {header['level']}, "
         f"{len(header['bands'])} bands; {header['splitter']}"
     )
     nearest = tested["nearest_train_m"].dropna()
@@ -82,7 +83,8 @@ def _figures(evaluation: Evaluation) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
     share = evaluation.settings.confidence
     yield (
-        f"In brackets intervals of {100 * share:g} %, from whole blocks drawn again. F1, "
+        f"In brackets intervals of {100 * share:g} %, from whole "
+        f"{block_word(evaluation.header).split()[0]} drawn again. F1, "
         "sensitivity and specificity are at the threshold that was best for F1 inside the training "
         "sites."
     )

@@ -101,11 +101,11 @@ def method_words(table: pd.DataFrame) -> str:
         return (
             f"Integrated gradients: what every square of {side} px, all bands together, adds to "
             "the score on the way from the patch's fill to the patch itself (Sundararajan and "
-            "others 2017). One scale for all, which the strongest 2 % leave."
+            "others 2017)."
         )
     return (
         f"What every square of {side} px adds to the score: the score less that without it, for a "
-        "detector that has no gradients. One scale for all, which the strongest 2 % leave."
+        "detector that has no gradients."
     )
 
 

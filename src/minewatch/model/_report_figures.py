@@ -204,6 +204,11 @@ def draw_gradients(
     return _draw_pairs(gradients, chosen, pictures, "Added to the score")
 
 
+def map_end(values: pd.DataFrame) -> float:
+    """Give the change of score at which the colours of maps over patches end."""
+    return max(float(values["drop"].abs().quantile(_MAP_QUANTILE)), 1e-6)
+
+
 def _draw_pairs(
     values: pd.DataFrame,
     chosen: pd.DataFrame,
@@ -218,7 +223,7 @@ def _draw_pairs(
     }
     kinds = list(chosen["kind"].unique())
     widest = int(chosen["kind"].value_counts().max())
-    most = max(float(values["drop"].abs().quantile(_MAP_QUANTILE)), 1e-6)
+    most = map_end(values)
     figure = new_figure(2 * widest * _MAP_IN + 0.9, len(kinds) * (_MAP_IN + 0.42) + 0.3)
     grid = figure.subplots(len(kinds), 2 * widest, squeeze=False)
     image = None

@@ -24,6 +24,10 @@ def ablations_section(ablations: Ablations | None) -> Section:
     helps = rest[rest["roc_auc_change_low"] > 0]
     if sure.empty:
         seen = f"None of {len(rest)} variants is shown to be worse than the full detector"
+        if len(rest):
+            least = rest.sort_values("roc_auc_change_low", kind="stable").iloc[0]
+            seen += f", nor to be as good: {least['variant']} changes the area by "
+            seen += _words(least, "roc_auc_change")
     else:
         worst = sure.iloc[0]
         seen = (
@@ -38,7 +42,8 @@ def ablations_section(ablations: Ablations | None) -> Section:
         advice=(
             f"Train with {', '.join(helps['variant'])}: that is shown to be better."
             if len(helps)
-            else "Keep what is shown to help; what makes no difference may be left out."
+            else "Keep what is shown to help; leave out only what has a narrow interval around no "
+            "change, for a wide one hides a loss."
         )
         + (f" Could not be tried: {'; '.join(left)}." if left else ""),
         tables={"ablations": ablations.table},
@@ -161,7 +166,7 @@ def _card_facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "period", " to ".join(filter(None, [training.period_start, training.period_end])) or "–"
     yield "digest of the pixels", training.dataset_digest or "–"
     for name, threshold in card.thresholds.items():
-        yield f"threshold {name}", f"{threshold.value:.3g}, {threshold.chosen}"
+        yield f"threshold {name}", f"a score of {threshold.value:.3g}, {threshold.chosen}"
     for number, limit in enumerate(card.limits, start=1):
         yield f"limit {number}", limit
     yield "licence", ", ".join(filter(None, [card.licence, card.attribution]))

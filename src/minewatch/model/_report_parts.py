@@ -13,7 +13,9 @@ from minewatch._figures import (
     format_percent,
 )
 from minewatch._report._section import Section
+from minewatch.model._blocks_table import block_word
 from minewatch.model._evaluate import NEAR_FOLDS, NULL_PREFIX
+from minewatch.model._evaluate_folds import FEWEST_OF_CLASS
 from minewatch.model._evaluate_tables import Resampling
 from minewatch.model._evaluation import Evaluation
 from minewatch.model._operating import threshold_words
@@ -58,7 +60,7 @@ def on_what(evaluation: Evaluation) -> str:
     return (
         f"{format_count(len(tested))} held-out patches "
         f"({format_count(int((tested['label'] == 1).sum()))} mining) in "
-        f"{format_count(tested['block'].nunique())} blocks of {header['dataset']}, "
+        f"{format_count(tested['block'].nunique())} {block_word(header)} of {header['dataset']}, "
         f"{header['level']}, {len(header['bands'])} bands; {header['splitter']}"
     )
 
@@ -252,7 +254,8 @@ def operating_section(evaluation: Evaluation) -> Section:
         ),
         advice=(
             "Choose the threshold by the share of mining in the region to be scanned, not by the "
-            "share in this sample."
+            "share in this sample. Decide by scores (the column score): they are what the card "
+            "holds, and what model predict and scans give; probabilities stand for the evaluation."
         ),
         tables={
             "points": points,
@@ -271,11 +274,11 @@ def _ranking_table(metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points_table(evaluation: Evaluation, model: str) -> pd.DataFrame:
-    rows = []
+    rows, scores = [], evaluation.score_thresholds(model)
     for threshold in evaluation.metrics["threshold"].unique():
         if threshold == "":
             continue
-        row: dict[str, object] = {"threshold": threshold}
+        row: dict[str, object] = {"threshold": threshold, "score": scores.get(threshold)}
         chosen = evaluation.thresholds
         values = chosen[(chosen["model"] == model) & (chosen["threshold"] == threshold)]["value"]
         row |= _ends("probability", values.median(), values.min(), values.max())
@@ -330,16 +333,21 @@ def confusers_section(evaluation: Evaluation, by_confuser: pd.DataFrame | None) 
             advice="Name one (--confusers COLUMN): town, river bank, airstrip, …",
         )
     own = by_confuser[by_confuser["model"] == first_detector(evaluation)]
-    own = own.sort_values("roc_auc", kind="stable").reset_index(drop=True)
-    worst = own.iloc[0]
-    auc = format_interval(worst["roc_auc"], worst["roc_auc_low"], worst["roc_auc_high"])
-    return Section(
-        key,
-        title,
-        seen=f"Mining is hardest to tell from {worst['group']}: area {auc}.",
-        advice=f"Add places without mining of the kind “{worst['group']}” to the training sites.",
-        tables={"by_confuser": own},
-    )
+    own = own.assign(n_of_kind=own["n_sites"] - own["n_mining"])
+    is_rare = own["n_of_kind"] < FEWEST_OF_CLASS
+    own = pd.concat([own[~is_rare].sort_values("roc_auc", kind="stable"), own[is_rare]])
+    few = f"kinds with fewer than {FEWEST_OF_CLASS} sites show nothing yet"
+    if is_rare.all():
+        seen = f"No kind is shown to be hard to tell from mining: {few}."
+        advice = "Add places without mining of the kinds that may be mistaken for it."
+    else:
+        worst = own.iloc[0]
+        auc = format_interval(worst["roc_auc"], worst["roc_auc_low"], worst["roc_auc_high"])
+        kind, count = worst["group"], format_count(worst["n_of_kind"])
+        seen = f"Mining is hardest to tell from {kind} ({count} sites of that kind): area {auc}"
+        seen += f"; {few}." if is_rare.any() else "."
+        advice = f"Add places without mining of the kind “{kind}” to the training sites."
+    return Section(key, title, seen, advice, {"by_confuser": own.reset_index(drop=True)})
 
 
 def learning_section(learning_curve: pd.DataFrame | None) -> Section:

@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
+from minewatch._figures import format_number
 from minewatch._report._plates import Plate
 from minewatch._report._tables import TableView
 from minewatch.model import _report_figures as draw
@@ -15,6 +16,9 @@ from minewatch.model._blocks_draw import draw_folds
 from minewatch.model._explain import KINDS
 from minewatch.model._explain_gradients import method_words
 from minewatch.model._report_applicability import applicability_plates
+
+_PALE: Final = 0.2
+"""Share of the scale that a map stays below whose colours can hardly be seen."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,13 @@ def _draw_ablations(table: pd.DataFrame) -> Figure:
         "variant",
         "roc_auc_change",
         "Change of the area under the ROC curve",
+    )
+
+
+def _draw_confusers(table: pd.DataFrame) -> Figure:
+    named = table["group"] + " (" + table["n_of_kind"].astype("str") + ")"
+    return draw.draw_forest(
+        table.assign(named=named), "named", "roc_auc", "Area under the ROC curve"
     )
 
 
@@ -91,10 +102,8 @@ _FIGURES: Final = (
     ),
     _Figure(
         "confusers", "confusers", "Mining against each kind of other ground", ("by_confuser",),
-        partial(
-            draw.draw_forest, name="group", value="roc_auc", title="Area under the ROC curve"
-        ),
-        "Hardest first.",
+        _draw_confusers,
+        "Hardest first, then kinds of too few sites to show; in brackets the sites of each kind.",
     ),
     _Figure(
         "learning", "learning", "Learning curve", ("learning_curve",), draw.draw_learning,
@@ -137,21 +146,38 @@ def _maps(on: str) -> Iterator[Plate]:
         tables=("occlusion", "chosen"),
         images=KINDS,
         draw=draw.draw_occlusion,
-        caption=lambda *_: (
+        caption=lambda table, *_: (
             "Left of each pair the patch, with its score beneath; right what the score loses "
-            "where a square is hidden, the mean of the squares over each pixel. One scale for "
-            f"all, which the strongest 2 % of squares leave. On {on}."
+            "where a square is hidden, the mean of the squares over each pixel. "
+            f"{_scale_words(table)} On {on}."
         ),
         alt=lambda *_: "Pairs of a patch and a map of what its score loses when hidden.",
     )
     yield Plate(
         name="gradients",
-        title="What each pixel adds",
+        title="What each small square adds",
         tables=("gradients", "chosen"),
         images=KINDS,
         draw=draw.draw_gradients,
-        caption=lambda table, *_: f"{method_words(table)} On {on}.",
+        caption=lambda table, *_: f"{method_words(table)} {_scale_words(table)} On {on}.",
         alt=lambda *_: "Pairs of a patch and a map of what each part adds to its score.",
+    )
+
+
+def _scale_words(table: pd.DataFrame) -> str:
+    """Say where the colours of maps end, and how many maps show next to none."""
+    end = draw.map_end(table)
+    strongest = table["drop"].abs().groupby(table["site_id"]).max()
+    words = (
+        f"One scale for all, to {format_number(end)} either way; the strongest 2 % of squares lie "
+        f"beyond it, up to {format_number(float(strongest.max()))}."
+    )
+    n_pale = int((strongest < _PALE * end).sum())
+    if not n_pale:
+        return words
+    return (
+        f"{words} {n_pale} of {len(strongest)} maps are pale: no square alone moves the score of "
+        "that patch, as where a detector is sure for many reasons."
     )
 
 
@@ -170,7 +196,9 @@ VIEWS: Final[dict[tuple[str, str], TableView]] = {
     ("curves", "calibration"): _ONLY_NAMED,
     ("operating", "operating"): TableView(12),
     ("operating", "points"): TableView(
-        note="Probability: the median of the folds' thresholds, from the least to the largest."
+        note="Score: what to decide by, as on the card, chosen on all held-out scores. "
+        "Probability: the same threshold inside the folds, after calibration: their median, from "
+        "the least to the largest; the figures beside are at these."
     ),
     ("operating", "ranking"): TableView(
         note="How well it ranks places, where so many are mines; the last row is the sample."

@@ -24,7 +24,6 @@ from minewatch.model._evaluate_folds import GivenContext, Sample, read_sample
 from minewatch.model._evaluation import DEFAULT_SETTINGS, Evaluation, EvaluationSettings
 from minewatch.model._kinds import DETECTOR_KINDS
 from minewatch.model._onnx import OURS, OnnxDetector, save_detector
-from minewatch.model._operating import choose_thresholds
 from minewatch.patches import PatchDataset
 from minewatch.types import BoolArray, Settings, StrPath
 
@@ -42,6 +41,8 @@ _METRICS: Final = (
 )
 _AT: Final = {"f0.5": "f0.5"}
 """The threshold that a decision's figure is given at, where it is not ``f1``."""
+_IN_MEMORY: Final = frozenset({"pixels", "array"})
+"""What a dataset calls inputs that came from memory, and from no file."""
 _NULL_METRICS: Final = ("roc_auc", "average_precision")
 
 
@@ -246,13 +247,7 @@ class _Facts:
         )
 
     def _thresholds(self) -> Iterator[tuple[str, Threshold]]:
-        rows, settings = self._rows(self.model), self.evaluation.settings
-        found = choose_thresholds(
-            rows["score"].to_numpy(dtype=np.float64),
-            (rows["label"] == 1).to_numpy(dtype=np.bool_),
-            sensitivity=settings.sensitivity,
-            specificity=settings.specificity,
-        )
+        settings = self.evaluation.settings
         aims = {
             "f1": "the best F1",
             "f0.5": "the best F0.5",
@@ -260,8 +255,8 @@ class _Facts:
             "specificity": f"a specificity of {settings.specificity:g}",
         }
         where = f"on scores of {self._on(self.model)}; {self.evaluation.header['splitter']}"
-        for name, value in found.items():
-            yield name, Threshold(value=min(value, 1.0), chosen=f"for {aims[name]} {where}")
+        for name, value in self.evaluation.score_thresholds(self.model).items():
+            yield name, Threshold(value=value, chosen=f"for {aims[name]} {where}")
 
     def _metrics(self, model: str, wanted: tuple[str, ...]) -> Iterator[Metric]:
         table = self.evaluation.metrics
@@ -304,7 +299,7 @@ class _Facts:
             "n_places": len(set(place_names(places)[places.is_placed])) or None,
             "classes": {"mining": int(labels.sum()), "no mining": int((labels == 0).sum())},
             **self.sample.period(self.dataset),
-            "files": tuple(header.inputs),
+            "files": tuple(name for name in header.inputs if name not in _IN_MEMORY),
             "notes": "; ".join(filter(None, [training.notes, *self._notes()])),
         }
         return training.model_copy(update=update)
@@ -329,7 +324,7 @@ class _Facts:
                 "less far from the training sites."
             )
         elif header["why_no_headline"]:
-            yield f"Its figures rest on too little: {header['why_no_headline']}."
+            yield f"Its figures are not to be shown as its own: {header['why_no_headline']}."
         placed = sites[~self._is_unplaced()]
         if len(placed):
             west, south, east, north = placed.total_bounds

@@ -51,7 +51,9 @@ def frame_windows(
     DataFrame
         Index ``window_id``: ``stratum`` (detected: the window's centre lies in a detection;
         doubtful; clear), ``area_ha``, ``longitude``, ``latitude``, ``score``. What was not seen is
-        not in it: ``.attrs["not_seen_ha"]`` says how much, and an estimate says nothing of it.
+        not in it: ``.attrs["not_seen_windows"]`` says how many units, ``.attrs["not_seen_ha"]``
+        their ground, which is whole units, also where they reach beyond the region or where other
+        windows see some of it; an estimate says nothing of them.
         ``.attrs["unit_m"]`` is the side of a unit, around the window's centre, metres;
         ``.attrs["region_ha"]`` the area of the scan's region, NaN where its header does not say.
 
@@ -87,6 +89,7 @@ def frame_windows(
     stratum = _stratum(frame, squares[seen], detections, doubtful_score)
     frame.insert(0, "stratum", pd.Series(stratum, index=frame.index, dtype="str"))
     frame.attrs = {
+        "not_seen_windows": int((~seen).sum()),
         "not_seen_ha": float(area_ha(squares[~seen]).sum()),
         "unit_m": unit_m,
         "region_ha": float(

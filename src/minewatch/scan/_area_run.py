@@ -1,7 +1,7 @@
 """From files to files: a sample of windows to review, and the area that it comes to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +13,9 @@ from pydantic import Field
 
 from minewatch import _store
 from minewatch.errors import InputError, NotThereError
-from minewatch.scan._area import AreaEstimate, estimate_area
+from minewatch.scan._area import AreaEstimate, estimate_area, mapped_area_ha
 from minewatch.scan._area_plan import draw_sample, frame_windows, plan_sample, sum_strata
+from minewatch.scan._compare_unseen import not_seen_in_region_ha
 from minewatch.scan._merge_file import (
     attribution_in,
     describe_making,
@@ -54,13 +55,21 @@ class Drawn:
     files: tuple[Path, ...]
     """The sites to review, and beside them the strata."""
     not_seen_ha: float
-    """Ground of windows that were not seen: the estimate will say nothing of it."""
+    """Ground of units that were not seen: the estimate will say nothing of it. Units are whole,
+    also where they reach beyond the region, or where a window beside shows some of them."""
     unit_m: int
     """Side of the square around each site that is to be reviewed, metres."""
     framed_ha: float
     """Ground that the estimate will be of, hectares."""
     region_ha: float
     """The scan's region, hectares; NaN if the scan does not say."""
+    not_seen_windows: int
+    """Units that were not seen."""
+    region_not_seen_ha: float
+    """How much of the region no window with a score shows, hectares, as ``scan run`` says; NaN if
+    no map of it lies beside the scores."""
+    mapped_ha: float
+    """Ground of the detections themselves, hectares, as `mapped_area_ha` measures it."""
 
 
 def draw_files(
@@ -103,9 +112,8 @@ def draw_files(
     for file in (Path(out), beside):
         _store.refuse_existing(file, overwrite=overwrite)
     windows = read_windows(scores)
-    frame = frame_windows(
-        windows, read_detections(detections), doubtful_score=settings.doubtful_score
-    )
+    found = read_detections(detections)
+    frame = frame_windows(windows, found, doubtful_score=settings.doubtful_score)
     strata = sum_strata(frame)
     plan = plan_sample(
         strata,
@@ -119,15 +127,16 @@ def draw_files(
         sample.insert(3, "period", pd.array([period] * len(sample), dtype="str"))
         strata.insert(0, "period", pd.Series(period, index=strata.index, dtype="str"))
     path = Path(scores)
+    path = path / "scores.parquet" if path.is_dir() else path
+    header = windows.attrs.get(HEADER)
     said = {
         **settings.model_dump(mode="json"),
         "expected_standard_error_ha": plan.attrs["expected_standard_error_ha"],
-        **{name: frame.attrs[name] for name in ("not_seen_ha", "unit_m")},
+        **{name: frame.attrs[name] for name in ("not_seen_windows", "not_seen_ha", "unit_m")},
         "framed_ha": float(frame["area_ha"].sum()),
         "region_ha": None if np.isnan(frame.attrs["region_ha"]) else frame.attrs["region_ha"],
     }
-    inputs = [path / "scores.parquet" if path.is_dir() else path, detections]
-    made = describe_making("sample", inputs, said, [attribution_in(windows.attrs.get(HEADER))])
+    made = describe_making("sample", [path, detections], said, [attribution_in(header)])
     write_sites(sample, out, overwrite=overwrite)
     rows = json.loads(strata.to_json(orient="records"))
     _store.write_json(beside, {**made, "strata": rows})
@@ -139,6 +148,9 @@ def draw_files(
         unit_m=int(frame.attrs["unit_m"]),
         framed_ha=said["framed_ha"],
         region_ha=float(frame.attrs["region_ha"]),
+        not_seen_windows=int(frame.attrs["not_seen_windows"]),
+        region_not_seen_ha=not_seen_in_region_ha(path, header),
+        mapped_ha=mapped_area_ha(found),
     )
 
 
@@ -153,7 +165,12 @@ def strata_file(sample: StrPath) -> Path:
     return Path(sample).with_suffix(_STRATA)
 
 
-def estimate_files(samples: Sequence[StrPath], *, confidence: float = 0.95) -> AreaEstimate:
+def estimate_files(
+    samples: Sequence[StrPath],
+    *,
+    confidence: float = 0.95,
+    labels: Mapping[str, int] | None = None,
+) -> AreaEstimate:
     """Estimate areas from reviewed samples, each with its strata beside it.
 
     Parameters
@@ -164,6 +181,8 @@ def estimate_files(samples: Sequence[StrPath], *, confidence: float = 0.95) -> A
         could not be told are left without a label: they are left out, as if drawn in vain.
     confidence
         Of the intervals.
+    labels
+        What other words in the column ``label`` mean: 1 mining, 0 none.
 
     Returns
     -------
@@ -175,13 +194,13 @@ def estimate_files(samples: Sequence[StrPath], *, confidence: float = 0.95) -> A
     NotThereError, InputError
         If a file is not there, or does not hold a reviewed sample.
     """
-    reviewed = pd.concat([_read_sample(path) for path in samples], ignore_index=True)
+    reviewed = pd.concat([_read_sample(path, labels) for path in samples], ignore_index=True)
     strata = pd.concat([_read_strata(path) for path in samples], ignore_index=True)
     return estimate_area(reviewed, strata, confidence=confidence)
 
 
-def _read_sample(path: StrPath) -> pd.DataFrame:
-    sites = read_sites(path)
+def _read_sample(path: StrPath, labels: Mapping[str, int] | None) -> pd.DataFrame:
+    sites = read_sites(path, labels=labels)
     missing = {"stratum"} - set(sites.columns)
     if missing:
         raise InputError(f"{path} has no column stratum; expected a sample of minewatch scan area")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,6 +40,28 @@ def find_not_seen(
         if header and beside.is_file() and _is_of_one_scan(header, _header(beside)):
             found[name] = beside
     return found
+
+
+def not_seen_in_region_ha(scores: StrPath, header: Mapping[str, Any] | None) -> float:
+    """Sum what a scan's map says was not seen of its region, as ``scan run`` does.
+
+    Parameters
+    ----------
+    scores
+        ``scores.parquet`` of a scan; the map lies beside it.
+    header
+        What that table says of itself.
+
+    Returns
+    -------
+    float
+        Hectares; NaN where no map of the same scan lies there.
+    """
+    beside = Path(scores).parent / NOT_SEEN
+    if not header or not beside.is_file() or not _is_of_one_scan(header, _header(beside)):
+        return float("nan")
+    areas = pq.read_table(beside, columns=["area_ha"])["area_ha"].to_numpy()
+    return float(np.sum(areas))
 
 
 def with_outside(not_seen: gpd.GeoDataFrame, path: StrPath) -> gpd.GeoDataFrame:

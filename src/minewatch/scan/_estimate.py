@@ -1,17 +1,20 @@
 """What a scan would take, from its plan and from one tile that is measured."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from minewatch.imagery import ImagerySource, SceneQuery
+from minewatch.scan._folder import ScanFolder, SoFar
 from minewatch.scan._judge import NOT_COVERED
 from minewatch.scan._plan import Plan
 from minewatch.scan._prepare import prepare_scan
 from minewatch.scan._settings import ScanSettings
 from minewatch.scan._windows import Tile
 from minewatch.scan._work import Opener, do_tile
+from minewatch.types import StrPath
 
 if TYPE_CHECKING:
     from minewatch.context import Features
@@ -50,6 +53,16 @@ class ScanEstimate:
     is_covered: bool = True
     """Whether any scene of the period covers the tile that was measured. If not, nothing is known
     of time and bytes."""
+    folder: str | None = None
+    """The scan's folder, if it was named."""
+    tiles_done: int = 0
+    """Tiles that were scored there before."""
+    windows_done: int = 0
+    """Their windows."""
+    tiles_failed: int = 0
+    """Tiles that failed there, in a scan that went to its end."""
+    is_other: bool = False
+    """Whether the folder holds a scan with other settings."""
 
     @property
     def times(self) -> float:
@@ -86,6 +99,7 @@ class ScanEstimate:
             f"{self.n_windows:,} windows in {self.n_tiles:,} tiles, {self.region_ha / 100:,.1f} "
             f"km², UTM zones {zones}\n"
         )
+        counts += self._so_far()
         if not self.is_covered:
             return (
                 f"{counts}No scene of the period covers the ground that was looked at "
@@ -99,6 +113,23 @@ class ScanEstimate:
             f"side) and read about {_size(self.read_bytes)} {what}"
         )
 
+    def _so_far(self) -> str:
+        """Say what the folder holds already."""
+        if self.is_other:
+            return (
+                f"{self.folder} holds a scan with other settings: scan into another folder, or "
+                "give that one up with --overwrite\n"
+            )
+        if not self.tiles_done and not self.tiles_failed:
+            return ""
+        if self.tiles_done == self.n_tiles:
+            return f"Done already: all tiles, in {self.folder}; nothing is left to scan\n"
+        left = f"{self.tiles_failed:,} failed: --retry-failed scans those again"
+        if not self.tiles_failed:
+            left = f"{self.n_windows - self.windows_done:,} windows are left"
+        done = f"{self.tiles_done:,} of {self.n_tiles:,} tiles"
+        return f"Done already: {done}, in {self.folder}; {left}\n"
+
 
 def estimate_scan(
     region: "Region",
@@ -109,12 +140,13 @@ def estimate_scan(
     settings: ScanSettings = ScanSettings(),  # noqa: B008 - frozen
     context: "Features | None" = None,
     applicability: "Applicability | None" = None,
+    out: StrPath | None = None,
 ) -> ScanEstimate:
     """Say what `scan_region` would take: one tile is read and scored, and nothing is written.
 
     Where no scene covers that tile, up to four others are looked at.
 
-    Parameters are those of `scan_region`.
+    Parameters are those of `scan_region`; of the folder `out` it is said what is done already.
 
     Returns
     -------
@@ -131,6 +163,10 @@ def estimate_scan(
     scan = prepare_scan(
         region, detector, source, query, settings, context=context, applicability=applicability
     )
+    tiles = dict(scan.plan.tiles)
+    so_far = SoFar(frozenset(), frozenset())
+    if out is not None:
+        so_far = ScanFolder(Path(out)).so_far(scan.request, tiles)
     looked = 0
     for tile in _spread(scan.plan):
         received = _received(scan.job.opened)
@@ -152,6 +188,11 @@ def estimate_scan(
         tile_number_bytes=rows.numbers_bytes,
         tiles_looked_at=looked,
         is_covered=is_covered,
+        folder=None if out is None else str(out),
+        tiles_done=len(so_far.done),
+        windows_done=sum(tiles[tile] for tile in so_far.done),
+        tiles_failed=len(so_far.failed),
+        is_other=so_far.is_other,
     )
 
 

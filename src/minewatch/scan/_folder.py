@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,18 @@ FAILURES: Final = "failures.csv"
 PARTS: Final = "parts"
 _FORMAT: Final = 1
 OURS: Final = _store.Ours(STATE, frozenset({SCORES, NOT_SEEN, FAILURES, PARTS}))
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """How far a scan is."""
+
+    done: frozenset[Tile]
+    """Tiles that were scored."""
+    failed: frozenset[Tile]
+    """Tiles that failed in a scan that went to its end."""
+    is_other: bool = False
+    """Whether the folder holds a scan with other settings."""
 
 
 class ScanFolder:
@@ -131,6 +144,21 @@ class ScanFolder:
             if (facts.get("tile"), facts.get("request")) == (tile.key, self._asked):
                 found[tile] = facts
         return found
+
+    def so_far(self, request: Mapping[str, Any], tiles: Collection[Tile]) -> SoFar:
+        """Tell which tiles of a scan are done; nothing is written, and nobody is kept waiting."""
+        state = self.read_state()
+        if state is None:
+            return SoFar(frozenset(), frozenset())
+        if state["request"] != request:
+            return SoFar(frozenset(), frozenset(), is_other=True)
+        finished = self.read_finished()
+        if finished is None:
+            self._asked = _store.digest_value(request)
+            return SoFar(frozenset(self.kept(tiles)), frozenset())
+        failed = {one["key"] for one in finished["failures"]}
+        own = frozenset(tile for tile in tiles if tile.key in failed)
+        return SoFar(frozenset(tiles) - own, own)
 
     def write_failures(self, failures: Iterable[Failure]) -> Path | None:
         """List the tiles that failed, with their reasons; None if there are none."""

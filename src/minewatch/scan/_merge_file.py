@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import shapely
 
 from minewatch import __version__
-from minewatch._store import digest_files, refuse_existing, writing_file
+from minewatch._store import digest_file, digest_files, refuse_existing, writing_file
 from minewatch.errors import InputError, NotThereError
 from minewatch.scan._merge_ids import DETECTION_ID, place_ids
 from minewatch.scan._merge_windows import HEADER
@@ -23,6 +23,8 @@ from minewatch.types import StrPath
 _FORMAT: Final = "detections 1"
 _DECIMALS: Final = 7
 """Of degrees in GeoJSON: about a centimetre. GeoParquet has all."""
+_HEAD: Final = f'{{"type": "FeatureCollection", "{HEADER}": '
+"""How a GeoJSON of ours begins."""
 
 
 def describe_making(
@@ -66,6 +68,36 @@ def refuse_inputs(outputs: Iterable[StrPath], inputs: Iterable[StrPath]) -> None
             raise InputError(
                 f"{out} would write over {lost[0].name}, which it is made from; give another name"
             )
+
+
+def writes_geojson(out: StrPath, *, geojson: bool, overwrite: bool) -> bool:
+    """Say whether a GeoJSON is written besides: where one is asked for, or an old one would stay.
+
+    Of two files of one name that say different things, somebody would take the wrong one. Only a
+    GeoJSON that `write_detections` wrote is replaced without being asked for.
+    """
+    beside = Path(out).with_suffix(".geojson")
+    if geojson or not (overwrite and beside.is_file()):
+        return geojson
+    with beside.open("rb") as file:
+        return file.read(len(_HEAD)) == _HEAD.encode()
+
+
+def stale_outlines(detections: StrPath) -> list[Path]:
+    """List the outlines beside a file of detections that were made of other detections.
+
+    Parameters
+    ----------
+    detections
+        The file, as it now is.
+    """
+    final = Path(detections)
+    outlines = final.with_name("outlines.parquet")
+    header = (_header(outlines) if outlines.is_file() else None) or {}
+    made_of = header.get("inputs", {}).get(final.name)
+    if header.get("step") != "outline" or made_of in (None, digest_file(final)):
+        return []
+    return [one for one in (outlines, outlines.with_suffix(".geojson")) if one.is_file()]
 
 
 def attribution_in(header: Mapping[str, Any] | None) -> str:
@@ -190,7 +222,7 @@ def _as_geojson(table: gpd.GeoDataFrame, made: Mapping[str, Any]) -> str:
         f'{{"type": "Feature", "properties": {_text(row)}, "geometry": {shape}}}'
         for row, shape in zip(rows, shapely.to_geojson(shapes).tolist(), strict=True)
     ]
-    head = f'{{"type": "FeatureCollection", "{HEADER}": {_text(made)}, "features": [\n'
+    head = f'{_HEAD}{_text(made)}, "features": [\n'
     return head + ",\n".join(features) + "\n]}\n"
 
 

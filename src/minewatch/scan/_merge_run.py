@@ -17,7 +17,9 @@ from minewatch.scan._merge_file import (
     describe_making,
     read_detections,
     refuse_inputs,
+    stale_outlines,
     write_detections,
+    writes_geojson,
 )
 from minewatch.scan._merge_ids import DETECTION_ID
 from minewatch.scan._merge_windows import HEADER, read_windows
@@ -40,6 +42,8 @@ class Merged:
     """What was written."""
     made: Mapping[str, Any]
     """What the files say of how they were made."""
+    stale: tuple[Path, ...] = ()
+    """Outlines beside them that were made of other detections."""
 
 
 def choose_rule(
@@ -128,7 +132,7 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     credit
         Attributions of what does not say its own.
     geojson, overwrite
-        See `write_detections`.
+        See `write_detections`. A GeoJSON of detections that is there already is replaced with them.
 
     Returns
     -------
@@ -142,6 +146,7 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     """
     layers = {Path(path): name for path, name in (overlays or {}).items()}
     inputs = [_file_of(scores), *earlier, *layers, *([] if features is None else [features])]
+    geojson = writes_geojson(out, geojson=geojson, overwrite=overwrite)
     refuse_inputs([out, Path(out).with_suffix(".geojson")] if geojson else [out], inputs)
     _store.refuse_existing(Path(out), overwrite=overwrite)
     windows = read_windows(scores, score_field=score_field)
@@ -159,7 +164,7 @@ def merge_files(  # noqa: PLR0913 - keyword-only: they are what a merge is asked
     words = [attribution_in(header), "" if told is None else str(told.info.get("attribution"))]
     made = describe_making("merge", inputs, settings, [*words, *credit])
     files = write_detections(table, out, made=made, geojson=geojson, overwrite=overwrite)
-    return Merged(table, tuple(files), made)
+    return Merged(table, tuple(files), made, tuple(stale_outlines(out)))
 
 
 def _failed(windows: pd.DataFrame) -> int:
@@ -169,10 +174,13 @@ def _failed(windows: pd.DataFrame) -> int:
 def _check_seen(windows: pd.DataFrame, scores: StrPath) -> None:
     """Refuse a scan that saw nothing: no detection there would be taken for no mining."""
     if len(windows) and not windows["score"].notna().any():
+        failed = _failed(windows)
+        count, again = (
+            (f" ({failed:,} failed)", "again (--retry-failed), or ") if failed else ("", "")
+        )
         raise InputError(
-            f"not one of the {len(windows):,} windows of {scores} has a score "
-            f"({_failed(windows):,} failed), so nothing can be said of mining there; scan again "
-            "(--retry-failed), or another period"
+            f"not one of the {len(windows):,} windows of {scores} has a score{count}, so nothing "
+            f"can be said of mining there; scan {again}another region, period or source"
         )
 
 

@@ -28,6 +28,7 @@ from minewatch.scan._merge_file import (
     read_detections,
     refuse_inputs,
     write_detections,
+    writes_geojson,
 )
 from minewatch.scan._merge_polygons import M2_PER_HA, area_ha, points_within
 from minewatch.scan._merge_windows import HEADER, to_degrees, to_plane
@@ -299,6 +300,7 @@ def outline_files(
     InputError, NotThereError, AlreadyThereError
         If an input cannot be used, or `out` is there.
     """
+    geojson = writes_geojson(out, geojson=geojson, overwrite=overwrite)
     written = [out, Path(out).with_suffix(".geojson")] if geojson else [out]
     refuse_inputs(written, [detections])
     refuse_existing(Path(out), overwrite=overwrite)

@@ -268,5 +268,6 @@ def _raise_nothing(folder: ScanFolder, failures: Mapping[Tile, Failure]) -> None
     first = next(iter(failures.values()))
     raise IncompleteError(
         f"not one of {len(failures)} tiles could be scored, so no scores are written: "
-        f"{first.reason}. They are listed in {folder.failures_file}"
+        f"{first.reason}. They are listed in {folder.failures_file}; the same command tries them "
+        "again"
     )

@@ -90,7 +90,7 @@ class StudyScan:
             progress=progress,
         )
 
-    def estimate(self) -> ScanEstimate:
+    def estimate(self, out: StrPath | None = None) -> ScanEstimate:
         """Say what it would take, as `minewatch.scan.estimate_scan` does."""
         return estimate_scan(
             self.region,
@@ -100,6 +100,7 @@ class StudyScan:
             settings=self.settings,
             context=self.features,
             applicability=self.applicability,
+            out=self.folder if out is None else out,
         )
 
 
