@@ -419,3 +419,19 @@ def test_contents_that_nobody_checked_cannot_break_gpx(contents, tmp_path):
     write_files(replace(contents, detections=evil), tmp_path / "maps", formats=["gpx"])
     root = etree.parse(tmp_path / "maps" / "detections.gpx").getroot()
     assert len(root.findall("{*}wpt")) == len(evil)
+
+
+def test_a_column_that_is_called_like_the_index_gets_another_name(tmp_path):
+    from minewatch.maps import gather_contents, write_map
+
+    mines = gpd.GeoDataFrame(
+        {"detection_id": ["theirs"]},
+        index=pd.Index(["ours"], name="detection_id"),
+        geometry=[shapely.box(-62, 5, -61.99, 5.01)],
+        crs="EPSG:4326",
+    )
+    contents = gather_contents(mines, period="2024", attribution=["me"])
+    write_files(contents, tmp_path / "maps", formats=FORMATS)
+    write_map(contents, tmp_path / "map.html")
+    row = pd.read_csv(tmp_path / "maps" / "detections.csv").iloc[0]
+    assert (row["detection_id"], row["detection_id_given"]) == ("ours", "theirs")

@@ -353,7 +353,8 @@ def _complete(
         columns |= _of_places(table, changes)
     for name, layer in overlays.items():
         columns[name] = touched_names(table, layer, name_column="name")
-    whole = table.assign(**columns)
+    own = table.rename(columns={DETECTION_ID: f"{DETECTION_ID}_given"})
+    whole = own.assign(**columns)
     if whole.geometry.name != "geometry":
         whole = whole.rename_geometry("geometry")
     whole = whole[[*(name for name in whole.columns if name != "geometry"), "geometry"]]
