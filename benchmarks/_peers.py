@@ -7,6 +7,7 @@ normalisation, attention over channels and dropout, then 32 dense units; Adam, b
 flips), here for two classes and 40 rounds.
 """
 
+import warnings
 from itertools import combinations
 from typing import Any, Self
 
@@ -36,8 +37,10 @@ class PeerTrees(BaseEstimator):  # type: ignore[misc]
             layers += [(one - other) / (one + other) for one, other in combinations(bands, 2)]
         flat = np.stack([layer.reshape(len(layer), -1) for layer in layers], axis=1)
         flat = np.where(np.isfinite(flat), flat, np.nan)
-        quantiles = np.nanquantile(flat, [0.1, 0.5, 0.9], axis=2)
-        found = [np.nanmean(flat, axis=2), np.nanstd(flat, axis=2), *quantiles]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # where nothing is known, so is this
+            quantiles = np.nanquantile(flat, [0.1, 0.5, 0.9], axis=2)
+            found = [np.nanmean(flat, axis=2), np.nanstd(flat, axis=2), *quantiles]
         return pd.DataFrame(np.concatenate(found, axis=1))
 
     def fit_summary(self, summary: pd.DataFrame, labels: pd.Series) -> Self:

@@ -4,7 +4,7 @@ import pytest
 import shapely
 
 from minewatch.errors import DetectorError, IncompleteError
-from minewatch.scan import ScanSettings, _run, read_bbox, read_scores
+from minewatch.scan import ScanSettings, _run, estimate_scan, read_bbox, read_scores
 
 EVERYWHERE = shapely.box(-180, -80, 180, 80)
 SMALL = read_bbox("-60.01,2.00,-60.007,2.003")
@@ -132,3 +132,19 @@ def test_a_scan_may_be_written_to_the_folder_one_is_in(tmp_path, maker, monkeypa
         "not_seen.parquet",
     }
     assert maker.scan(".", region=SMALL).n_done == 0
+
+
+def test_a_dry_run_of_a_scan_that_was_stopped_says_what_is_left(tmp_path, maker):
+    out = tmp_path / "scan"
+    with pytest.raises(KeyboardInterrupt):
+        maker.scan(out, progress=stop_at(8))
+    n_parts = len(list((out / "parts").rglob("*.parquet")))
+    told = estimate_scan(
+        maker.REGION, maker.make_detector(), maker.FormulaSource(), maker.QUERY,
+        settings=maker.SETTINGS, out=out,
+    )  # fmt: skip
+    assert told.tiles_done == n_parts > 0
+    assert 0 < told.windows_done < told.n_windows
+    left = told.n_windows - told.windows_done
+    assert f"{n_parts:,} of {told.n_tiles:,} tiles, in {out}; {left:,} windows" in told.describe()
+    assert len(list((out / "parts").rglob("*.parquet"))) == n_parts

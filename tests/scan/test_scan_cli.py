@@ -97,7 +97,9 @@ def test_a_dry_run_says_what_is_done_already(tmp_path, asked, capsys):
     capsys.readouterr()
     before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
     assert run([*whole, "--dry-run"]) == 0
-    assert f"Done already: all tiles, in {out}; nothing is left" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Done already: all tiles, in {out}; nothing is left" in said
+    assert "All anew would take about" in said
     assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
     assert run([*whole, "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

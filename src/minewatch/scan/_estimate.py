@@ -94,6 +94,7 @@ class ScanEstimate:
         """Write it in a few lines."""
         from_network = self.tile_received_bytes is not None
         what = "over the network" if from_network else "of numbers, less as they are packed"
+        every = "All anew" if self.tiles_done else "All"
         zones = ", ".join(f"EPSG:{zone}" for zone in self.zones)
         counts = (
             f"{self.n_windows:,} windows in {self.n_tiles:,} tiles, {self.region_ha / 100:,.1f} "
@@ -109,7 +110,7 @@ class ScanEstimate:
         return (
             f"{counts}Tile {self.tile} was measured: {self.tile_windows:,} windows in "
             f"{self.tile_seconds:.1f} s\n"
-            f"All would take about {_in_words(self.seconds)} one after another (less side by "
+            f"{every} would take about {_in_words(self.seconds)} one after another (less side by "
             f"side) and read about {_size(self.read_bytes)} {what}"
         )
 
