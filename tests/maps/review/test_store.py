@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import replace
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 import pytest
 import shapely
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minewatch.errors import AlreadyThereError, InputError, NotThereError
-from minewatch.maps.review import Decision, Item, Point, ReviewStore, agree_on
+from minewatch.maps.review import Decision, Item, Point, ReviewStore, agree_on, read_queue
+from minewatch.sites import write_sites
 
 ANA = Decision("u1", "place-00", "not_mine", "Ana", "river", "a bend\nof it", {"scale_m": 480})
 
@@ -161,6 +163,31 @@ def test_other_ground_under_a_known_name_is_refused(maker, store):
     with pytest.raises(AlreadyThereError, match="place-00"):
         store.take_up(moved)
     assert len(store.items()) == 5
+
+
+def test_the_same_ground_at_another_time_is_another_review(maker, tmp_path):
+    path = tmp_path / "sample.gpkg"
+    years = {}
+    for year in ("2019", "2024"):
+        table = gpd.GeoDataFrame(
+            {"label": pd.array([None], "Int8"), "source": "scan", "stratum": "clear"},
+            index=pd.Index(["w1"], name="site_id"),
+            geometry=[shapely.Point(-62.6, 5.4)],
+            crs="EPSG:4326",
+        )
+        years[year] = write_sites(table, tmp_path / f"{year}.geojson")
+        inputs = {"scores.parquet": f"sha256:{year}"}
+        (tmp_path / f"{year}.strata.json").write_text(json.dumps({"inputs": inputs}))
+    with ReviewStore(path) as store:
+        store.take_up(read_queue(years["2019"]))
+        assert store.take_up(read_queue(years["2019"])) == 0
+        with pytest.raises(AlreadyThereError, match="another time"):
+            store.take_up(read_queue(years["2024"]))
+    found = maker.write_detections(tmp_path / "found.geojson", 1)
+    dated = gpd.read_file(found).assign(start="2024-01-01", end="2024-12-31")
+    dated.to_file(tmp_path / "dated.geojson")
+    one, other = (read_queue(file).items[0] for file in (found, tmp_path / "dated.geojson"))
+    assert one.digest != other.digest
 
 
 def test_a_file_that_is_no_review_is_left_alone(maker, tmp_path):

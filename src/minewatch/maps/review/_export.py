@@ -230,10 +230,11 @@ def _read_stores(paths: Sequence[StrPath]) -> _Reviewed:
             kinds |= store.kinds()
             for one in store.items(every=True):
                 there = items.setdefault(one.item.item_id, one)
-                if there.item.digest != one.item.digest:
+                if there.digest != one.digest:
                     raise InputError(
-                        f"{one.item.item_id} of {path} lies elsewhere than that of another review; "
-                        "export reviews of the same places together, others by themselves"
+                        f"{one.item.item_id} of {path} lies elsewhere than that of another review, "
+                        "or is of another time; export reviews of the same together, others by "
+                        "themselves"
                     )
             decisions.append(store.decisions())
             points.append(store.points())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -48,12 +49,15 @@ class Item:
     """What is known of it and shown, JSON values by name."""
     outline: BaseGeometry | None = None
     """Polygon of a detection, EPSG:4326; None for a point."""
+    dated: str = ""
+    """Of which time, or scan, it is: the same ground at another time is another item."""
 
     @property
     def digest(self) -> str:
-        """Name the place by what is judged: its point and its outline."""
+        """Name the place by what is judged: its point, its outline and its time."""
         shape = "" if self.outline is None else shapely.to_wkb(self.outline, hex=True)
-        return _store.digest_value([round(self.longitude, 7), round(self.latitude, 7), shape])
+        place = [round(self.longitude, 7), round(self.latitude, 7), shape]
+        return _store.digest_value([*place, self.dated] if self.dated else place)
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ def read_queue(
     table, credit = _READERS[chosen](file)
     if "stratum" in table.columns or strata_file(file).is_file():
         _check_sample(file, chosen)
-    items = _items(_without_hints(table) if hide else table)
+    items = _items(
+        _without_hints(table) if hide else table, _scan_of(file) if chosen == "sample" else ""
+    )
     if not items:
         raise InputError(f"{file} holds no place to review; expected at least one with coordinates")
     return Queue(
@@ -252,7 +258,16 @@ def _without_hints(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return kept.iloc[np.argsort(lots, kind="stable")]
 
 
-def _items(table: gpd.GeoDataFrame) -> tuple[Item, ...]:
+def _scan_of(sample: Path) -> str:
+    """Name the scan that a sample was drawn from: windows of every year bear the same names."""
+    try:
+        said = json.loads(strata_file(sample).read_text(encoding="utf-8"))
+        return _store.digest_value(said["inputs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _items(table: gpd.GeoDataFrame, scan: str = "") -> tuple[Item, ...]:
     if table.index.has_duplicates:
         twice = table.index[table.index.duplicated()][0]
         raise InputError(f"{twice!r} names two places; name each once")
@@ -267,6 +282,7 @@ def _items(table: gpd.GeoDataFrame) -> tuple[Item, ...]:
     known &= (places[:, 1] >= MIN_LATITUDE) & (places[:, 1] <= MAX_LATITUDE)
     names = [name for name in table.columns if name not in _HIDDEN]
     columns = {str(name): table[name].tolist() for name in names}
+    dates = [columns[name] for name in ("period", "start", "end") if name in columns]
     return tuple(
         Item(
             str(table.index[row]),
@@ -274,6 +290,7 @@ def _items(table: gpd.GeoDataFrame) -> tuple[Item, ...]:
             float(places[row, 1]),
             {name: said for name, own in columns.items() if (said := _plain(own[row])) is not None},
             None if is_point[row] else shapes[row],
+            " ".join([*(str(_plain(own[row]) or "") for own in dates), scan]).strip(),
         )
         for row in np.flatnonzero(known)
     )
@@ -283,6 +300,8 @@ def _plain(value: Any) -> Any:
     """Give a fact as JSON; None where there is none, or it is not one value."""
     if isinstance(value, str):
         return value[:200] or None
+    if isinstance(value, date):
+        return None if str(value) == "NaT" else value.isoformat()[:10]
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):

@@ -86,6 +86,8 @@ class StoredItem:
     number: int
     item: Item
     square_m: float
+    digest: str
+    """Of the item as it was taken up, with its time."""
 
 
 class ReviewStore:
@@ -188,7 +190,8 @@ class ReviewStore:
         Raises
         ------
         AlreadyThereError
-            If an item of that name lies elsewhere: decisions would speak of another place. Or if
+            If an item of that name lies elsewhere, or is of another time or scan: decisions would
+            speak of something else. Or if
             things of another kind are in the file: windows of a sample would become sites.
         """
         now = _now()
@@ -203,8 +206,9 @@ class ReviewStore:
         moved = [name for name, own in digests.items() if known.get(name, own) != own]
         if moved:
             raise AlreadyThereError(
-                f"{self.path} holds decisions on other ground: {len(moved)} places bear a name "
-                f"that lies elsewhere there, such as {moved[0]}; keep this review in another file"
+                f"{self.path} holds decisions on other ground, or of another time: {len(moved)} "
+                f"places bear a name that stands for another there, such as {moved[0]}; keep this "
+                "review in another file (--store)"
             )
         rows = [_as_row(queue, at, one, now) for at, one in enumerate(queue.items)]
         with self._writing() as connection:
@@ -225,7 +229,7 @@ class ReviewStore:
         chosen = "ORDER BY number" if every else "WHERE position IS NOT NULL ORDER BY position"
         with self._lock:
             rows = self._connection.execute(
-                "SELECT number, geom, item_id, longitude, latitude, square_m, facts "  # noqa: S608
+                "SELECT number, geom, item_id, longitude, latitude, square_m, facts, digest "  # noqa: S608
                 f"FROM items {chosen}"
             ).fetchall()
         return [_as_item(row) for row in rows]
@@ -461,11 +465,11 @@ def _as_row(queue: Queue, at: int, item: Item, now: str) -> tuple[Any, ...]:
 
 
 def _as_item(row: tuple[Any, ...]) -> StoredItem:
-    number, geom, item_id, longitude, latitude, square_m, facts = row
+    number, geom, item_id, longitude, latitude, square_m, facts, digest = row
     shape = decode_geometry(geom)
     outline = None if shape.geom_type == "Point" else shape
     item = Item(item_id, longitude, latitude, json.loads(facts), outline)
-    return StoredItem(number, item, square_m)
+    return StoredItem(number, item, square_m, digest)
 
 
 def _now() -> str:
