@@ -74,6 +74,19 @@ def test_pictures_are_png_files_whose_digest_is_told(client):
     assert digest_bytes(png.content) == scene["pictures"]["true_colour"]
 
 
+def test_what_a_browser_keeps_is_of_one_review_though_files_bear_one_name(maker, tmp_path):
+    told = []
+    for folder in ("a", "a", "b"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        desk = maker.make_desk(tmp_path / folder / "detections.gpkg")
+        with maker.serving(desk) as client:
+            told.append(client.get("/api/review").json()["review_id"])
+            page = client.get("/assets/desk.js").text
+        desk.store.close()
+    assert told[0] == told[1] != told[2]
+    assert "new Pending(state.desk.review_id)" in page
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/items/99", "/api/items/1/scenes/7", "/api/items/99/scenes/0", "/api/nothing", "/etc"],

@@ -253,6 +253,7 @@ def _describe(desk: Desk) -> models.DeskOut:
         reasons=list(REASONS),
         attribution=list(desk.attribution),
         store=desk.store.path.name,
+        review_id=said["id"],
         version=__version__,
     )
 

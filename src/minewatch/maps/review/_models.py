@@ -89,6 +89,7 @@ class DeskOut(_Model):
     reasons: list[Reason]
     attribution: list[str]
     store: str
+    review_id: str
     version: str
 
 

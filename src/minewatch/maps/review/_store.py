@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -220,6 +221,8 @@ class ReviewStore:
                 "square_m = excluded.square_m, facts = excluded.facts",
                 rows,
             )
+            if self._recall("id") is None:
+                self._remember("id", uuid.uuid4().hex)
             for key in ("kind", "title", "source", "digest", "attribution"):
                 self._remember(key, str(getattr(queue, key)))
         return len(digests.keys() - known.keys())
@@ -332,7 +335,10 @@ class ReviewStore:
         return self._read("points", (), item_id)
 
     def recall(self) -> dict[str, str]:
-        """Say what was reviewed: ``kind``, ``title``, ``source``, ``digest``, ``attribution``."""
+        """Say what was reviewed: ``kind``, ``title``, ``source``, ``digest``, ``attribution``.
+
+        ``id`` is a random name of this review, by which a browser knows what it has not sent yet.
+        """
         with self._lock:
             return dict(self._connection.execute("SELECT key, value FROM review").fetchall())
 

@@ -25,7 +25,7 @@ async function begin() {
     by("locked").showModal();
     return;
   }
-  pending = new Pending(state.desk.store);
+  pending = new Pending(state.desk.review_id);
   for (const waiting of pending.all()) {
     state.reviewer = waiting.body.reviewer;
     if (await pending.send(waiting, tell)) say("sent_again");
@@ -145,7 +145,7 @@ function showItem() {
   showChips();
 }
 
-const draft = () => `minewatch-review-note:${state.desk.store}:${state.reviewer}:${state.current}`;
+const draft = () => `minewatch-review-note:${state.desk.review_id}:${state.reviewer}:${state.current}`;
 
 /** @param {number} count @returns {number[]} */
 function following(count) {
