@@ -28,6 +28,13 @@ def test_a_decision_is_answered_when_it_is_on_disk_and_shows_in_the_list(maker, 
     assert (brief["verdict"], brief["reason"], brief["n_reviewers"]) == ("not_mine", "river", 1)
 
 
+def test_a_decision_on_an_item_that_bears_another_name_here_is_refused(maker, client, desk):
+    assert client.post("/api/decisions", json=maker.decision(1, item_id="x")).status_code == 404
+    assert desk.store.decisions().empty
+    body = maker.decision(1, item_id=desk.items[0].item.item_id)
+    assert client.post("/api/decisions", json=body).status_code == 201
+
+
 def test_what_is_sent_again_after_a_lost_answer_is_kept_once(maker, client, desk):
     body = maker.decision(1)
     first, again = (client.post("/api/decisions", json=body).json() for _ in range(2))

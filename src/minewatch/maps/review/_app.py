@@ -87,10 +87,10 @@ class Desk:
         """Numbers by item_id."""
         return {one.item.item_id: one.number for one in self.items}
 
-    def find(self, number: int) -> StoredItem:
-        """Look an item up by its number; 404 if it is not in the queue."""
+    def find(self, number: int, item_id: str | None = None) -> StoredItem:
+        """Look an item up by its number; 404 if it is not in the queue, or has another name."""
         found = self.by_number.get(number)
-        if found is None:
+        if found is None or item_id not in (None, found.item.item_id):
             raise HTTPException(404, f"there is no item {number} in this queue")
         return found
 
@@ -204,7 +204,7 @@ def _writing(desk: Desk) -> APIRouter:
 
     @router.post("/decisions", status_code=201, responses=refusals)
     def decide(sent: models.DecisionIn) -> models.SavedOut:
-        stored = desk.find(sent.number)
+        stored = desk.find(sent.number, sent.item_id)
         decision = Decision(
             uid=sent.uid,
             item_id=stored.item.item_id,
@@ -218,7 +218,7 @@ def _writing(desk: Desk) -> APIRouter:
 
     @router.post("/points", status_code=201, responses=refusals)
     def draw(sent: models.PointIn) -> models.SavedOut:
-        stored = desk.find(sent.number)
+        stored = desk.find(sent.number, sent.item_id)
         _check_near(stored, sent.longitude, sent.latitude)
         point = Point(
             uid=sent.uid,

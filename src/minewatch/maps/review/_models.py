@@ -45,6 +45,7 @@ class DecisionIn(_Model):
     reason: Reason | None = None
     note: Note = ""
     shown: Shown = Shown()
+    item_id: str | None = None
 
 
 class PointIn(_Model):
@@ -57,6 +58,7 @@ class PointIn(_Model):
     reviewer: Name
     note: Note = ""
     shown: Shown = Shown()
+    item_id: str | None = None
 
 
 class UndoIn(_Model):

@@ -168,7 +168,7 @@ async function decide(verdict, reason = null) {
   const { number } = state.item;
   const note = by("note").value.trim().replace(/[\t\r]/g, " ");
   const drafted = draft();
-  const saved = await send("/api/decisions", { uid: newUid(), number, verdict, reason, note, reviewer: state.reviewer, shown: shown() });
+  const saved = await send("/api/decisions", { uid: newUid(), number, item_id: state.item.item_id, verdict, reason, note, reviewer: state.reviewer, shown: shown() });
   if (!saved) return;
   localStorage.removeItem(drafted);
   const brief = state.items.find((one) => one.number === number);
@@ -189,7 +189,7 @@ async function decide(verdict, reason = null) {
 async function drawAt(place) {
   if (state.busy) return;
   const { number } = state.item;
-  const saved = await send("/api/points", { uid: newUid(), number, ...place, note: "", reviewer: state.reviewer, shown: shown() });
+  const saved = await send("/api/points", { uid: newUid(), number, item_id: state.item.item_id, ...place, note: "", reviewer: state.reviewer, shown: shown() });
   if (!saved) return;
   if (state.current === number) state.item.points.push({ number: saved.number, ...place, note: "" });
   status(state.words.say("point_saved"));
