@@ -3,6 +3,8 @@
 import json
 import re
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -116,6 +118,31 @@ def test_imagery_that_does_not_answer_is_said_and_decisions_still_go(maker, tmp_
         assert answer.status_code == 503
         assert "does not answer" in answer.json()["detail"]
         assert client.post("/api/decisions", json=maker.decision(1)).status_code == 201
+    store.close()
+
+
+def test_a_decision_does_not_wait_for_pictures_of_other_places(maker, tmp_path):
+    comes, asked = threading.Event(), threading.Semaphore(0)
+
+    class Slow(maker.Stripes):
+        def load(self, geobox, query):
+            asked.release()
+            comes.wait()
+            return super().load(geobox, query)
+
+    n_places = 60  # more than the server has threads
+    store = maker.make_desk(tmp_path / "review.gpkg", maker.make_queue(n_places)).store
+    desk = Desk.of(store, Album([ArchivePictures(Slow(), {"2024": maker.QUERY}, side_px=96)]))
+    with maker.serving(desk) as client, ThreadPoolExecutor(n_places) as pool:
+        places = range(1, n_places + 1)
+        waiting = [pool.submit(client.get, f"/api/items/{one}/scenes/0") for one in places]
+        asked.acquire()
+        answer = client.post("/api/decisions", json=maker.decision(1))
+        early = [one for one in waiting if one.done()]
+        comes.set()
+        assert answer.status_code == 201
+        assert early == []
+        assert {one.result().status_code for one in waiting} == {200}
     store.close()
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, HTTPException, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -28,6 +29,8 @@ from minewatch.maps.review._words import LABELS, REASONS, Kind, Verdict
 logger = logging.getLogger(__name__)
 
 _PAGE: Final = Path(__file__).parent / "page"
+_PICTURES_WAITING: Final = 16
+"""Pictures that are drawn, or waited for, at a time."""
 _ASSETS: Final[Mapping[str, tuple[str, str]]] = {
     "/": ("desk.html", "text/html; charset=utf-8"),
     "/assets/desk.css": ("desk.css", "text/css; charset=utf-8"),
@@ -161,6 +164,7 @@ _Reviewer = Annotated[str, Query(min_length=1, max_length=80, pattern=r"^[^\x00-
 def _reading(desk: Desk) -> APIRouter:
     """Give the routes that only read."""
     router = _router()
+    waiting = CapacityLimiter(_PICTURES_WAITING)  # their own threads: no decision waits for them
 
     @router.get("/review", responses=models.responses())
     def review() -> models.DeskOut:
@@ -175,17 +179,23 @@ def _reading(desk: Desk) -> APIRouter:
         return _item(desk, desk.find(number), check_name(reviewer))
 
     @router.get("/items/{number}/scenes/{period}", responses=models.responses(404, 503))
-    def scene(number: models.Number, period: models.Period) -> models.SceneOut:
-        name, drawn = desk.drawn(number, period)
-        return _scene(desk, desk.find(number), name, drawn)
+    async def scene(number: models.Number, period: models.Period) -> models.SceneOut:
+        def show() -> models.SceneOut:
+            name, drawn = desk.drawn(number, period)
+            return _scene(desk, desk.find(number), name, drawn)
+
+        return await to_thread.run_sync(show, limiter=waiting)
 
     @router.get(
         "/items/{number}/scenes/{period}/{combination}",
         response_class=Response,
         responses={**models.responses(404, 503), 200: {"content": {"image/png": {}}}},
     )
-    def picture(number: models.Number, period: models.Period, combination: Combination) -> Response:
-        png = desk.drawn(number, period)[1].pictures.get(combination)
+    async def picture(
+        number: models.Number, period: models.Period, combination: Combination
+    ) -> Response:
+        _, drawn = await to_thread.run_sync(desk.drawn, number, period, limiter=waiting)
+        png = drawn.pictures.get(combination)
         if png is None:
             raise HTTPException(404, f"the bands of this imagery show no {combination}")
         return Response(png, media_type="image/png")
