@@ -98,14 +98,15 @@ def summary(row: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> summary({"area_ha": 23.1, "score_max": 0.97, "start": "2024-01-02", "end": "2024-12-28"})
-    '23.1 ha, score 0.97, imagery of 2024-01-02 to 2024-12-28'
+    >>> summary({"area_ha": 23.1, "score_mean": 0.8, "score_max": 0.97, "start": "2024", "end": ""})
+    '23.1 ha, mean score 0.80, greatest score 0.97'
     """
     parts = [f"{row['area_ha']:,.1f} ha"]
     if row.get("ground_ha") is not None:
         parts.append(f"{row['ground_ha']:,.1f} ha bare ground or ponds")
-    if row.get(SCORE) is not None:
-        parts.append(f"score {row[SCORE]:.2f}")
+    for name, words in (("score_mean", "mean score"), (SCORE, "greatest score")):
+        if row.get(name) is not None:
+            parts.append(f"{words} {row[name]:.2f}")
     if row.get("start") and row.get("end"):
         parts.append(f"imagery of {row['start']} to {row['end']}")
     return ", ".join(parts)
@@ -132,7 +133,7 @@ def _waypoint(row: Mapping[str, Any], last: str | None) -> str:
     return (
         f'<wpt lat="{row["latitude"]:.7f}" lon="{row["longitude"]:.7f}">{time}'
         f"<name>{_text(name_of(row))}</name><cmt>{_text(told)}</cmt><desc>{_text(told)}</desc>"
-        f"<sym>Mine</sym><type>possible mining</type><extensions>{more}</extensions></wpt>\n"
+        f"<sym>Flag, Red</sym><type>possible mining</type><extensions>{more}</extensions></wpt>\n"
     )
 
 
