@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from minewatch.maps._page import PageSettings
 
 SCRIPTS: Final = (
-    "dom", "text", "unpack", "table", "coordinates", "sure", "list", "card", "style", "map",
-    "swipe", "filters", "layers", "main",
+    "dom", "text", "unpack", "table", "coordinates", "sure", "list", "thumbnails", "cardfacts",
+    "card", "style", "mapdata", "mapstyle", "grid", "map", "swipe", "filters", "legend", "layers",
+    "page", "about", "paper", "search", "stage", "main",
 )  # fmt: skip
 """Modules of the page's script, each after those that it imports."""
 LANGUAGES: Final = ("en", "es", "pt")
@@ -35,19 +36,21 @@ def build_page(payload: dict[str, Any], contents: MapContents, settings: "PageSe
     either. They reach the page as packed data, and the script shows them as text.
     """
     script, style = bundle(), page_file("page.css")
+    language = settings.language or "en"
+    title = payload["phrases"].get(language, {}).get(contents.title, contents.title)
     return (
         environment()
         .get_template("page.html.j2")
         .render(
-            language=settings.language or "en",
-            title=contents.title,
+            language=language,
+            title=title,
             version=__version__,
             policy=security_policy(
                 script, style, tuple(dict.fromkeys(one.origin for one in settings.basemaps))
             ),
             style=style,
             script=script,
-            strings=strings()[settings.language or "en"],
+            strings=strings()[language],
             contents=contents,
             total_ha=round(float(contents.detections["area_ha"].sum()), 1),
             packed={

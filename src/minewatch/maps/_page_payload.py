@@ -15,6 +15,7 @@ from minewatch.maps._contents import MapContents, Period
 from minewatch.maps._page_columns import encode_columns
 from minewatch.maps._page_layers import page_layers
 from minewatch.maps._page_shapes import encode_areas
+from minewatch.maps._phrases import page_phrases
 from minewatch.types import IntArray
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def page_payload(contents: MapContents, settings: "PageSettings") -> dict[str, A
         "detector": contents.detector,
         "area_means": contents.area_means,
         "seen_means": contents.seen_means,
+        "phrases": page_phrases(contents),
         "card": None if contents.card is None else _card(contents.card),
         "ids": table.index.astype(str).tolist(),
         "looked": _looked(contents, periods),

@@ -143,7 +143,7 @@ def _build_sheet(contents: MapContents, name: str, language: Language) -> str:
             version=__version__,
             policy=sheet_policy(style),
             style=style,
-            contents=contents,
+            title=words.own(contents.title),
             name=name,
             images=_images(contents, name, words),
             facts=facts(contents, name, words),

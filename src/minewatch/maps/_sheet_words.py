@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
 from minewatch.maps._contents import MapContents, Period
+from minewatch.maps._phrases import translate
 
 if TYPE_CHECKING:
     from minewatch.model._card import Metric
@@ -40,8 +41,8 @@ class Words:
 
     by_key: Mapping[str, str]
     """The words."""
-    language: str
-    """``en``, ``es`` or ``pt``."""
+    language: Literal["en", "es", "pt"]
+    """The language."""
 
     def __getitem__(self, key: str) -> str:
         return self.by_key[key]
@@ -53,6 +54,21 @@ class Words:
     def word(self, group: str, word: str) -> str:
         """Say something that a file may call by a word of its own; then its word."""
         return self.by_key.get(f"{group}.{word}", word)
+
+    def own(self, text: str) -> str:
+        """Say a sentence of this package's own that a card or a file has; another as it is.
+
+        Examples
+        --------
+        >>> Words({}, "es").own("Mining in 2024"), Words({}, "es").own("my own words")
+        ('Minería en 2024', 'my own words')
+        """
+        if self.language == "en":
+            return text
+        return translate(text, self.language, self._plain) or text
+
+    def _plain(self, number: str) -> str:
+        return self.number(float(number), len(number.partition(".")[2]))
 
     def number(self, value: float, decimals: int = 0) -> str:
         """Write a number."""
@@ -162,7 +178,7 @@ def _measured_on(metrics: Sequence["Metric"], words: Words) -> list[str]:
     """Say on what the figures were measured; where that differs, which of them on what."""
     samples: dict[str, list[str]] = {}
     for metric in metrics:
-        sample = f"{words['measured_on']} {metric.on}; {metric.splitter}."
+        sample = f"{words['measured_on']} {words.own(metric.on)}; {words.own(metric.splitter)}."
         samples.setdefault(sample, []).append(words[f"metric.{metric.name}"])
     if len(samples) < 2:
         return list(samples)
@@ -226,7 +242,7 @@ def _near(row: Mapping[str, Any], words: Words) -> str:
 def _threshold(contents: MapContents, words: Words) -> str:
     if contents.threshold is None:
         return words["not_said"]
-    chosen = f" ({contents.threshold_from})" if contents.threshold_from else ""
+    chosen = f" ({words.own(contents.threshold_from)})" if contents.threshold_from else ""
     return words.number(contents.threshold, 3) + chosen
 
 

@@ -2,7 +2,7 @@
 // How sure this is: what the detector's card says, in words.
 
 import { element, fill } from "./dom.js";
-import { days, number, percent, say } from "./text.js";
+import { days, number, ownWords, percent, say, sayOwn } from "./text.js";
 
 const FIRST = ["sensitivity", "specificity"];
 const MORE = ["precision", "roc_auc"];
@@ -64,7 +64,7 @@ function figure(metric) {
  * @param {any[]} metrics
  */
 function heldOut(metrics) {
-  const sampleOf = (/** @type {any} */ metric) => `${metric.on}; ${metric.splitter}.`;
+  const sampleOf = (/** @type {any} */ metric) => `${metric.on}; ${metric.splitter}`;
   const samples = [...new Set(metrics.map(sampleOf))];
   return samples.map((sample) => {
     const of = metrics.filter((metric) => sampleOf(metric) === sample);
@@ -75,7 +75,10 @@ function heldOut(metrics) {
       samples.length > 1 ? element("b", {}, `${names}: `) : null,
       say("measured_on"),
       " ",
-      element("span", { lang: "en" }, sample),
+      ownWords(of[0].on),
+      "; ",
+      ownWords(of[0].splitter),
+      ".",
     );
   });
 }
@@ -104,7 +107,7 @@ function details(card, payload, more) {
     { class: "more" },
     element("summary", {}, say("not_seen_by")),
     element("p", {}, say("smallest", { side: number(card.ground_m) })),
-    element("ul", { lang: "en" }, ...card.limits.map((/** @type {string} */ one) => element("li", {}, one))),
+    element("ul", {}, ...card.limits.map((/** @type {string} */ one) => element("li", {}, ownWords(one)))),
     element("dl", { class: "figures" }, ...more.map(figure)),
     element("p", {}, learned),
     best === null ? null : element("p", {}, say("null_models", { best: number(best, 2, 2) })),
@@ -114,9 +117,8 @@ function details(card, payload, more) {
           "p",
           {},
           say("threshold_is", { threshold: number(payload.threshold, 3) }),
-          payload.threshold_from ? element("span", { lang: "en" }, ` (${payload.threshold_from})`) : "",
-          ".",
+          ...(payload.threshold_from ? [" (", ownWords(payload.threshold_from), ")."] : ["."]),
         ),
-    element("p", { class: "small" }, [card.name, card.version, card.licence, card.attribution].filter(Boolean).join(" · ")),
+    element("p", { class: "small" }, [card.name, card.version, sayOwn(card.licence), card.attribution].filter(Boolean).join(" · ")),
   );
 }

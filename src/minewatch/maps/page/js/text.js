@@ -1,8 +1,12 @@
 // @ts-check
 // Words, numbers and dates in the reader's language.
 
+import { element } from "./dom.js";
+
 /** @type {Record<string, Record<string, string>>} */
 let words = {};
+/** @type {Record<string, Record<string, string>>} */
+let phrases = {};
 let language = "en";
 /** How numbers and dates are written: as in the reader's own country, if it has that language. */
 let locale = "en";
@@ -12,10 +16,12 @@ export const NONE = "–";
 /**
  * Take the words of all languages.
  * @param {Record<string, Record<string, string>>} given
+ * @param {Record<string, Record<string, string>>} own sentences of cards and files, by language and words
  * @param {string | null} wanted the language that the page was made for; null: the reader's
  */
-export function startText(given, wanted) {
+export function startText(given, own, wanted) {
   words = given;
+  phrases = own;
   const asked = [wanted, ...navigator.languages].map((one) => (one ?? "").slice(0, 2));
   setLanguage(asked.find((one) => one in words) ?? "en");
 }
@@ -50,6 +56,27 @@ export function say(key, values = {}) {
  */
 export function sayWord(group, word) {
   return words[language][`${group}.${word}`] ?? word;
+}
+
+/**
+ * Say a sentence that a card or a file has: in the reader's language if minewatch wrote it, else as it is.
+ * @param {string} text
+ */
+export function sayOwn(text) {
+  const known = phrases[language]?.[text] ?? text;
+  return known.replace(/\ue000([^\ue001]*)\ue001/g, (_, plain) => {
+    const decimals = (plain.split(".")[1] ?? "").length;
+    return number(Number(plain), decimals, decimals);
+  });
+}
+
+/**
+ * Show such a sentence; of words that nobody here knows the language is not known either.
+ * @param {string} text
+ */
+export function ownWords(text) {
+  const isKnown = Object.values(phrases).some((known) => text in known);
+  return element("span", isKnown ? {} : { lang: "" }, sayOwn(text));
 }
 
 /**
