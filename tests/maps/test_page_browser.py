@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from minewatch.maps import write_map
+from minewatch.maps._known import words_of_area
 from minewatch.maps._page import PageSettings
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install it")
@@ -318,6 +319,54 @@ def test_words_and_numbers_are_those_of_the_language(opened, language, totals, n
     assert number in page.inner_text("#total-ha")
 
 
+@pytest.mark.parametrize(
+    ("locale", "parts"),
+    [
+        ("es-VE", ["Minería en 2024", "300 recortes apartados (100 con minería) de patches",
+                   "entre 6,37° y 6,63° de latitud", "Las hectáreas son las de ventanas enteras",
+                   "licencia no indicada", "elegido por sus autores", "1.251 recortes de prueba"]),
+        ("pt-BR", ["Mineração em 2024", "300 recortes separados (100 com mineração) de patches",
+                   "entre 6,37° e 6,63° de latitude", "Os hectares são os de janelas inteiras",
+                   "licença não informada", "escolhido por seus autores", "1.251 recortes de teste"]),
+    ],
+)  # fmt: skip
+def test_sentences_of_cards_and_files_are_in_the_language_of_the_reader(
+    opened, contents, tmp_path, locale, parts
+):
+    folds = "3 folds of blocks of 10 km, dead zone 700 m"
+    on = "300 held-out patches (100 mining) of patches, L2A, 12 bands"
+    limit = (
+        "Trained and evaluated between 6.37 and 6.63° of latitude and -63.72 and -63.29° of "
+        "longitude; elsewhere it is untested."
+    )
+    card = contents.card.model_copy(
+        update={
+            "metrics": tuple(
+                one.model_copy(update={"on": on, "splitter": folds})
+                for one in contents.card.metrics
+            ),
+            "limits": (limit, "My own words."),
+            "licence": "not stated",
+        }
+    )
+    shown = replace(
+        contents,
+        card=card,
+        title="Mining in 2024",
+        area_means=words_of_area(480.0, outlined=True),
+        threshold_from="by the makers, for their report on 1,251 test patches",
+    )
+    page = opened(write_map(shown, tmp_path / "map.html").as_uri(), locale=locale).page
+    for box in ("#sure .more", "#credits"):
+        page.evaluate(f"document.querySelector('{box}').open = true")
+    said = page.inner_text("body")
+    assert [part for part in parts if part not in said] == []
+    assert page.title() == parts[0]
+    assert page.locator("#sure li >> text=My own words.").get_attribute("lang") == ""
+    page.select_option("#language", "en")
+    assert limit in page.inner_text("#sure")
+
+
 def test_page_opens_in_the_language_of_the_reader(opened):
     assert opened(locale="pt-BR").page.inner_text("#list-title") == "Detecções"
 
@@ -332,7 +381,10 @@ def test_page_opens_in_the_language_of_the_reader(opened):
         ("5.510, -62.891", "nothing was detected here. That is not proof"),
         ("5.600, -62.670", "not seen (too few views without cloud)"),
         ("12.5.3, 4", "is no place"),
-        ("0, 0", "outside the ground that was looked at"),
+        ("5.900, -62.700", "outside the ground that was looked at"),
+        ("0, 0", "far from all that this map shows. The nearest detection, "),
+        ("5.503/-62.897", "in detection N05.00000W062.00000"),
+        ("", "Write latitude, longitude, such as"),
         ("95, 10", "is no place"),
         ("here", "is no place"),
     ],
@@ -341,6 +393,47 @@ def test_search_says_what_is_known_of_a_place(desk, text, said):
     desk.page.fill("#go-text", text)
     desk.page.press("#go-text", "Enter")
     assert said in desk.page.inner_text("#go-said")
+
+
+def test_an_answer_is_said_again_in_another_language(opened):
+    page = opened().page
+    page.fill("#go-text", "0, 0")
+    page.press("#go-text", "Enter")
+    assert not re.search(r"\d[.,]\d\s?km", page.inner_text("#go-said"))
+    page.select_option("#language", "pt")
+    assert "longe de tudo o que este mapa mostra" in page.inner_text("#go-said")
+    page.fill("#period", "0")
+    assert "longe de tudo" in page.inner_text("#go-said")
+
+
+def test_longitude_before_latitude_is_noticed_and_mended(opened):
+    page = opened().page
+    page.fill("#go-text", "-62.897, 5.503")
+    page.press("#go-text", "Enter")
+    assert "Did you mean 5.50300, -62.89700" in page.inner_text("#go-said")
+    page.click("#go-swapped")
+    assert "in detection N05.00000W062.00000" in page.inner_text("#go-said")
+    assert page.input_value("#go-text") == "5.50300, -62.89700"
+    assert page.locator("#go-swapped").count() == 0
+
+
+@pytest.mark.parametrize("box", ["#go-text", "#filter-text"])
+def test_an_id_leads_to_its_detection(opened, contents, box):
+    page = opened().page
+    page.click("#filters-box summary >> nth=0")
+    name = contents.detections.index[200]
+    page.fill(box, name.lower())
+    if box == "#go-text":
+        page.press(box, "Enter")
+    assert page.inner_text("#card h2") == name
+    assert page.is_hidden("#go-said")
+
+
+def test_a_settlement_is_found_by_its_name(opened):
+    page = opened().page
+    page.fill("#go-text", page_maker.EVIL.upper())
+    page.press("#go-text", "Enter")
+    assert "5.51000, -62.89000" in page.inner_text("#go-said")
 
 
 def test_other_periods_have_detections_and_totals_of_their_own(opened, contents):

@@ -24,6 +24,7 @@ _MONTHS: Final = {
 _NEAR: Final = ("river", "road", "airstrip", "settlement")
 _FIGURES: Final = ("sensitivity", "specificity", "precision")
 _KM_M: Final = 1_000.0
+_FAR_M: Final = 100_000.0
 _SMALL: Final = 0.01
 """Shares nearer than this to all, or to nothing, are written with a decimal."""
 
@@ -89,10 +90,11 @@ class Words:
         return f"{self.number(math.floor(100.0 * share + 0.5))}\u202f%"
 
     def distance(self, metres: float) -> str:
-        """Write a distance: metres to ten, kilometres to a tenth."""
+        """Write a distance: metres to ten, kilometres to a tenth, and whole from a hundred on."""
         if metres < _KM_M:
             return f"{self.number(round(metres, -1))}\u202fm"
-        return f"{self.number(metres / _KM_M, 0 if metres % _KM_M == 0 else 1)}\u202fkm"
+        is_whole = metres % _KM_M == 0 or metres >= _FAR_M
+        return f"{self.number(metres / _KM_M, 0 if is_whole else 1)}\u202fkm"
 
     def day(self, text: str) -> str:
         """Write an ISO date; anything else as it is."""

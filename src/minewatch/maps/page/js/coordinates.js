@@ -3,6 +3,7 @@
 
 /**
  * @typedef {{longitude: number, latitude: number}} Place
+ * @typedef {{degrees: number, axis: "latitude" | "longitude" | null}} Angle
  */
 
 /**
@@ -12,17 +13,45 @@
  * @returns {Place | null} null if it is no place on earth
  */
 export function readCoordinates(text) {
-  const plain = text.toUpperCase().replace(/[−–]/g, "-").replace(/(\d),(\d)/g, commaOf(text));
-  const parts = splitInTwo(plain);
-  if (parts === null) return null;
-  const [first, second] = parts.map(readAngle);
-  if (first === null || second === null) return null;
-  const swapped = first.axis === "longitude" || second.axis === "latitude";
-  if (first.axis !== null && first.axis === second.axis) return null;
-  const latitude = (swapped ? second : first).degrees;
-  const longitude = (swapped ? first : second).degrees;
-  if (!(Math.abs(latitude) <= 90) || !(Math.abs(longitude) <= 180)) return null;
-  return { longitude, latitude };
+  const angles = readAngles(text);
+  if (angles === null) return null;
+  const [first, second] = angles;
+  const isSwapped = first.axis === "longitude" || second.axis === "latitude";
+  return isSwapped ? placeOf(second, first) : placeOf(first, second);
+}
+
+/**
+ * Read coordinates whose longitude comes first, though no letter says so: as in files of maps.
+ * @param {string} text
+ * @returns {Place | null} null if it is no place on earth, or letters say which is which
+ */
+export function readSwapped(text) {
+  const angles = readAngles(text);
+  if (angles === null || angles.some((angle) => angle.axis !== null)) return null;
+  return placeOf(angles[1], angles[0]);
+}
+
+/**
+ * @param {Angle} latitude
+ * @param {Angle} longitude
+ * @returns {Place | null}
+ */
+function placeOf(latitude, longitude) {
+  if (!(Math.abs(latitude.degrees) <= 90) || !(Math.abs(longitude.degrees) <= 180)) return null;
+  return { longitude: longitude.degrees, latitude: latitude.degrees };
+}
+
+/**
+ * @param {string} text
+ * @returns {Angle[] | null} two of them
+ */
+function readAngles(text) {
+  const whole = text.split("/").length === 2 ? text.replace("/", ";") : text;
+  const plain = whole.toUpperCase().replace(/[−–]/g, "-").replace(/(\d),(\d)/g, commaOf(whole));
+  const angles = (splitInTwo(plain) ?? []).map(readAngle);
+  const known = /** @type {Angle[]} */ (angles.filter((angle) => angle !== null));
+  if (known.length !== 2 || (known[0].axis !== null && known[0].axis === known[1].axis)) return null;
+  return known;
 }
 
 /**
@@ -52,7 +81,7 @@ function splitInTwo(text) {
 /**
  * Read one angle. O is west, as in oeste.
  * @param {string} text
- * @returns {{degrees: number, axis: "latitude" | "longitude" | null} | null}
+ * @returns {Angle | null}
  */
 function readAngle(text) {
   const letter = /[NSEWO]/.exec(text)?.[0] ?? null;

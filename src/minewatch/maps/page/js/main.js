@@ -10,7 +10,7 @@ import { showLegend } from "./legend.js";
 import { makeList } from "./list.js";
 import { later, page } from "./page.js";
 import { afterPrint, beforePrint } from "./paper.js";
-import { goTo } from "./search.js";
+import { goTo, sayAnswer } from "./search.js";
 import { compare, creditMap, filterMaps, markOnMaps, moveMap, nameSides, showPictures, startMap, zoomTo } from "./stage.js";
 import { colourOfRow } from "./style.js";
 import { showSureness } from "./sure.js";
@@ -78,12 +78,13 @@ function sayAll() {
   byId("go-text").placeholder = say("go_example");
   showFacts();
   showSureness(byId("sure-body"), payload);
-  makeFilters(byId("filters"), table, filter, { ...page.look, nPeriods: payload.looked.length }, update);
+  makeFilters(byId("filters"), table, filter, { ...page.look, nPeriods: payload.looked.length }, filterChanged);
   makeLayers(byId("layers"), payload, table, view, viewChanged);
   makeTimeline(byId("timeline"), payload, view, viewChanged, page.main !== undefined);
   showLegend(byId("legend-body"), payload, table, view);
   sortOptions();
   showCredits();
+  sayAnswer();
   update();
   if (page.chosen >= 0) drawCard();
 }
@@ -97,6 +98,14 @@ function sortOptions() {
     byId("sort"),
     ...there.map((name) => element("option", { value: name, selected: name === page.sort }, say(`sort.${name}`))),
   );
+}
+
+/** Show what the filter keeps; the card of a detection whose id was typed. */
+function filterChanged() {
+  update();
+  const { rows, table, filter } = page;
+  const isTyped = rows.length === 1 && table.ids[rows[0]].toLowerCase() === filter.text.trim().toLowerCase();
+  if (isTyped && rows[0] !== page.chosen) choose(rows[0]);
 }
 
 /** Show what the filter keeps. */
@@ -178,6 +187,7 @@ function viewChanged(what) {
     showFacts();
     update();
     showPictures();
+    sayAnswer();
     nameSides();
   } else if (what === "compare") {
     compare();
@@ -213,7 +223,7 @@ function listen() {
   });
   byId("go").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    goTo(byId("go-text").value);
+    goTo(byId("go-text").value, choose);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && page.chosen >= 0) closeCard();

@@ -1,30 +1,95 @@
 // @ts-check
-// The search: what is known of a place, or of a detection by its name.
+// The search: what is known of a place, and where a detection or a settlement of a name lies.
 
-import { decimalText, metresBetween, readCoordinates } from "./coordinates.js";
-import { byId } from "./dom.js";
+import { decimalText, metresBetween, readCoordinates, readSwapped } from "./coordinates.js";
+import { byId, element, refill } from "./dom.js";
 import { isNewest, page } from "./page.js";
 import { distance, say, sayWord } from "./text.js";
 import { isInside } from "./unpack.js";
 
+/** From here on a place is far from the map, metres. */
+const FAR_M = 50_000;
+const EXAMPLE = "5.96200, -62.51234";
+
 /**
- * Show a place, and say what is known of it.
- * @param {string} text
+ * Go to what is asked for, and say what is known of it.
+ * @param {string} text coordinates, an id, or the name of a settlement
+ * @param {(row: number) => void} choose called with the detection whose id it is
  */
-export function goTo(text) {
-  const place = readCoordinates(text);
-  const said = byId("go-said");
-  said.hidden = false;
-  if (place === null) {
-    said.textContent = say("go_failed", { text, example: "5.96200, -62.51234" });
-    return;
-  }
-  said.textContent = `${decimalText(place)}: ${whatIsAt(place)}`;
+export function goTo(text, choose) {
+  const row = rowOf(text);
+  const place = row < 0 ? (readCoordinates(text) ?? placeNamed(text)) : null;
+  page.asked = { text, row, place, choose };
+  sayAnswer();
+  if (row >= 0) choose(row);
+  if (place === null) return;
   page.main?.setFound(place);
   page.main?.map.jumpTo({ center: [place.longitude, place.latitude], zoom: Math.max(page.main.map.getZoom(), 12) });
 }
 
-/** @param {{longitude: number, latitude: number}} place */
+/** Say what is known of what was asked for; again, where language or period changed. */
+export function sayAnswer() {
+  const said = byId("go-said");
+  said.hidden = page.asked === undefined || page.asked.row >= 0;
+  if (said.hidden) return;
+  const { text, place, choose } = page.asked;
+  if (text.trim() === "") refill(said, say("go_hint", { example: EXAMPLE }));
+  else if (place === null) refill(said, say("go_failed", { text, example: EXAMPLE }));
+  else refill(said, `${place.name ? `${place.name}, ` : ""}${decimalText(place)}: ${whatIsAt(place)}`);
+  const meant = isFar(place) ? readSwapped(text) : null;
+  if (meant === null || isFar(meant)) return;
+  const button = element("button", { type: "button", id: "go-swapped" }, decimalText(meant));
+  button.addEventListener("click", () => {
+    byId("go-text").value = decimalText(meant);
+    goTo(decimalText(meant), choose);
+  });
+  said.append(" ", say("go_swapped"), " ", button);
+}
+
+/**
+ * Find a detection by its id: of the period that is shown, if it was detected then.
+ * @param {string} text
+ */
+function rowOf(text) {
+  const wanted = text.trim().toLowerCase();
+  const rows = [...page.table.ids.keys()].filter((row) => page.table.ids[row].toLowerCase() === wanted);
+  return rows.find((row) => page.table.period[row] === page.view.period) ?? rows[0] ?? -1;
+}
+
+/**
+ * Find a settlement by its name, however it is spelt.
+ * @param {string} text
+ */
+function placeNamed(text) {
+  const points = page.payload.layers.features?.points;
+  const wanted = plainOf(text);
+  if (!points || wanted === "") return null;
+  const i = points.names.findIndex((/** @type {string} */ name) => plainOf(name) === wanted);
+  if (i < 0) return null;
+  return { longitude: points.points[i][0], latitude: points.points[i][1], name: points.names[i] };
+}
+
+/** @param {string} text */
+function plainOf(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").trim().toLowerCase();
+}
+
+/**
+ * Say whether a place is far from all that the map shows; no place is.
+ * @param {import("./coordinates.js").Place | null} place
+ */
+function isFar(place) {
+  const { bounds } = page.payload;
+  if (place === null || bounds === null) return true;
+  const [west, south, east, north] = bounds;
+  const near = {
+    longitude: Math.min(Math.max(place.longitude, west), east),
+    latitude: Math.min(Math.max(place.latitude, south), north),
+  };
+  return metresBetween(place, near) > FAR_M;
+}
+
+/** @param {import("./coordinates.js").Place} place */
 function whatIsAt(place) {
   const { table, shapes, payload, view } = page;
   const at = [place.longitude, place.latitude];
@@ -34,13 +99,14 @@ function whatIsAt(place) {
   for (let row = 0; row < table.length; row++) {
     if (table.period[row] !== view.period) continue;
     const far = metresBetween(place, { longitude: longitude[row], latitude: latitude[row] });
-    if (far < 50_000 && isInside(at, shapes.detections[row])) return say("at.detection", { id: table.ids[row] });
+    if (far < FAR_M && isInside(at, shapes.detections[row])) return say("at.detection", { id: table.ids[row] });
     if (far < least) [least, nearest] = [far, row];
   }
   const isTold = payload.layers.not_seen !== null && isNewest(view.period);
   const hole = !isTold ? -1 : shapes.notSeen.findIndex((/** @type {any} */ shape) => isInside(at, shape));
   const near = nearest < 0 ? "" : ` ${say("at.nearest", { id: table.ids[nearest], far: distance(least) })}`;
   if (hole >= 0) return say("at.not_seen", { reason: sayWord("reason", payload.layers.not_seen.names[hole]) }) + near;
+  if (isFar(place)) return say("at.far") + near;
   if (shapes.region.length && !shapes.region.some((/** @type {any} */ shape) => isInside(at, shape))) {
     return say("at.outside") + near;
   }

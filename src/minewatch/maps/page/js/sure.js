@@ -14,6 +14,7 @@ const MORE = ["precision", "roc_auc"];
  */
 export function showSureness(into, payload) {
   const card = payload.card;
+  const isOpen = into.querySelector("details")?.open ?? false;
   into.replaceChildren();
   if (card === null) {
     fill(into, element("p", {}, say("no_card")), element("p", {}, say("candidates")));
@@ -26,6 +27,7 @@ export function showSureness(into, payload) {
   fill(into, element("dl", { class: "figures" }, ...told.map(figure)));
   if (told.length === 0) fill(into, element("p", {}, say("no_metrics")));
   fill(into, ...heldOut([...told, ...(told === first ? more : [])]), details(card, payload, told === first ? more : []));
+  /** @type {any} */ (into.querySelector("details")).open = isOpen;
 }
 
 /**

@@ -144,12 +144,12 @@ export function percent(value) {
 }
 
 /**
- * Write a distance.
+ * Write a distance: metres to ten, kilometres to a tenth, and whole from a hundred on.
  * @param {number} metres
  */
 export function distance(metres) {
   if (metres < 1000) return `${number(Math.round(metres / 10) * 10)}\u202fm`;
-  return `${number(metres / 1000, 1)}\u202fkm`;
+  return `${number(metres / 1000, metres < 100_000 ? 1 : 0)}\u202fkm`;
 }
 
 /**
