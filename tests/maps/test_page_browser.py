@@ -322,12 +322,12 @@ def test_words_and_numbers_are_those_of_the_language(opened, language, totals, n
 @pytest.mark.parametrize(
     ("locale", "parts"),
     [
-        ("es-VE", ["Minería en 2024", "300 recortes apartados (100 con minería) de patches",
+        ("es-VE", ["Minería en 2024", "300 recortes apartados (100 con minería) de «patches»",
                    "entre 6,37° y 6,63° de latitud", "Las hectáreas son las de ventanas enteras",
                    "licencia no indicada", "elegido por sus autores", "1.251 recortes de prueba"]),
-        ("pt-BR", ["Mineração em 2024", "300 recortes separados (100 com mineração) de patches",
+        ("pt-BR", ["Mineração em 2024", "300 recortes separados (100 com mineração) de “patches”",
                    "entre 6,37° e 6,63° de latitude", "Os hectares são os de janelas inteiras",
-                   "licença não informada", "escolhido por seus autores", "1.251 recortes de teste"]),
+                   "licença não informada", "escolhido por seus autores", "1.251 recortes"]),
     ],
 )  # fmt: skip
 def test_sentences_of_cards_and_files_are_in_the_language_of_the_reader(

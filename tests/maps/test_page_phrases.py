@@ -1,4 +1,4 @@
-"""Sentences of this package's own reach readers in their language, and nobody else's are touched."""
+"""Sentences of our own reach readers in their language, and nobody else's are touched."""
 
 import ast
 import importlib.util
@@ -252,8 +252,9 @@ def test_names_within_a_sentence_are_kept_whatever_stands_in_them():
         "f0.5 chosen inside training folds; 10 patches were not decided"
     )
     assert Words({}, "pt").own(text) == (
-        "8.644 recortes separados (2.158 com mineração) de west, L2A; 2 bands, L1C, 3 bandas, com "
-        "o limiar f0.5 escolhido dentro dos dados de treinamento; 10 recortes ficaram sem decisão"
+        "8.644 recortes separados (2.158 com mineração) de “west, L2A; 2 bands”, L1C, 3 bandas, "
+        "com o limiar f0.5 escolhido dentro dos dados de treinamento; 10 recortes ficaram sem "
+        "decisão"
     )
 
 

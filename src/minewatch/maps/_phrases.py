@@ -93,9 +93,7 @@ def page_phrases(contents: MapContents) -> dict[str, dict[str, str]]:
     told = own_sentences(contents)
     return {
         language: {
-            text: known
-            for text in told
-            if (known := translate(text, language, marked)) is not None
+            text: known for text in told if (known := translate(text, language, marked)) is not None
         }
         for language in OTHERS
     }
@@ -153,6 +151,8 @@ def _suits(kind: str, text: str) -> bool:
         return _NUMBER.fullmatch(text) is not None
     if kind == "period":
         return _PERIOD.fullmatch(text) is not None
+    if kind == "code":
+        return text.isalnum()
     return kind != "phrase" or _recognise(text) is not None
 
 

@@ -37,58 +37,9 @@ from minewatch.maps.review._said import (
 from minewatch.maps.review._words import Reason, Verdict
 from minewatch.types import StrPath
 
-FORMAT: Final = "review 1"
 _WAIT_MS: Final = 5_000
-_SAID: Final = (
-    "uid TEXT NOT NULL UNIQUE, item_id TEXT NOT NULL REFERENCES items(item_id), {own}"
-    "note TEXT NOT NULL DEFAULT '', reviewer TEXT NOT NULL, decided_at DATETIME NOT NULL, "
-    "shown TEXT NOT NULL, undone_at DATETIME"
-)
-_LAYERS: Final = (
-    Layer(
-        "items",
-        "number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom GEOMETRY NOT NULL, "
-        "item_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, position INTEGER, "
-        "longitude DOUBLE NOT NULL, latitude DOUBLE NOT NULL, square_m DOUBLE NOT NULL, "
-        "facts TEXT NOT NULL, digest TEXT NOT NULL, added_at DATETIME NOT NULL",
-        "GEOMETRY",
-        "What is reviewed; position is NULL where the last queue did not hold it.",
-    ),
-    Layer(
-        "decisions",
-        "number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POINT NOT NULL, "
-        + _SAID.format(own="verdict TEXT NOT NULL, reason TEXT, "),
-        "POINT",
-        "Every decision that was ever made; the last that is not undone holds, by reviewer.",
-    ),
-    Layer(
-        "points",
-        "number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POINT NOT NULL, "
-        + _SAID.format(own=""),
-        "POINT",
-        "Mines that a reviewer drew.",
-    ),
-    Layer(
-        "review",
-        "number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, key TEXT NOT NULL UNIQUE, "
-        "value TEXT NOT NULL",
-        None,
-        "What this file is, and what was reviewed with it.",
-    ),
-)
 _Said = Literal["decisions", "points"]
 _BOTH: Final[tuple[_Said, ...]] = ("decisions", "points")
-
-
-@dataclass(frozen=True)
-class StoredItem:
-    """An item of the queue, and its number in the store."""
-
-    number: int
-    item: Item
-    square_m: float
-    digest: str
-    """Of the item as it was taken up, with its time."""
 
 
 class ReviewStore:
@@ -131,7 +82,7 @@ class ReviewStore:
         if is_new and not create:
             raise NotThereError(f"there is no review at {path}")
         if is_new:
-            _create(self.path)
+            create_store(self.path)
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=_WAIT_MS / 1000
@@ -211,7 +162,7 @@ class ReviewStore:
                 f"places bear a name that stands for another there, such as {moved[0]}; keep this "
                 "review in another file (--store)"
             )
-        rows = [_as_row(queue, at, one, now) for at, one in enumerate(queue.items)]
+        rows = [as_row(queue, at, one, now) for at, one in enumerate(queue.items)]
         with self._writing() as connection:
             connection.execute("UPDATE items SET position = NULL")
             connection.executemany(
@@ -235,7 +186,7 @@ class ReviewStore:
                 "SELECT number, geom, item_id, longitude, latitude, square_m, facts, digest "  # noqa: S608
                 f"FROM items {chosen}"
             ).fetchall()
-        return [_as_item(row) for row in rows]
+        return [as_item(row) for row in rows]
 
     def kinds(self) -> set[str]:
         """Say of which kinds the items are that ever were in it: one, or none yet."""
@@ -435,17 +386,6 @@ class ReviewStore:
                 raise
 
 
-def _create(path: Path) -> None:
-    """Make an empty store, whole or not at all, before it gets its log: GDAL reads its header."""
-    with writing_file(path) as aside:
-        connection = sqlite3.connect(aside, isolation_level=None)
-        try:
-            create_package(connection, _LAYERS)
-            connection.execute("INSERT INTO review (key, value) VALUES ('format', ?)", (FORMAT,))
-        finally:
-            connection.close()
-
-
 def _same(
     before: tuple[_Said, dict[str, Any]],
     table: _Said,
@@ -459,23 +399,6 @@ def _same(
             f"the uid {row['uid']} stands for another decision already; make a new one"
         )
     return Saved(row["number"], row["item_id"], row["decided_at"], is_new=False)
-
-
-def _as_row(queue: Queue, at: int, item: Item, now: str) -> tuple[Any, ...]:
-    place = item.outline or shapely.Point(item.longitude, item.latitude)
-    facts = json.dumps(dict(item.facts), ensure_ascii=False, allow_nan=False)
-    return (
-        *(encode_geometry(place), item.item_id, queue.kind, at, item.longitude, item.latitude),
-        *(queue.square_m, facts, item.digest, now),
-    )
-
-
-def _as_item(row: tuple[Any, ...]) -> StoredItem:
-    number, geom, item_id, longitude, latitude, square_m, facts, digest = row
-    shape = decode_geometry(geom)
-    outline = None if shape.geom_type == "Point" else shape
-    item = Item(item_id, longitude, latitude, json.loads(facts), outline)
-    return StoredItem(number, item, square_m, digest)
 
 
 def _now() -> str:

@@ -77,7 +77,7 @@ export function showTotals(rows) {
           totals.unknown > 0 ? ` ${say("ground_interval", { low: hectares(totals.ground), high: hectares(totals.ground + totals.unknown) })}` : "",
         )
       : null,
-    payload.looked.length > 1 ? element("p", {}, sayCount("fresh", totals.fresh)) : null,
+    view.period > payload.looked[0] ? element("p", {}, sayCount("fresh", totals.fresh)) : null,
     view.period > payload.looked[0] ? element("p", { class: "small" }, say("fresh_note")) : null,
     element("p", { class: "small" }, say(isWindows ? "squares_short" : "polygons_short")),
   );

@@ -3,7 +3,9 @@
 
 import { element, refill } from "./dom.js";
 import { number, periodName, say, sayWord } from "./text.js";
-import { CHANGE_COLOURS, PLAIN_COLOUR, SCORE_COLOURS, periodColour, scoreLimits } from "./style.js";
+import {
+  CHANGE_COLOURS, PLAIN_COLOUR, SCORE_COLOURS, featureColour, overlayColour, periodColour, scoreLimits, siteColour,
+} from "./style.js";
 
 /**
  * Write the legend.
@@ -13,19 +15,41 @@ import { CHANGE_COLOURS, PLAIN_COLOUR, SCORE_COLOURS, periodColour, scoreLimits 
  * @param {View} view
  */
 export function showLegend(into, payload, table, view) {
-  const groups = view.groups;
+  const { groups } = view;
+  const { layers, periods } = payload;
+  const isNewest = view.period === periods.length - 1;
   refill(
     into,
     groups.detections ? colourKeys(payload, table, view) : null,
     element(
       "ul",
       {},
-      groups.ground ? key("ground", say("legend.ground")) : null,
-      groups.not_seen && payload.layers.not_seen.names.length ? key("hatch", say("legend.not_seen")) : null,
+      groups.ground && isNewest ? key("ground", say("legend.ground")) : null,
+      groups.not_seen && isNewest && layers.not_seen.names.length ? key("hatch", say("legend.not_seen")) : null,
+      groups.gone && isNewest && layers.gone.names.length ? key("gone", say("legend.gone")) : null,
       groups.region ? key("region", say("legend.region")) : null,
-      groups.gone && payload.layers.gone.names.length ? key("gone", say("legend.gone")) : null,
+      ...Object.keys(layers.overlays).map((name, i) =>
+        groups[`overlay-${i}`] ? key("overlay", name.replaceAll("_", " "), overlayColour(i)) : null,
+      ),
+      ...(groups.sites ? siteKeys(layers.sites) : []),
+      ...(groups.map_features ? featureKeys(layers.features) : []),
     ),
   );
+}
+
+/** @param {any} sites */
+function siteKeys(sites) {
+  const labels = [...new Set(sites.labels.map((/** @type {any} */ label) => label ?? -1))].sort().reverse();
+  return labels.map((label) => key("ring", say("legend.site", { label: sayWord("label", String(label)) }), siteColour(label)));
+}
+
+/** @param {any} features */
+function featureKeys(features) {
+  const { layers, lines, points } = features;
+  return layers.flatMap((/** @type {string} */ name, /** @type {number} */ i) => [
+    lines.layer.includes(i) ? key(name === "airstrip" ? "line wide" : "line", say(`feature.${name}`), featureColour(name)) : null,
+    points.layer.includes(i) ? key("ring", say(`feature.${name}`)) : null,
+  ]);
 }
 
 /**
@@ -80,6 +104,7 @@ function keysOf(payload, table, view) {
  */
 function key(kind, text, colour) {
   const mark = element("span", { class: `key ${kind}` });
-  if (colour) mark.style.background = colour;
+  if (colour && kind === "dot") mark.style.background = colour;
+  else if (colour) mark.style.borderColor = colour;
   return element("li", {}, mark, text);
 }

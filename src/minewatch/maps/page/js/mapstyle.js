@@ -2,7 +2,7 @@
 // Layers of the map: which come over which, and in which colours.
 
 import { collection } from "./mapdata.js";
-import { CHANGE_COLOURS, PLAIN_COLOUR } from "./style.js";
+import { CHANGE_COLOURS, FEATURE_COLOURS, overlayColour, siteColour } from "./style.js";
 
 /** Layers that show detections. */
 export const DETECTIONS = ["areas-fill", "areas-case", "areas-line", "centres"];
@@ -48,7 +48,7 @@ export function baseStyle(data, isDark, colour) {
 
 /** @param {number} i */
 function overlayLayers(i) {
-  const colour = ["#009e73", "#0072b2", "#cc79a7", "#e69f00"][i % 4];
+  const colour = overlayColour(i);
   const source = `overlay-${i}`;
   return [
     { id: source, type: "fill", source, paint: { "fill-color": colour, "fill-opacity": 0.12 } },
@@ -61,7 +61,7 @@ function overlayLayers(i) {
 
 /** @param {ReturnType<typeof inks>} ink */
 export function featureLayers(ink) {
-  const colour = ["match", ["get", "layer"], "river", "#3a8fd0", "airstrip", "#cc79a7", ink.soft];
+  const colour = ["match", ["get", "layer"], ...Object.entries(FEATURE_COLOURS).flat(), ink.soft];
   const width = ["match", ["get", "layer"], "airstrip", 3, 1.2];
   return [
     {
@@ -146,14 +146,15 @@ function detectionLayers(colour) {
 
 /** @param {ReturnType<typeof inks>} ink */
 export function placeLayers(ink) {
+  const ofLabel = ["match", ["get", "label"], 1, siteColour(1), 0, siteColour(0), siteColour(-1)];
   const text = { "text-color": ink.ink, "text-halo-color": ink.halo, "text-halo-width": 1.6 };
   return [
     {
       id: "sites", type: "circle", source: "sites",
       paint: {
         "circle-radius": 4, "circle-stroke-width": 2, "circle-opacity": 0.25,
-        "circle-color": ["match", ["get", "label"], 1, PLAIN_COLOUR, 0, "#0072b2", "#767676"],
-        "circle-stroke-color": ["match", ["get", "label"], 1, PLAIN_COLOUR, 0, "#0072b2", "#767676"],
+        "circle-color": ofLabel,
+        "circle-stroke-color": ofLabel,
       },
     },
     {

@@ -7,10 +7,11 @@ import { say } from "./text.js";
 
 /** Paper shows a picture of the map as it is, before all words. */
 export function beforePrint() {
+  afterPrint();
   const stage = byId("stage");
   stage.parentElement?.prepend(stage);
   page.closed = [...document.querySelectorAll("details:not([open])")].filter(
-    (one) => !one.closest(".over, .filters"),
+    (one) => !one.closest(".layers, .filters"),
   );
   for (const one of page.closed) one.open = true;
   const shown = [page.main, page.view.isComparing ? page.after : null].filter(Boolean);
@@ -42,5 +43,6 @@ export function afterPrint() {
   const stage = byId("stage");
   stage.parentElement?.append(stage);
   for (const one of page.closed ?? []) one.open = false;
+  page.closed = [];
   document.getElementById("paper-map")?.remove();
 }

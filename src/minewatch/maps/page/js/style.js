@@ -21,6 +21,30 @@ export const CHANGE_COLOURS = {
 };
 export const PLAIN_COLOUR = "#d55e00";
 
+/** @type {Record<string, string>} */
+export const FEATURE_COLOURS = { river: "#3a8fd0", airstrip: "#cc79a7" };
+/** @type {Record<string, string>} */
+const SITE_COLOURS = { 1: PLAIN_COLOUR, 0: "#0072b2" };
+
+/**
+ * Give the colour of lines of the map; undefined: that of its words.
+ * @param {string} layer
+ * @returns {string | undefined}
+ */
+export function featureColour(layer) {
+  return FEATURE_COLOURS[layer];
+}
+
+/** @param {number | string} label */
+export function siteColour(label) {
+  return SITE_COLOURS[String(label)] ?? "#767676";
+}
+
+/** @param {number} i number of an overlay */
+export function overlayColour(i) {
+  return ["#009e73", "#0072b2", "#cc79a7", "#e69f00"][i % 4];
+}
+
 /**
  * Give the limits between classes of scores: from the threshold to 1, equally wide.
  * @param {number | null} threshold
