@@ -47,6 +47,10 @@ def make_table(n, *, seed=0, names=None):
             "end": "2024-12-14",
             "river_m": rng.uniform(0, 5_000, n).round(),
             "road_m": np.where(np.arange(n) % 3 == 0, np.nan, 120.0),
+            "settlement_m": np.where(np.arange(n) % 5 == 0, 1_300.0, np.nan),
+            "settlement": pd.array(
+                ["El Yagrumo" if i % 5 == 0 else None for i in range(n)], dtype="str"
+            ),
         },
         index=pd.Index(
             names or [f"N05.{i:05d}W062.{i:05d}" for i in range(n)], name="detection_id"

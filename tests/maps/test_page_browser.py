@@ -187,6 +187,49 @@ def test_only_a_chosen_basemap_is_asked_for_and_is_named(atlas):
     page.click("#layers-box summary")
 
 
+def test_legend_names_all_that_is_drawn(atlas):
+    page = atlas.page
+    page.click("#layers-box summary")
+    page.check("[data-group=sites]")
+    legend = page.inner_text("#legend-body")
+    drawn = ("outlined ground", "not seen", "border", "park", "river", "settlement",
+             "labelled place: mining", "labelled place: no mining")  # fmt: skip
+    assert [name for name in drawn if name not in legend] == []
+    page.uncheck("[data-group=map_features]")
+    page.uncheck("[data-group=sites]")
+    legend = page.inner_text("#legend-body")
+    assert [name for name in ("river", "labelled place") if name in legend] == []
+    page.check("[data-group=map_features]")
+    page.fill("#period", "0")
+    assert "not seen" not in page.inner_text("#legend-body")
+    page.fill("#period", "1")
+    page.click("#layers-box summary")
+
+
+def test_layers_never_lie_over_the_legend(atlas):
+    page = atlas.page
+    page.click("#layers-box summary")
+    page.fill("#go-text", "here")
+    page.press("#go-text", "Enter")
+    said, layers, legend = (
+        page.locator(name).bounding_box() for name in ("#go-said", "#layers-box", "#legend")
+    )
+    assert said["y"] + said["height"] <= layers["y"]
+    assert layers["y"] + layers["height"] <= legend["y"]
+    assert legend["height"] > 30
+    page.click("#layers-box summary")
+
+
+def test_legend_of_a_phone_is_closed_at_first_and_leaves_the_map_to_see(drawing, address):
+    phone = Watched(drawing, address, viewport={"width": 390, "height": 844})
+    page = phone.page
+    assert page.is_hidden("#legend-body")
+    page.click("#legend summary")
+    legend, whole = (page.locator(name).bounding_box() for name in ("#legend", "#maps"))
+    assert legend["height"] <= whole["height"] / 4
+    phone.context.close()
+
+
 def test_without_webgl_all_but_the_map_is_there(opened):
     shown = opened()
     assert "cannot draw maps" in shown.page.inner_text("#no-map")
@@ -216,6 +259,17 @@ def test_totals_follow_the_filter(opened, contents):
     assert shown.number("#total-n") == 1
     shown.page.click(".clear")
     assert shown.number("#total-n") == N
+
+
+def test_detections_are_found_by_the_settlement_beside_them(opened, contents):
+    shown = opened()
+    page = shown.page
+    page.click("#filters-box summary >> nth=0")
+    page.fill("#filter-text", "yagrumo")
+    assert shown.number("#total-n") == N // 5
+    assert "1.3\u202fkm from El Yagrumo" in page.locator("#list .row .about").first.inner_text()
+    page.click("#list .row >> nth=0")
+    assert "settlement: El Yagrumo, 1.3\u202fkm" in page.inner_text("#card")
 
 
 def test_only_new_ones_can_be_shown(opened):

@@ -26,7 +26,7 @@ NUMBERS: Final[Mapping[str, int]] = {
     "map_edge_m": 0,
 }
 """Columns that the page knows, and the decimals that they are shown with at most."""
-WORDS: Final = ("start", "end", "change", "joined", "split_from")
+WORDS: Final = ("start", "end", "change", "joined", "split_from", "settlement")
 """Columns of text that the page knows."""
 FLAGS: Final = ("isolated",)
 _MOST_OTHERS: Final = 12

@@ -237,6 +237,8 @@ def _near(row: Mapping[str, Any], words: Words) -> str:
         if _known(row, f"{kind}_m"):
             metres = float(row[f"{kind}_m"])
             far = words["meets"] if metres == 0 else words.distance(metres)
+        if kind == "settlement" and _known(row, kind):
+            far = f"{row[kind]}, {far}"
         parts.append(f"{words[f'feature.{kind}']}: {far}")
     return "; ".join(parts)
 

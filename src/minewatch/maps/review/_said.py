@@ -75,6 +75,17 @@ def check_name(name: str) -> str:
     return plain
 
 
+def fold_name(name: str) -> str:
+    """Give a name as it is compared: "Ana", "ana" and " ANA" are one person.
+
+    Examples
+    --------
+    >>> fold_name(" ANA  María ") == fold_name("Ana maría")
+    True
+    """
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def check_decision(decision: Decision) -> None:
     """Refuse words that are not known, and reasons for anything but a reject."""
     if decision.verdict not in VERDICTS:

@@ -1,14 +1,9 @@
 """Where decisions are kept: a GeoPackage to which every decision goes at once."""
 
-import json
 import sqlite3
-import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -16,15 +11,9 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from minewatch._store import writing_file
-from minewatch.errors import AlreadyThereError, DatasetError, InputError, NotThereError
-from minewatch.maps.review._geopackage import (
-    Layer,
-    create_package,
-    decode_geometry,
-    encode_geometry,
-    is_package,
-)
+from minewatch.errors import AlreadyThereError, InputError
+from minewatch.maps.review._database import Database
+from minewatch.maps.review._geopackage import decode_geometry, encode_geometry
 from minewatch.maps.review._queue import Item, Queue
 from minewatch.maps.review._said import (
     Decision,
@@ -33,13 +22,32 @@ from minewatch.maps.review._said import (
     check_decision,
     check_name,
     check_said,
+    fold_name,
 )
+from minewatch.maps.review._tables import StoredItem, as_item, as_row
 from minewatch.maps.review._words import Reason, Verdict
 from minewatch.types import StrPath
 
-_WAIT_MS: Final = 5_000
 _Said = Literal["decisions", "points"]
 _BOTH: Final[tuple[_Said, ...]] = ("decisions", "points")
+_LAST: Final = (
+    "MAX((SELECT COALESCE(MAX(number), 0) FROM decisions), "
+    "(SELECT COALESCE(MAX(number), 0) FROM points))"
+)
+"""The number of what was decided, or drawn, last."""
+_NOT_TOLD: Final = """
+SELECT MAX(number) FROM decisions AS own
+WHERE reviewer = :name AND undone_at IS NULL AND verdict != 'skip'
+AND (:item IS NULL OR item_id = :item)
+AND NOT EXISTS (
+  SELECT 1 FROM decisions WHERE item_id = own.item_id AND reviewer = :name
+  AND told_after IS NOT NULL)
+AND EXISTS (
+  SELECT 1 FROM decisions WHERE item_id = own.item_id AND reviewer != :name
+  AND undone_at IS NULL AND verdict != 'skip')
+GROUP BY item_id
+"""
+"""The verdicts of a reviewer that stand beside another's, who was not told of it yet."""
 
 
 class ReviewStore:
@@ -75,42 +83,8 @@ class ReviewStore:
     """
 
     def __init__(self, path: StrPath, *, create: bool = True) -> None:
-        self.path = Path(path)
-        if self.path.suffix.lower() != ".gpkg":
-            raise InputError(f"{path} ends in {self.path.suffix!r}; expected .gpkg")
-        is_new = not self.path.exists() or self.path.stat().st_size == 0
-        if is_new and not create:
-            raise NotThereError(f"there is no review at {path}")
-        if is_new:
-            create_store(self.path)
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, timeout=_WAIT_MS / 1000
-        )
-        try:
-            self._set_up()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _set_up(self) -> None:
-        try:
-            if not (is_package(self._connection) and self._has_format()):
-                raise InputError(f"{self.path} is no review of minewatch; give another name")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-        except sqlite3.DatabaseError as error:
-            raise DatasetError(f"{self.path} cannot be used as a review: {error}") from error
-
-    def _has_format(self) -> bool:
-        query = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'review'"
-        if not self._connection.execute(query).fetchone()[0]:
-            return False
-        said = self._recall("format")
-        if said is not None and said != FORMAT:
-            raise DatasetError(f"{self.path} is of format {said!r}; this version reads {FORMAT!r}")
-        return True
+        self._database = Database(path, create=create)
+        self.path = self._database.path
 
     def __enter__(self) -> Self:
         return self
@@ -125,9 +99,7 @@ class ReviewStore:
 
     def close(self) -> None:
         """Put the log into the file, and close it."""
-        with self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.close()
+        self._database.close()
 
     # what is reviewed
 
@@ -147,7 +119,7 @@ class ReviewStore:
             things of another kind are in the file: windows of a sample would become sites.
         """
         now = _now()
-        known = dict(self._connection.execute("SELECT item_id, digest FROM items").fetchall())
+        known = dict(self._database.read("SELECT item_id, digest FROM items"))
         kinds = self.kinds() - {queue.kind}
         if kinds:
             raise AlreadyThereError(
@@ -163,7 +135,7 @@ class ReviewStore:
                 "review in another file (--store)"
             )
         rows = [as_row(queue, at, one, now) for at, one in enumerate(queue.items)]
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE items SET position = NULL")
             connection.executemany(
                 "INSERT INTO items (geom, item_id, kind, position, longitude, latitude, square_m, "
@@ -172,26 +144,24 @@ class ReviewStore:
                 "square_m = excluded.square_m, facts = excluded.facts",
                 rows,
             )
-            if self._recall("id") is None:
-                self._remember("id", uuid.uuid4().hex)
+            if self._database.recall("id") is None:
+                self._database.remember("id", uuid.uuid4().hex)
             for key in ("kind", "title", "source", "digest", "attribution"):
-                self._remember(key, str(getattr(queue, key)))
+                self._database.remember(key, str(getattr(queue, key)))
         return len(digests.keys() - known.keys())
 
     def items(self, *, every: bool = False) -> list[StoredItem]:
         """List the queue, in order; or every item that ever was in it, in the order it came."""
         chosen = "ORDER BY number" if every else "WHERE position IS NOT NULL ORDER BY position"
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT number, geom, item_id, longitude, latitude, square_m, facts, digest "  # noqa: S608
-                f"FROM items {chosen}"
-            ).fetchall()
+        rows = self._database.read(
+            "SELECT number, geom, item_id, longitude, latitude, square_m, facts, digest "  # noqa: S608
+            f"FROM items {chosen}"
+        )
         return [as_item(row) for row in rows]
 
     def kinds(self) -> set[str]:
         """Say of which kinds the items are that ever were in it: one, or none yet."""
-        with self._lock:
-            return {row[0] for row in self._connection.execute("SELECT DISTINCT kind FROM items")}
+        return {row[0] for row in self._database.read("SELECT DISTINCT kind FROM items")}
 
     # what is said of it
 
@@ -229,8 +199,8 @@ class ReviewStore:
         InputError
             If the reviewer has none of that number.
         """
-        name = check_name(reviewer)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
+            name = _spell(connection, reviewer)
             for table in _BOTH:
                 row = connection.execute(
                     f"SELECT item_id, decided_at, undone_at FROM {table} "  # noqa: S608 - our words
@@ -249,23 +219,57 @@ class ReviewStore:
 
     def last(self, reviewer: str) -> Saved | None:
         """Give what a reviewer did last and did not undo; None if there is nothing."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT number, item_id, decided_at FROM ("
-                "SELECT number, item_id, decided_at, reviewer, undone_at FROM decisions UNION ALL "
-                "SELECT number, item_id, decided_at, reviewer, undone_at FROM points) "
-                "WHERE reviewer = ? AND undone_at IS NULL ORDER BY number DESC LIMIT 1",
-                (check_name(reviewer),),
-            ).fetchone()
-        return None if row is None else Saved(*row)
+        rows = self._database.read(
+            "SELECT number, item_id, decided_at FROM ("
+            "SELECT number, item_id, decided_at, reviewer, undone_at FROM decisions UNION ALL "
+            "SELECT number, item_id, decided_at, reviewer, undone_at FROM points) "
+            "WHERE reviewer = ? AND undone_at IS NULL ORDER BY number DESC LIMIT 1",
+            (self.spell(reviewer),),
+        )
+        return Saved(*rows[0]) if rows else None
+
+    def spell(self, reviewer: str) -> str:
+        """Give a reviewer's name as it was first written here, in whatever capitals it comes.
+
+        Raises
+        ------
+        InputError
+            If it is no name.
+        """
+        with self._database.reading() as connection:
+            return _spell(connection, reviewer)
+
+    def mark_told(self, reviewer: str, *, item_id: str | None = None) -> None:
+        """Note that a reviewer is told now what others say of places that she has judged.
+
+        What she says of them from now on is not independent any more: `measure_agreement` counts
+        the verdict that stands at this moment, whatever becomes of it. Nothing changes for places
+        that she has not judged, that nobody else has, or of which she was told before.
+
+        Parameters
+        ----------
+        reviewer
+            Who is told.
+        item_id
+            Of this place alone; None: of all.
+        """
+        with self._database.reading() as connection:
+            name = _spell(connection, reviewer)
+        values = {"name": name, "item": item_id}
+        numbers = [row[0] for row in self._database.read(_NOT_TOLD, values)]
+        if numbers:
+            with self._database.writing() as connection:
+                connection.executemany(
+                    f"UPDATE decisions SET told_after = {_LAST} WHERE number = ?",  # noqa: S608
+                    [(number,) for number in numbers],
+                )
 
     def current(self) -> list[tuple[str, str, Verdict, Reason | None]]:
         """List what holds: item_id, reviewer, verdict and reason of each one's last decision."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT item_id, reviewer, verdict, reason, MAX(number) FROM decisions "
-                "WHERE undone_at IS NULL GROUP BY item_id, reviewer"  # of the row of the maximum
-            ).fetchall()
+        rows = self._database.read(
+            "SELECT item_id, reviewer, verdict, reason, MAX(number) FROM decisions "
+            "WHERE undone_at IS NULL GROUP BY item_id, reviewer"  # of the row of the maximum
+        )
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     def decisions(self, *, item_id: str | None = None) -> gpd.GeoDataFrame:
@@ -276,10 +280,13 @@ class ReviewStore:
         GeoDataFrame
             Index ``number``; ``uid``, ``item_id``, ``verdict``, ``reason`` (str, missing where not
             said), ``note``, ``reviewer`` (str), ``decided_at`` (UTC, ISO 8601), ``shown`` (JSON
-            text), ``undone_at`` (missing where it holds); points at the places that were judged,
-            EPSG:4326.
+            text), ``undone_at`` (missing where it holds), ``told_after`` (Int64; the last number
+            there was when the reviewer was told, for the first time and while this verdict stood,
+            what others say of the place; missing: not told); points at the places that were
+            judged, EPSG:4326.
         """
-        return self._read("decisions", ("verdict", "reason"), item_id)
+        table = self._read("decisions", ("verdict", "reason", "told_after"), item_id)
+        return table.assign(told_after=table["told_after"].astype("Int64"))
 
     def points(self, *, item_id: str | None = None) -> gpd.GeoDataFrame:
         """Read every mine that was drawn, as `decisions`, without ``verdict`` and ``reason``."""
@@ -290,8 +297,7 @@ class ReviewStore:
 
         ``id`` is a random name of this review, by which a browser knows what it has not sent yet.
         """
-        with self._lock:
-            return dict(self._connection.execute("SELECT key, value FROM review").fetchall())
+        return dict(self._database.read("SELECT key, value FROM review"))
 
     def _keep(
         self,
@@ -301,8 +307,9 @@ class ReviewStore:
         own: Mapping[str, str | None],
     ) -> Saved:
         values = {"item_id": said.item_id, **own, **check_said(said)}
-        with self._writing() as connection:
-            before = self._by_uid(said.uid)
+        with self._database.writing() as connection:
+            values["reviewer"] = _spell(connection, values["reviewer"])
+            before = _by_uid(connection, said.uid)
             if before is not None:
                 return _same(before, table, values, place)
             row = connection.execute(
@@ -310,11 +317,8 @@ class ReviewStore:
             ).fetchone()
             if row is None:
                 raise InputError(f"there is no item {said.item_id!r} in this review")
-            number = connection.execute(
-                "SELECT 1 + MAX((SELECT COALESCE(MAX(number), 0) FROM decisions), "
-                "(SELECT COALESCE(MAX(number), 0) FROM points))"
-            ).fetchone()[0]
-            now = self._time(connection)
+            number = connection.execute(f"SELECT 1 + {_LAST}").fetchone()[0]  # noqa: S608
+            now = _time(connection)
             filled = {
                 "number": number,
                 "geom": encode_geometry(place or shapely.Point(*row)),
@@ -329,61 +333,18 @@ class ReviewStore:
             )
         return Saved(number, said.item_id, now)
 
-    @staticmethod
-    def _time(connection: sqlite3.Connection) -> str:
-        """Say what time it is; never before what was decided last, if the clock was set back."""
-        last = connection.execute(
-            "SELECT MAX(decided_at) FROM "
-            "(SELECT decided_at FROM decisions UNION ALL SELECT decided_at FROM points)"
-        ).fetchone()[0]
-        return max(_now(), last or "")
-
-    def _by_uid(self, uid: str) -> tuple[_Said, dict[str, Any]] | None:
-        for table in _BOTH:
-            cursor = self._connection.execute(f"SELECT * FROM {table} WHERE uid = ?", (uid,))  # noqa: S608
-            row = cursor.fetchone()
-            if row is not None:
-                return table, dict(zip([one[0] for one in cursor.description], row, strict=True))
-        return None
-
     def _read(self, table: _Said, own: tuple[str, ...], item_id: str | None) -> gpd.GeoDataFrame:
         names = ("uid", "item_id", *own, "note", "reviewer", "decided_at", "shown", "undone_at")
         columns = ", ".join(("number", "geom", *names))
         where, values = ("", ()) if item_id is None else ("WHERE item_id = ?", (item_id,))
-        with self._lock:
-            rows = self._connection.execute(
-                f"SELECT {columns} FROM {table} {where} ORDER BY number",  # noqa: S608
-                values,
-            ).fetchall()
+        query = f"SELECT {columns} FROM {table} {where} ORDER BY number"  # noqa: S608
+        rows = self._database.read(query, values)
         filled = {name: [row[at + 2] for row in rows] for at, name in enumerate(names)}
         return gpd.GeoDataFrame(
             pd.DataFrame(filled, dtype="str"),
             geometry=[decode_geometry(row[1]) for row in rows],
             crs="EPSG:4326",
         ).set_index(pd.Index([row[0] for row in rows], name="number", dtype="int64"))
-
-    def _remember(self, key: str, value: str) -> None:
-        self._connection.execute(
-            "INSERT INTO review (key, value) VALUES (?, ?) "
-            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (key, value),
-        )
-
-    def _recall(self, key: str) -> str | None:
-        row = self._connection.execute("SELECT value FROM review WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the file for one transaction, whoever else writes; all of it is kept, or nothing."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
 
 
 def _same(
@@ -399,6 +360,35 @@ def _same(
             f"the uid {row['uid']} stands for another decision already; make a new one"
         )
     return Saved(row["number"], row["item_id"], row["decided_at"], is_new=False)
+
+
+def _by_uid(connection: sqlite3.Connection, uid: str) -> tuple[_Said, dict[str, Any]] | None:
+    for table in _BOTH:
+        cursor = connection.execute(f"SELECT * FROM {table} WHERE uid = ?", (uid,))  # noqa: S608
+        row = cursor.fetchone()
+        if row is not None:
+            return table, dict(zip([one[0] for one in cursor.description], row, strict=True))
+    return None
+
+
+def _spell(connection: sqlite3.Connection, name: str) -> str:
+    """Give a name as it was first written here: "ana" is who wrote "Ana" before."""
+    rows = connection.execute(
+        "SELECT reviewer FROM (SELECT number, reviewer FROM decisions UNION ALL "
+        "SELECT number, reviewer FROM points) GROUP BY reviewer ORDER BY MIN(number)"
+    ).fetchall()
+    plain = check_name(name)
+    same = (row[0] for row in rows if fold_name(row[0]) == fold_name(plain))
+    return str(next(same, plain))
+
+
+def _time(connection: sqlite3.Connection) -> str:
+    """Say what time it is; never before what was decided last, if the clock was set back."""
+    last = connection.execute(
+        "SELECT MAX(decided_at) FROM "
+        "(SELECT decided_at FROM decisions UNION ALL SELECT decided_at FROM points)"
+    ).fetchone()[0]
+    return max(_now(), last or "")
 
 
 def _now() -> str:

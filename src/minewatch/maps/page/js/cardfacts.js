@@ -121,7 +121,9 @@ function nearText(row, table) {
   const parts = there.map((name) => {
     const metres = numberOf(table, name, row);
     const kind = say(`feature.${name.replace("_m", "")}`);
-    return `${kind}: ${Number.isNaN(metres) ? say("none_mapped") : metres === 0 ? say("meets") : distance(metres)}`;
+    const named = name === "settlement_m" ? wordOf(table, "settlement", row) : null;
+    const far = Number.isNaN(metres) ? say("none_mapped") : metres === 0 ? say("meets") : distance(metres);
+    return `${kind}: ${named === null ? "" : `${named}, `}${far}`;
   });
   const edge = numberOf(table, "map_edge_m", row);
   if (!Number.isNaN(edge)) parts.push(say("map_edge", { far: distance(edge) }));

@@ -2,8 +2,8 @@
 // The list of detections: as long as there are many, only the rows in sight are made.
 
 import { element, refill } from "./dom.js";
-import { hectares, say, sayWord, score } from "./text.js";
-import { scoreOf, wordOf } from "./table.js";
+import { distance, hectares, say, sayWord, score } from "./text.js";
+import { numberOf, scoreOf, wordOf } from "./table.js";
 
 const ROW_PX = 52;
 const SPARE = 6;
@@ -67,7 +67,7 @@ export function makeList(box, table, choose, colourOf) {
       element(
         "span",
         { class: "about" },
-        [Number.isNaN(value) ? null : say("score_is", { score: score(value) }), change && sayWord("change", change)]
+        [Number.isNaN(value) ? null : say("score_is", { score: score(value) }), fromPlace(row), change && sayWord("change", change)]
           .filter(Boolean)
           .join(" · "),
       ),
@@ -75,6 +75,12 @@ export function makeList(box, table, choose, colourOf) {
     made.style.transform = `translateY(${place * ROW_PX + shift}px)`;
     /** @type {HTMLElement} */ (made.firstChild).style.background = colourOf(row);
     return made;
+  }
+
+  /** @param {number} row */
+  function fromPlace(row) {
+    const [named, metres] = [wordOf(table, "settlement", row), numberOf(table, "settlement_m", row)];
+    return named === null || Number.isNaN(metres) ? named : say("from_place", { place: named, far: distance(metres) });
   }
 
   /**

@@ -66,7 +66,7 @@ function floats(values) {
 
 /** @param {Table} table */
 function haystacks(table) {
-  const columns = [...table.overlays, ...table.others].filter((name) => name in table.words);
+  const columns = ["settlement", ...table.overlays, ...table.others].filter((name) => name in table.words);
   return table.ids.map((id, row) =>
     [id, ...columns.map((name) => wordOf(table, name, row) ?? "")].join("\n").toLowerCase(),
   );
