@@ -132,6 +132,7 @@ def test_page_opens_without_a_fault_and_asks_nothing_of_the_network(atlas):
     page.check("#compare")
     page.click("#list .row >> nth=0")
     page.select_option("#language", "pt")
+    assert page.get_attribute(".maplibregl-ctrl-zoom-in", "title") == "Aproximar"
     page.select_option("#language", "en")
     page.uncheck("#compare")
     page.keyboard.press("Escape")

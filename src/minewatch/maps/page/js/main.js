@@ -11,7 +11,9 @@ import { makeList } from "./list.js";
 import { later, page } from "./page.js";
 import { afterPrint, beforePrint } from "./paper.js";
 import { goTo, sayAnswer } from "./search.js";
-import { compare, creditMap, filterMaps, markOnMaps, moveMap, nameSides, showPictures, startMap, zoomTo } from "./stage.js";
+import {
+  compare, creditMap, filterMaps, markOnMaps, moveMap, nameMap, nameSides, showPictures, startMap, zoomTo,
+} from "./stage.js";
 import { colourOfRow } from "./style.js";
 import { showSureness } from "./sure.js";
 import { filterRows, readTable } from "./table.js";
@@ -85,6 +87,7 @@ function sayAll() {
   sortOptions();
   showCredits();
   sayAnswer();
+  nameMap();
   update();
   if (page.chosen >= 0) drawCard();
 }

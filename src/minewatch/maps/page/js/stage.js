@@ -30,6 +30,7 @@ export async function startMap(choose) {
   main.map.addControl(new maplibre.ScaleControl({ maxWidth: 120 }), "bottom-left");
   main.map.on("click", (/** @type {any} */ event) => clicked(event, choose));
   for (const [group, isShown] of Object.entries(view.groups)) main.setGroup(group, isShown);
+  nameMap();
   creditMap();
   filterMaps();
   showPictures();
@@ -43,6 +44,19 @@ function newMap(container) {
     colourBy: view.colourBy,
     nPeriods: payload.periods.length,
   });
+}
+
+/** Name the map and its buttons, which are no part of the template, in the reader's language. */
+export function nameMap() {
+  const named = /** @type {[string, string][]} */ ([
+    [".maplibregl-canvas", "map"], [".maplibregl-ctrl-zoom-in", "zoom_in"], [".maplibregl-ctrl-zoom-out", "zoom_out"],
+  ]);
+  for (const [found, key] of named) {
+    for (const one of byId("maps").querySelectorAll(found)) {
+      one.setAttribute("aria-label", say(key));
+      if (key !== "map") one.setAttribute("title", say(key));
+    }
+  }
 }
 
 /** Name on the map whom to name, so that a picture of it says so too. */
