@@ -128,6 +128,10 @@ class OffsetWarning(MinewatchWarning):
     """Values look as if the +1000 of processing baseline 04.00 were still in them."""
 
 
+class SharedDriveWarning(MinewatchWarning):
+    """A file that several programs open at once is on a drive that does not let them."""
+
+
 def one_line(error: BaseException) -> str:
     r"""Give an error's message in one line; its kind where it says nothing.
 

@@ -20,7 +20,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch.imagery import SceneQuery
 from minewatch.maps.review import ArchivePictures, DeskSettings, Item, Queue, ReviewStore, make_app
-from minewatch.maps.review._app import Desk
+from minewatch.maps.review._desk import Desk
 from minewatch.maps.review._pictures import Album
 from minewatch.maps.review._serve import make_server
 
@@ -112,6 +112,7 @@ def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
             "note": "",
             "decided_at": [f"2026-01-01T00:00:{at:02d}.000Z" for at in range(len(rows))],
             "undone_at": pd.array([None] * len(rows), dtype="str"),
+            "told_after": pd.array([None] * len(rows), dtype="Int64"),
         }
     )
 

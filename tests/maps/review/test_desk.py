@@ -11,7 +11,7 @@ import pytest
 from minewatch._store import digest_bytes
 from minewatch.errors import ImageryError
 from minewatch.maps.review import ArchivePictures
-from minewatch.maps.review._app import Desk
+from minewatch.maps.review._desk import Desk
 from minewatch.maps.review._pictures import Album
 
 
@@ -45,20 +45,73 @@ def test_what_is_sent_again_after_a_lost_answer_is_kept_once(maker, client, desk
     assert len(desk.store.decisions()) == 1
 
 
+def say(maker, client, who, number, verdict, at=0):
+    """Decide as somebody; give the number that it got."""
+    body = maker.decision(number, verdict, uid=f"{who}-{number:04d}-{at:04d}") | {"reviewer": who}
+    return client.post("/api/decisions", json=body).json()["number"]
+
+
+def ask(client, path, who, **more):
+    return client.get(f"/api/{path}", params={"reviewer": who, **more}).json()
+
+
+def agreement(client):
+    (pair,) = ask(client, "progress", "Eva", compare=True)["agreement"]
+    return pair
+
+
 def test_a_reviewer_is_not_told_what_others_said_before_they_decided(maker, client):
-    client.post("/api/decisions", json=maker.decision(1, "mine"))
-    item = client.get("/api/items/1", params={"reviewer": "Ben"}).json()
-    brief = client.get("/api/items", params={"reviewer": "Ben"}).json()[0]
+    say(maker, client, "Ana", 1, "mine")
+    item, brief = ask(client, "items/1", "Ben"), ask(client, "items", "Ben", compare=True)[0]
     assert (item["others"], item["decision"], brief["is_conflict"]) == ([], None, False)
-    ben = {"reviewer": "Ben", "uid": "ben-00000001"}
-    client.post("/api/decisions", json=maker.decision(1, "not_mine", uid=ben["uid"]) | ben)
-    item = client.get("/api/items/1", params={"reviewer": "Ben"}).json()
-    brief = client.get("/api/items", params={"reviewer": "Ben"}).json()[0]
+    say(maker, client, "Ben", 1, "not_mine")
+    assert not ask(client, "items", "Ben")[0]["is_conflict"]  # nor afterwards, unless they ask
+    assert ask(client, "progress", "Ben")["agreement"] == []
+    item = ask(client, "items/1", "Ben")
     assert [(one["reviewer"], one["verdict"]) for one in item["others"]] == [("Ana", "mine")]
-    assert brief["is_conflict"]
-    progress = client.get("/api/progress", params={"reviewer": "Ben"}).json()
+    assert ask(client, "items", "Ben", compare=True)[0]["is_conflict"]
+    progress = ask(client, "progress", "Ben", compare=True)
     assert progress["agreement"][0]["n_conflicts"] == 1
     assert progress["reviewers"] == {"Ana": {"mine": 1}, "Ben": {"not_mine": 1}}
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [("items/1", {}), ("items", {"compare": True}), ("progress", {"compare": True})],
+)
+def test_who_was_told_of_another_can_change_a_verdict_but_not_kappa(maker, client, path, more):
+    say(maker, client, "Ana", 1, "mine")
+    say(maker, client, "Ben", 1, "unsure")
+    ask(client, path, "ben", **more)
+    number = say(maker, client, "Ben", 1, "mine", at=1)
+    client.post("/api/undo", json={"reviewer": "Ben", "number": number})
+    client.post("/api/undo", json={"reviewer": "Ben", "number": number - 1})
+    say(maker, client, "Ben", 1, "mine", at=2)
+    found = agreement(client)
+    assert (found["n_same"], found["n_both"]) == (0, 1)
+    assert (found["n_same_last"], found["n_both_last"]) == (1, 1)
+
+
+def test_a_slip_undone_at_once_counts_for_nothing_though_another_judged_before(maker, client):
+    say(maker, client, "Ana", 1, "mine")
+    slip = say(maker, client, "Ben", 1, "not_mine")
+    for path in ("items", "progress"):  # as the page asks after every undo
+        ask(client, path, "Ben")
+    client.post("/api/undo", json={"reviewer": "Ben", "number": slip})
+    assert ask(client, "items/1", "Ben")["others"] == []
+    say(maker, client, "Ben", 1, "mine", at=1)
+    found = agreement(client)
+    assert (found["n_same"], found["n_both"], found["n_conflicts"]) == (1, 1, 0)
+
+
+def test_a_reviewer_who_comes_back_in_other_capitals_goes_on_and_undoes(maker, client):
+    number = say(maker, client, "Ana", 1, "mine")
+    assert ask(client, "items", "ANA")[0]["verdict"] == "mine"
+    assert ask(client, "items/1", " ana")["decision"]["verdict"] == "mine"
+    assert ask(client, "progress", "ana")["last"]["number"] == number
+    undone = client.post("/api/undo", json={"reviewer": "ana", "number": number})
+    assert undone.status_code == 200
+    assert ask(client, "progress", "Ana")["reviewers"] == {}
 
 
 def test_undo_goes_back_one_by_one_through_decisions_and_points(maker, client):
@@ -148,9 +201,9 @@ def test_a_decision_does_not_wait_for_pictures_of_other_places(maker, tmp_path):
 
 def test_a_store_that_cannot_be_written_says_that_nothing_was_saved(maker, desk):
     with maker.serving(desk) as client:
-        desk.store._connection.execute("PRAGMA query_only = ON")
+        desk.store._database.read("PRAGMA query_only = ON")
         answer = client.post("/api/decisions", json=maker.decision(1))
-        desk.store._connection.execute("PRAGMA query_only = OFF")
+        desk.store._database.read("PRAGMA query_only = OFF")
         assert answer.status_code == 503
         assert "nothing was saved" in answer.json()["detail"]
     assert desk.store.decisions().empty

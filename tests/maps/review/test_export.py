@@ -1,6 +1,7 @@
 """What comes of a review: sites for the next training, and the sample of an area."""
 
 import json
+import shutil
 
 import geopandas as gpd
 import numpy as np
@@ -241,7 +242,7 @@ def test_windows_of_a_sample_become_no_training_sites_by_any_way(maker, tmp_path
 def test_a_store_in_which_kinds_are_mixed_already_is_not_exported(maker, tmp_path):
     path = review(tmp_path / "mixed.gpkg", maker.make_queue(2), [("place-00", "Ana", "mine", None)])
     with ReviewStore(path) as store:
-        store._connection.execute("UPDATE items SET kind = 'sample' WHERE item_id = 'place-01'")
+        store._database.read("UPDATE items SET kind = 'sample' WHERE item_id = 'place-01'")
     with pytest.raises(InputError, match="detections, sample"):
         export_review([path], tmp_path / "out.geojson")
 
@@ -253,6 +254,19 @@ def test_the_sample_that_was_drawn_is_not_written_over_even_if_told_to(tmp_path)
     with pytest.raises(InputError, match="write over"):
         export_review([path], sample, sample=sample, overwrite=True)
     assert sample.read_bytes() == before
+
+
+def test_a_copy_that_knows_less_makes_no_verdict_independent_again(maker, tmp_path):
+    said = [("place-00", "Ana", "mine", None), ("place-00", "Ben", "not_mine", None)]
+    path = review(tmp_path / "review.gpkg", maker.make_queue(2), said)
+    shutil.copy(path, tmp_path / "early.gpkg")
+    with ReviewStore(path) as store:
+        store.mark_told("Ben")
+        store.decide(Decision("Ben-changed", "place-00", "mine", "Ben"))
+    files = [tmp_path / "early.gpkg", path]
+    for at, stores in enumerate((files, files[::-1])):
+        found = export_review(stores, tmp_path / f"sites-{at}.geojson").agreement.iloc[0]
+        assert (found["n_same"], found["n_same_last"], found["n_both"]) == (0, 1, 1)
 
 
 def test_nothing_is_written_over_and_nothing_comes_of_nothing(reviewed, maker, tmp_path):

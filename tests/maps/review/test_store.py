@@ -1,7 +1,10 @@
 """The store: at once, nothing lost, nothing twice, readable by others."""
 
 import json
+import shutil
 import sqlite3
+import warnings
+from contextlib import closing
 from dataclasses import replace
 
 import geopandas as gpd
@@ -12,8 +15,10 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minewatch.errors import AlreadyThereError, InputError, NotThereError
+from minewatch.errors import AlreadyThereError, InputError, NotThereError, SharedDriveWarning
 from minewatch.maps.review import Decision, Item, Point, ReviewStore, agree_on, read_queue
+from minewatch.maps.review._database import keep_log
+from minewatch.maps.review._said import fold_name
 from minewatch.sites import write_sites
 
 ANA = Decision("u1", "place-00", "not_mine", "Ana", "river", "a bend\nof it", {"scale_m": 480})
@@ -35,9 +40,30 @@ def test_a_decision_is_in_the_file_before_decide_returns(store):
 
 
 def test_it_is_kept_with_a_write_ahead_log_that_is_flushed_at_every_commit(store):
-    connection = store._connection
-    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store._database.read("PRAGMA journal_mode") == [("wal",)]
+    assert store._database.read("PRAGMA synchronous") == [(2,)]
+
+
+def test_a_copy_of_the_file_alone_holds_all_while_the_desk_is_open(store, tmp_path):
+    store.decide(ANA)
+    store.draw(Point("p1", "place-01", -62.58, 5.401, "Ana"))
+    shutil.copy(store.path, tmp_path / "copy.gpkg")  # without its log
+    with ReviewStore(tmp_path / "copy.gpkg", create=False) as copy:
+        assert copy.decisions()["uid"].tolist() == ["u1"]
+        assert copy.points()["uid"].tolist() == ["p1"]
+
+
+def test_a_file_system_that_gives_no_write_ahead_log_is_told(tmp_path):
+    path = tmp_path / "review.gpkg"
+    # SQLite's locks by files, for drives that lend no memory to share: it cannot write ahead there
+    address = f"file:{path}?vfs=unix-dotfile"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
+        with pytest.warns(SharedDriveWarning, match="network drive"):
+            keep_log(connection, path)
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+    with warnings.catch_warnings(), closing(sqlite3.connect(path)) as connection:
+        warnings.simplefilter("error")
+        keep_log(connection, path)
 
 
 def test_who_when_and_what_was_shown_come_back_as_they_were(store):
@@ -96,6 +122,33 @@ def test_nobody_undoes_what_another_decided(store):
     with pytest.raises(InputError, match="Ben has nothing"):
         store.undo("Ben", number)
     assert store.current() == [("place-00", "Ana", "not_mine", "river")]
+
+
+def test_a_name_in_other_capitals_is_the_same_person_everywhere(store):
+    store.decide(ANA)
+    again = store.decide(replace(ANA, uid="u2", reviewer=" ANA ", verdict="mine", reason=None))
+    assert store.decide(replace(ANA, reviewer="ana")).number == 1  # what was sent is what is there
+    assert store.current() == [("place-00", "Ana", "mine", None)]
+    assert store.last("aNA").number == again.number
+    store.undo("ana", again.number)
+    assert store.current() == [("place-00", "Ana", "not_mine", "river")]
+    assert store.spell("ANA") == "Ana"
+    assert store.spell("Anna") == "Anna"
+
+
+def test_what_stood_when_others_were_told_is_marked_once_and_only_where_there_is_another(store):
+    ben = replace(ANA, reviewer="Ben")
+    store.decide(ANA)
+    store.decide(replace(ANA, uid="u2", item_id="place-01"))
+    store.decide(replace(ben, uid="b1", verdict="skip", reason=None, item_id="place-01"))
+    store.mark_told("Ana")  # nobody else has judged anything
+    assert store.decisions()["told_after"].isna().all()
+    store.decide(replace(ben, uid="b2"))
+    store.mark_told("ana")
+    store.decide(replace(ANA, uid="u3", verdict="mine", reason=None))
+    store.mark_told("Ana")
+    told = store.decisions().set_index("uid")["told_after"].dropna()
+    assert told.to_dict() == {"u1": 4}
 
 
 def test_decisions_and_points_are_counted_together_so_that_the_last_is_known(store):
@@ -215,4 +268,4 @@ def test_any_text_is_kept_as_it_is_or_refused(store, note, name, uid):
         return
     row = store.decisions().loc[number]
     assert row["note"] == note
-    assert row["reviewer"] == " ".join(name.split())
+    assert fold_name(row["reviewer"]) == fold_name(name)

@@ -15,7 +15,8 @@ from minewatch.errors import InputError
 from minewatch.grid import PatchGrid
 from minewatch.maps.review._agreement import agree_on, find_conflicts, measure_agreement
 from minewatch.maps.review._queue import PATCH_M, Item
-from minewatch.maps.review._store import ReviewStore, StoredItem
+from minewatch.maps.review._store import ReviewStore
+from minewatch.maps.review._tables import StoredItem
 from minewatch.scan._area_run import strata_file
 from minewatch.scan._merge_file import refuse_inputs
 from minewatch.sites import nearest_distance_m, read_sites, write_sites
@@ -259,6 +260,9 @@ def _join(tables: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     # What is undone in any copy is undone: nothing ever brings a decision back.
     undone = joined.dropna(subset=["undone_at"]).groupby("uid")["undone_at"].min()
     joined = joined.assign(undone_at=joined["uid"].map(undone).astype("str"))
+    if "told_after" in joined.columns:
+        told = joined.dropna(subset=["told_after"]).groupby("uid")["told_after"].min()
+        joined = joined.assign(told_after=joined["uid"].map(told).astype("Int64"))
     return joined.drop_duplicates("uid")
 
 

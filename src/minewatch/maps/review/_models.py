@@ -178,6 +178,8 @@ class PairOut(_Model):
     n_both: int
     n_same: int
     kappa: float | None
+    n_both_last: int
+    n_same_last: int
     n_conflicts: int
 
 

@@ -64,7 +64,8 @@ def serve_review(
         If the address cannot be listened at, or another desk has the store.
     """
     check_extra()
-    from minewatch.maps.review._app import Desk, make_app
+    from minewatch.maps.review._app import make_app
+    from minewatch.maps.review._desk import Desk
     from minewatch.maps.review._ground import Surroundings
 
     chosen = settings or DeskSettings()

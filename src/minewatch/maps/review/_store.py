@@ -14,7 +14,7 @@ import shapely
 from minewatch.errors import AlreadyThereError, InputError
 from minewatch.maps.review._database import Database
 from minewatch.maps.review._geopackage import decode_geometry, encode_geometry
-from minewatch.maps.review._queue import Item, Queue
+from minewatch.maps.review._queue import Queue
 from minewatch.maps.review._said import (
     Decision,
     Point,
@@ -72,6 +72,7 @@ class ReviewStore:
     Examples
     --------
     >>> import tempfile
+    >>> from minewatch.maps.review import Item
     >>> queue = Queue("sites", "demo", (Item("a", -62.6, 5.45), Item("b", -62.6, 5.41)))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with ReviewStore(folder + "/review.gpkg") as store:
@@ -253,9 +254,7 @@ class ReviewStore:
         item_id
             Of this place alone; None: of all.
         """
-        with self._database.reading() as connection:
-            name = _spell(connection, reviewer)
-        values = {"name": name, "item": item_id}
+        values = {"name": self.spell(reviewer), "item": item_id}
         numbers = [row[0] for row in self._database.read(_NOT_TOLD, values)]
         if numbers:
             with self._database.writing() as connection:
@@ -308,7 +307,7 @@ class ReviewStore:
     ) -> Saved:
         values = {"item_id": said.item_id, **own, **check_said(said)}
         with self._database.writing() as connection:
-            values["reviewer"] = _spell(connection, values["reviewer"])
+            values["reviewer"] = _spell(connection, said.reviewer)
             before = _by_uid(connection, said.uid)
             if before is not None:
                 return _same(before, table, values, place)
@@ -317,7 +316,7 @@ class ReviewStore:
             ).fetchone()
             if row is None:
                 raise InputError(f"there is no item {said.item_id!r} in this review")
-            number = connection.execute(f"SELECT 1 + {_LAST}").fetchone()[0]  # noqa: S608
+            number = connection.execute(f"SELECT 1 + {_LAST}").fetchone()[0]
             now = _time(connection)
             filled = {
                 "number": number,
