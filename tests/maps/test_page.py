@@ -220,6 +220,35 @@ def test_every_word_that_the_script_asks_for_is_there():
     assert asked - set(strings()["en"]) == set()
 
 
+NAMED = r"(?:async )?(?:function|const|let) (\w+)"
+TAKEN = r'^import \{([^}]*)\} from "\./(\w+)\.js";$'
+NO_CODE = r"(?ms)^import [^;]*;$|^\s*//[^\n]*$|/\*.*?\*/"
+
+
+def names_in(pattern, text):
+    return re.findall(pattern, text, re.MULTILINE)
+
+
+def test_modules_name_all_that_they_take_from_others_and_no_more():
+    texts = {name: page_file(f"js/{name}.js") for name in SCRIPTS}
+    own = {name: names_in(rf"^(?:export )?{NAMED}", text) for name, text in texts.items()}
+    given = {one: name for name in texts for one in names_in(rf"^export {NAMED}", texts[name])}
+    every = [one for names in own.values() for one in names]
+    assert len(every) == len(set(every))  # they share one scope on the page
+    for number, (name, text) in enumerate(texts.items()):
+        taken = {
+            one: source
+            for names, source in names_in(TAKEN, text)
+            for one in re.findall(r"\w+", names)
+        }
+        code = re.sub(NO_CODE, "", text)
+        called = {one for one in given if re.search(rf"(?<![.\w-]){one}\(", code)}
+        assert taken == {one: given[one] for one in taken}, name
+        assert [one for one in taken if not re.search(rf"\b{one}\b", code)] == [], name
+        assert called <= {*taken, *own[name]}, name
+        assert set(taken.values()) <= set(SCRIPTS[:number]), name
+
+
 def test_scripts_never_write_markup():
     for name in SCRIPTS:
         script = page_file(f"js/{name}.js")

@@ -7,7 +7,7 @@ import { days, distance, hectares, number, periodName, say, sayWord, score } fro
 
 /**
  * @param {number} row
- * @param {CardContext} context
+ * @param {import("./card.js").CardContext} context
  */
 export function cardFacts(row, context) {
   const { table, payload } = context;
@@ -43,7 +43,7 @@ function label(name) {
 
 /**
  * @param {number} row
- * @param {CardContext} context
+ * @param {import("./card.js").CardContext} context
  */
 function areaText(row, context) {
   const isWindows = "windows" in context.table.numbers;
@@ -103,7 +103,7 @@ function changeText(row, table) {
 
 /**
  * @param {number} row
- * @param {CardContext} context
+ * @param {import("./card.js").CardContext} context
  */
 function firstText(row, { table, payload }) {
   return periodName(payload.periods[table.first[row]]);

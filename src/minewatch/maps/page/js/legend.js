@@ -12,7 +12,7 @@ import {
  * @param {HTMLElement} into
  * @param {any} payload
  * @param {import("./table.js").Table} table
- * @param {View} view
+ * @param {import("./layers.js").View} view
  */
 export function showLegend(into, payload, table, view) {
   const { groups } = view;
@@ -55,7 +55,7 @@ function featureKeys(features) {
 /**
  * @param {any} payload
  * @param {import("./table.js").Table} table
- * @param {View} view
+ * @param {import("./layers.js").View} view
  */
 function colourKeys(payload, table, view) {
   const isWindows = "windows" in table.numbers;
@@ -66,7 +66,7 @@ function colourKeys(payload, table, view) {
 /**
  * @param {any} payload
  * @param {import("./table.js").Table} table
- * @param {View} view
+ * @param {import("./layers.js").View} view
  */
 function keysOf(payload, table, view) {
   if (view.colourBy === "score") {

@@ -19,10 +19,10 @@ const EXAMPLE = "5.96200, -62.51234";
 export function goTo(text, choose) {
   const row = rowOf(text);
   const place = row < 0 ? (readCoordinates(text) ?? placeNamed(text)) : null;
-  page.asked = { text, row, place, choose };
+  page.asked = { text, row, place, meant: swappedOf(text, place), choose };
   sayAnswer();
   if (row >= 0) choose(row);
-  if (place === null) return;
+  if (place === null || page.asked.meant !== null) return;
   page.main?.setFound(place);
   page.main?.map.jumpTo({ center: [place.longitude, place.latitude], zoom: Math.max(page.main.map.getZoom(), 12) });
 }
@@ -32,18 +32,27 @@ export function sayAnswer() {
   const said = byId("go-said");
   said.hidden = page.asked === undefined || page.asked.row >= 0;
   if (said.hidden) return;
-  const { text, place, choose } = page.asked;
+  const { text, place, meant, choose } = page.asked;
   if (text.trim() === "") refill(said, say("go_hint", { example: EXAMPLE }));
   else if (place === null) refill(said, say("go_failed", { text, example: EXAMPLE }));
   else refill(said, `${place.name ? `${place.name}, ` : ""}${decimalText(place)}: ${whatIsAt(place)}`);
-  const meant = isFar(place) ? readSwapped(text) : null;
-  if (meant === null || isFar(meant)) return;
+  if (meant === null) return;
   const button = element("button", { type: "button", id: "go-swapped" }, decimalText(meant));
   button.addEventListener("click", () => {
     byId("go-text").value = decimalText(meant);
     goTo(decimalText(meant), choose);
   });
-  said.append(" ", say("go_swapped"), " ", button);
+  said.append(" ", say("go_swapped"), " ", button, " ?");
+}
+
+/**
+ * Give the place that was meant, if longitude and latitude stand in the wrong order.
+ * @param {string} text
+ * @param {import("./coordinates.js").Place | null} place what it says
+ */
+function swappedOf(text, place) {
+  const meant = isFar(place) ? readSwapped(text) : null;
+  return meant === null || isFar(meant) ? null : meant;
 }
 
 /**

@@ -10,7 +10,7 @@ const RADIUS_M = 6378137;
 /**
  * Show the place in every period that there are images of.
  * @param {number} row
- * @param {CardContext} context
+ * @param {import("./card.js").CardContext} context
  */
 export function pictures(row, context) {
   const { payload } = context;
@@ -35,7 +35,7 @@ export function pictures(row, context) {
 
 /**
  * @param {string[]} kinds
- * @param {CardContext} context
+ * @param {import("./card.js").CardContext} context
  */
 function kindSwitch(kinds, context) {
   return element(
@@ -55,7 +55,7 @@ function kindSwitch(kinds, context) {
  * @param {any} picture
  * @param {number[] | null} square degrees to cut from the picture; null: all of it
  * @param {number} row
- * @param {CardContext} context
+ * @param {import("./card.js").CardContext} context
  */
 function thumbnail(picture, square, row, context) {
   const bounds = square ?? picture.bounds;
