@@ -16,9 +16,9 @@ from minewatch.imagery import SceneQuery
 from minewatch.imagery._catalogues import read_maker
 from minewatch.imagery._preview import (
     PREVIEW_BANDS,
-    _shade,
     credit_of,
     draw_preview,
+    shade,
     write_preview,
 )
 
@@ -87,23 +87,23 @@ def test_a_place_without_scenes_is_drawn_and_says_so() -> None:
 
 
 def test_pixels_without_data_are_clear_and_never_a_colour() -> None:
-    picture = _shade(make_composite()["reflectance"].to_numpy()[:3], 0.3)
+    picture = shade(make_composite()["reflectance"].to_numpy()[:3], 0.3)
     assert (picture[:2, :, 3] == 0).all()
     assert (picture[2:, :, 3] == 255).all()
 
 
 def test_a_reflectance_has_one_colour_in_every_picture() -> None:
-    alone = _shade(np.full((3, 1, 1), 0.06, dtype=np.float32), 0.3)
+    alone = shade(np.full((3, 1, 1), 0.06, dtype=np.float32), 0.3)
     bright = np.full((3, 1, 2), 0.06, dtype=np.float32)
     bright[..., 1] = 0.9
-    beside = _shade(bright, 0.3)
+    beside = shade(bright, 0.3)
     assert beside[0, 0].tolist() == alone[0, 0].tolist()
     assert beside[0, 1].tolist() == [255, 255, 255, 255]
 
 
 def test_a_brighter_pixel_is_never_shown_darker() -> None:
     ramp = np.broadcast_to(np.linspace(-0.01, 0.4, 50, dtype=np.float32), (3, 1, 50))
-    shades = _shade(ramp, 0.3)[0, :, 0].astype(int)
+    shades = shade(ramp, 0.3)[0, :, 0].astype(int)
     assert (np.diff(shades) >= 0).all()
     assert (shades[0], shades[-1]) == (0, 255)
 

@@ -34,6 +34,34 @@ GAMMA: Final = 1.5
 """Shades go with the reflectance to the power 1 / gamma, so that forest and water are not black."""
 
 
+def shade(reflectance: npt.NDArray[np.float32], full: float) -> npt.NDArray[np.uint8]:
+    """Turn reflectance into a picture: a colour means the same in every one.
+
+    Parameters
+    ----------
+    reflectance
+        Dims (band, y, x), three bands; NaN = no data.
+    full
+        Reflectance that is shown as full colour; 0 is black.
+
+    Returns
+    -------
+    ndarray of uint8
+        Dims (y, x, rgba); opaque, and clear where a band is not known.
+
+    Examples
+    --------
+    >>> shade(np.full((3, 1, 1), 0.3, dtype=np.float32), 0.3).tolist()
+    [[[255, 255, 255, 255]]]
+    """
+    known = np.isfinite(reflectance).all(axis=0)
+    picture = np.zeros((*known.shape, 4), dtype=np.uint8)
+    shades = np.clip(reflectance[:, known] / full, 0.0, 1.0) ** (1.0 / GAMMA)
+    picture[known, :3] = np.rint(shades.T * 255.0)
+    picture[known, 3] = 255
+    return picture
+
+
 def write_preview(
     source: ImagerySource,
     geobox: GeoBox,
@@ -137,7 +165,7 @@ def draw_preview(composite: xr.Dataset, *, title: str) -> "Figure":
     axes = figure.subplots(1, len(pictures) + 1, squeeze=False)[0]
     for own, (name, chosen) in zip(axes, pictures.items(), strict=False):
         reflectance = composite["reflectance"].sel(band=list(chosen)).to_numpy()
-        own.imshow(_shade(reflectance, FULL_COLOUR[name]))
+        own.imshow(shade(reflectance, FULL_COLOUR[name]))
         own.set_title(f"{name.capitalize()}: {', '.join(chosen)}, 0 to {FULL_COLOUR[name]:g}")
     _draw_counts(figure, axes[-1], composite["clear_count"].to_numpy())
     for own in axes:
@@ -156,16 +184,6 @@ def _choose_bands(
 ) -> tuple[str, ...] | None:
     chosen = [next((name for name in options if name in bands), None) for options in channels]
     return None if None in chosen else tuple(name for name in chosen if name is not None)
-
-
-def _shade(reflectance: npt.NDArray[np.float32], full: float) -> npt.NDArray[np.uint8]:
-    """Turn (band, y, x) reflectance into an opaque picture (y, x, rgba), clear where unknown."""
-    known = np.isfinite(reflectance).all(axis=0)
-    picture = np.zeros((*known.shape, 4), dtype=np.uint8)
-    shades = np.clip(reflectance[:, known] / full, 0.0, 1.0) ** (1.0 / GAMMA)
-    picture[known, :3] = np.rint(shades.T * 255.0)
-    picture[known, 3] = 255
-    return picture
 
 
 def _draw_counts(figure: "Figure", axes: "Axes", counts: npt.NDArray[np.uint16]) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from affine import Affine
 from rasterio.warp import Resampling, reproject, transform_bounds
 
-from minewatch.imagery._preview import FULL_COLOUR, GAMMA, PICTURES
+from minewatch.imagery._preview import FULL_COLOUR, PICTURES, shade
 from minewatch.maps._contents import Composite
 
 Kind: TypeAlias = Literal["true", "swir"]
@@ -112,7 +112,9 @@ def draw_part(composite: Composite, bounds: Bounds, shape: tuple[int, int]) -> t
             kind=kind,
             bands=bands,
             bounds=degrees,
-            source=_webp(_shade(np.stack([values[name] for name in bands]), kind)),
+            source=_webp(
+                shade(np.stack([values[name] for name in bands]), FULL_COLOUR[KINDS[kind]])
+            ),
             ground_m=ground_m,
         )
         for kind, bands in wanted.items()
@@ -233,17 +235,6 @@ def _window(composite: Composite, bounds: Bounds) -> tuple[slice, slice] | None:
 
 def _pixel_m(composite: Composite) -> float:
     return abs(float(composite.geobox.resolution.x))
-
-
-def _shade(reflectance: npt.NDArray[np.float32], kind: Kind) -> npt.NDArray[np.uint8]:
-    """Turn (band, y, x) reflectance into (y, x, rgba), clear where it is not known."""
-    known = np.isfinite(reflectance).all(axis=0)
-    picture = np.zeros((*known.shape, 4), dtype=np.uint8)
-    full = FULL_COLOUR[KINDS[kind]]
-    shades = np.clip(reflectance[:, known] / full, 0.0, 1.0) ** (1.0 / GAMMA)
-    picture[known, :3] = np.rint(shades.T * 255.0)
-    picture[known, 3] = 255
-    return picture
 
 
 def _webp(pixels: npt.NDArray[np.uint8]) -> str:

@@ -17,9 +17,10 @@ from minewatch.context import extract_features
 from minewatch.errors import ImageryError, InputError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import FolderSource, SceneQuery
+from minewatch.imagery._preview import shade
 from minewatch.maps.review import ArchivePictures, DatasetPictures, Item
 from minewatch.maps.review._ground import Surroundings, lay_out, pixels_of
-from minewatch.maps.review._pictures import COMBINATIONS, Album, draw_scene, shade
+from minewatch.maps.review._pictures import COMBINATIONS, Album, draw_scene
 from minewatch.patches import PatchDataset, build_patches
 from minewatch.toy import write_osm
 

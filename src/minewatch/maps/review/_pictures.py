@@ -16,6 +16,8 @@ from minewatch._store import digest_bytes
 from minewatch.errors import InputError, MinewatchError
 from minewatch.grid import PatchGrid
 from minewatch.imagery import SceneQuery, attribution, credit_of
+from minewatch.imagery._preview import FULL_COLOUR as FULL
+from minewatch.imagery._preview import PICTURES, shade
 from minewatch.maps.review._queue import Item
 
 if TYPE_CHECKING:
@@ -25,18 +27,17 @@ if TYPE_CHECKING:
 Combination: TypeAlias = Literal["true_colour", "swir", "infrared"]
 COMBINATIONS: Final[tuple[Combination, ...]] = get_args(Combination)
 _CHANNELS: Final[Mapping[Combination, tuple[tuple[str, ...], ...]]] = {
-    "true_colour": (("B04",), ("B03",), ("B02",)),
-    "swir": (("B11", "B12"), ("B08", "B8A"), ("B04",)),
+    "true_colour": PICTURES["true colour"],
+    "swir": PICTURES["false colour"],
     "infrared": (("B08", "B8A"), ("B04",), ("B03",)),
 }
 """For red, green and blue the bands that may be shown, the first that is there."""
 FULL_COLOUR: Final[Mapping[Combination, float]] = {
-    "true_colour": 0.3,
-    "swir": 0.5,
-    "infrared": 0.5,
+    "true_colour": FULL["true colour"],
+    "swir": FULL["false colour"],
+    "infrared": FULL["false colour"],
 }
 """Reflectance that is shown as full colour, the same in every picture: dates can be compared."""
-GAMMA: Final = 1.5
 BANDS: Final = ("B02", "B03", "B04", "B08", "B11")
 """What is asked of a source of imagery: all that the combinations need."""
 SIDE_PX: Final = 192
@@ -291,31 +292,3 @@ def draw_scene(scene: Scene) -> Drawn:
 def _choose(channels: Sequence[Sequence[str]], bands: Sequence[str]) -> list[int] | None:
     chosen = [next((bands.index(one) for one in own if one in bands), -1) for own in channels]
     return None if -1 in chosen else chosen
-
-
-def shade(reflectance: npt.NDArray[np.float32], full: float) -> npt.NDArray[np.uint8]:
-    """Turn reflectance into a picture.
-
-    Parameters
-    ----------
-    reflectance
-        Dims (band, y, x), three bands; NaN = no data.
-    full
-        Reflectance that is shown as full colour; 0 is black.
-
-    Returns
-    -------
-    ndarray of uint8
-        Dims (y, x, rgba); clear where a band is not known.
-
-    Examples
-    --------
-    >>> shade(np.full((3, 1, 1), 0.3, dtype=np.float32), 0.3).tolist()
-    [[[255, 255, 255, 255]]]
-    """
-    known = np.isfinite(reflectance).all(axis=0)
-    picture = np.zeros((*known.shape, 4), dtype=np.uint8)
-    shades = np.clip(reflectance[:, known] / full, 0.0, 1.0) ** (1.0 / GAMMA)
-    picture[known, :3] = np.rint(shades.T * 255.0)
-    picture[known, 3] = 255
-    return picture
