@@ -29,79 +29,107 @@ class FormatName(StrEnum):
     sheets = "sheets"
 
 
+Detections = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DETECTIONS]",
+        help="Detections, or any file of polygons; else what the study's scan found.",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="The folder; else maps in the study."),
+]
+Formats = Annotated[
+    list[FormatName] | None,
+    typer.Option("--format", help="Only these, once each; else all that fit what is given."),
+]
+Title = Annotated[str, typer.Option("--title", help="What is shown.")]
+Attributions = Annotated[
+    list[str] | None,
+    typer.Option("--attribution", metavar="WORDS", help="Whom to name; once for each."),
+]
+PeriodName = Annotated[
+    str | None,
+    typer.Option("--period", metavar="2024", help="Of the imagery, if no file says it."),
+]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", help="Score from which windows counted.")
+]
+DetectorFolder = Annotated[
+    Path | None, typer.Option("--detector", metavar="DIR", help="The detector, for its card.")
+]
+FoundBy = Annotated[
+    str, typer.Option("--found-by", metavar="WORDS", help="Who found them, if no detector.")
+]
+Scores = Annotated[
+    Path | None, typer.Option("--scores", metavar="PATH", help="The scan they come from.")
+]
+NotSeen = Annotated[
+    Path | None,
+    typer.Option("--not-seen", metavar="FILE", help="Polygons of what was not seen."),
+]
+Changes = Annotated[
+    Path | None,
+    typer.Option("--changes", metavar="FILE", help="…_places.parquet of scan compare."),
+]
+Outlines = Annotated[
+    Path | None, typer.Option("--outlines", metavar="FILE", help="Of scan outline.")
+]
+Reviewed = Annotated[
+    Path | None,
+    typer.Option(
+        "--reviewed", metavar="FILE", help="A reviewed sample of them, for hectares of mining."
+    ),
+]
+Sites = Annotated[
+    Path | None, typer.Option("--sites", metavar="FILE", help="Labelled points, to show.")
+]
+FeaturesFile = Annotated[
+    Path | None, typer.Option("--features", metavar="FILE", help="Map features, to show.")
+]
+Overlays = Annotated[
+    list[Path] | None,
+    typer.Option("--overlay", metavar="FILE", help="Other polygons, to name what is touched."),
+]
+NameColumns = Annotated[
+    list[str] | None,
+    typer.Option("--name-column", metavar="COLUMN", help="Names of each overlay, in order."),
+]
+Earlier = Annotated[
+    list[str] | None,
+    typer.Option("--earlier", metavar="PERIOD=FILE", help="Detections of earlier periods."),
+]
+ImageryPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--imagery", metavar="NAME|URL|FOLDER", help="Where imagery comes from; else none."
+    ),
+]
+
+
 def write(
-    detections: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[DETECTIONS]",
-            help="Detections, or any file of polygons; else what the study's scan found.",
-        ),
-    ] = None,
+    detections: Detections = None,
     *,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="The folder; else maps in the study."),
-    ] = None,
-    formats: Annotated[
-        list[FormatName] | None,
-        typer.Option("--format", help="Only these, once each; else all that fit what is given."),
-    ] = None,
-    title: Annotated[str, typer.Option("--title", help="What is shown.")] = "",
-    attribution: Annotated[
-        list[str] | None,
-        typer.Option("--attribution", metavar="WORDS", help="Whom to name; once for each."),
-    ] = None,
-    period: Annotated[
-        str | None,
-        typer.Option("--period", metavar="2024", help="Of the imagery, if no file says it."),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Score from which windows counted.")
-    ] = None,
-    detector: Annotated[
-        Path | None, typer.Option("--detector", metavar="DIR", help="The detector, for its card.")
-    ] = None,
-    found_by: Annotated[
-        str, typer.Option("--found-by", metavar="WORDS", help="Who found them, if no detector.")
-    ] = "",
-    scores: Annotated[
-        Path | None, typer.Option("--scores", metavar="PATH", help="The scan they come from.")
-    ] = None,
-    not_seen: Annotated[
-        Path | None,
-        typer.Option("--not-seen", metavar="FILE", help="Polygons of what was not seen."),
-    ] = None,
-    changes: Annotated[
-        Path | None,
-        typer.Option("--changes", metavar="FILE", help="…_places.parquet of scan compare."),
-    ] = None,
-    outlines: Annotated[
-        Path | None, typer.Option("--outlines", metavar="FILE", help="Of scan outline.")
-    ] = None,
-    sites: Annotated[
-        Path | None, typer.Option("--sites", metavar="FILE", help="Labelled points, to show.")
-    ] = None,
-    features: Annotated[
-        Path | None, typer.Option("--features", metavar="FILE", help="Map features, to show.")
-    ] = None,
-    overlay: Annotated[
-        list[Path] | None,
-        typer.Option("--overlay", metavar="FILE", help="Other polygons, to name what is touched."),
-    ] = None,
-    name_column: Annotated[
-        list[str] | None,
-        typer.Option("--name-column", metavar="COLUMN", help="Names of each overlay, in order."),
-    ] = None,
-    earlier: Annotated[
-        list[str] | None,
-        typer.Option("--earlier", metavar="PERIOD=FILE", help="Detections of earlier periods."),
-    ] = None,
-    imagery: Annotated[
-        str | None,
-        typer.Option(
-            "--imagery", metavar="NAME|URL|FOLDER", help="Where imagery comes from; else none."
-        ),
-    ] = None,
+    out: Out = None,
+    formats: Formats = None,
+    title: Title = "",
+    attribution: Attributions = None,
+    period: PeriodName = None,
+    threshold: Threshold = None,
+    detector: DetectorFolder = None,
+    found_by: FoundBy = "",
+    scores: Scores = None,
+    not_seen: NotSeen = None,
+    changes: Changes = None,
+    outlines: Outlines = None,
+    reviewed: Reviewed = None,
+    sites: Sites = None,
+    features: FeaturesFile = None,
+    overlay: Overlays = None,
+    name_column: NameColumns = None,
+    earlier: Earlier = None,
+    imagery: ImageryPlace = None,
     collection: _query.Collection = None,
     level: _query.LevelOption = None,
     project: _query.Project = None,
@@ -120,13 +148,9 @@ def write(
         raise typer.BadParameter("say --name-column once for each --overlay, in the same order")
     chosen = [one.value for one in formats] if formats else None
     if detections is None:
-        beside = (detector, scores, not_seen, changes, outlines, sites, features, imagery)
-        if (
-            any(one is not None for one in (*beside, period, threshold))
-            or layers
-            or earlier
-            or found_by
-        ):
+        beside = (detector, scores, not_seen, changes, outlines, reviewed, sites, features, imagery)
+        said_none = all(one is None for one in (*beside, period, threshold))
+        if not said_none or layers or earlier or found_by:
             raise typer.BadParameter(
                 "give DETECTIONS; of a study's own say such things in its sections [scan], [maps]"
             )
@@ -144,6 +168,7 @@ def write(
             not_seen=not_seen,
             changes=changes,
             outlines=outlines,
+            reviewed=reviewed,
             sites=sites,
             features=features,
             overlays=dict(zip(layers, names, strict=True)),
@@ -228,6 +253,7 @@ def _describe(contents: "MapContents", files: "Sequence[Path]") -> str:
 
     about = describe_contents(contents)
     lines = [about["found"], f"  {about['hectares']}", f"Not seen: {about['not_seen']}"]
+    lines += [f"Area: {about['area']}"] if "area" in about else []
     lines += [f"Period {about['period']}, threshold {about['threshold']}"]
     lines += [f"Detector: {about['detector']}", f"Attribution: {about['attribution']}"]
     lines += [f"{file} ({_size(file)})" for file in files]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from minewatch import __version__
+from minewatch.maps._area import words_of_estimate
 from minewatch.maps._contents import MapContents
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _HEADINGS: Final = {
     "title": "Title",
     "found": "Found",
     "hectares": "Hectares",
+    "area": "Area of mining",
     "period": "Period of the imagery",
     "threshold": "Threshold",
     "detector": "Detector",
@@ -39,14 +41,15 @@ def describe_contents(contents: MapContents) -> dict[str, str]:
     -------
     dict of str
         ``title``, ``found``, ``hectares``, ``period``, ``threshold``, ``detector``, ``not_seen``,
-        ``attribution``, ``made_by``; ``measured`` and ``limits`` where the detector's card says
-        them. What nobody said is ``not known``.
+        ``attribution``, ``made_by``; ``area`` where a sample was reviewed, ``measured`` and
+        ``limits`` where the detector's card says them. What nobody said is ``not known``.
     """
     table, own = contents.detections, contents.periods[-1] if contents.periods else None
     words = {
         "title": contents.title,
         "found": f"{len(table):,} detections of {table['area_ha'].sum():,.1f} ha in all",
         "hectares": contents.area_means,
+        "area": "" if contents.area is None else words_of_estimate(contents.area),
         "period": UNKNOWN if own is None else f"{own.start} to {own.end}",
         "threshold": _threshold(contents),
         "detector": contents.detector or UNKNOWN,
@@ -87,6 +90,7 @@ def header_of(contents: MapContents, *, layer: str = "detections") -> dict[str, 
         "minewatch": __version__,
         "about": describe_contents(contents),
         "attribution": "; ".join(contents.attribution),
+        "area": None if contents.area is None else contents.area.as_json(),
         "settings": settings,
         "inputs": contents.made.get("inputs", {}),
         "card": card,

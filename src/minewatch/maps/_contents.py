@@ -15,6 +15,7 @@ from minewatch.errors import InputError
 
 if TYPE_CHECKING:
     from minewatch.context import Features
+    from minewatch.maps._area import MiningArea
     from minewatch.model import Card
 
 
@@ -144,6 +145,8 @@ class MapContents:
     """The detector's card: how sure this is, and what it does not see."""
     area_means: str = ""
     """What ``area_ha`` is, and is not, in a sentence: whole windows are not ground."""
+    area: "MiningArea | None" = None
+    """Hectares of mining with an interval, from a sample that people reviewed; None if none was."""
     not_seen: gpd.GeoDataFrame | None = None
     """Ground that was not seen: ``reason`` (str), ``area_ha``, polygons in EPSG:4326. Empty if all
     was seen; None if nobody said."""

@@ -12,6 +12,7 @@ import pandas as pd
 from minewatch import __version__
 from minewatch._store import digest_files
 from minewatch.errors import InputError
+from minewatch.maps._area import read_area
 from minewatch.maps._contents import Composite, MapContents, Period
 from minewatch.maps._gather_periods import (
     check_days,
@@ -60,6 +61,9 @@ class Layers:
     """Places that ``scan compare`` wrote: ``…_places.parquet``."""
     outlines: StrPath | None = None
     """What ``scan outline`` wrote."""
+    reviewed: StrPath | None = None
+    """A sample of these detections that ``scan area`` drew and people reviewed, with its strata
+    beside it."""
     sites: StrPath | None = None
     """Labelled points."""
     features: StrPath | None = None
@@ -73,7 +77,14 @@ class Layers:
     @property
     def files(self) -> list[Path]:
         """Every file that is read."""
-        single = (self.not_seen, self.changes, self.outlines, self.sites, self.features)
+        single = (
+            self.not_seen,
+            self.changes,
+            self.outlines,
+            self.reviewed,
+            self.sites,
+            self.features,
+        )
         named = [one for one in single if one is not None]
         scores = [] if self.scores is None else [_scores_file(self.scores)]
         return [*scores, *map(Path, (*named, *self.overlays, *self.earlier.values()))]
@@ -128,7 +139,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     InputError
         If nothing says of which period the map is, or whom to name; if a file cannot be used; if
         an earlier period is not earlier; if a period, or a detector, is not the one that the
-        detections name.
+        detections name; if a reviewed sample was drawn from others.
     NotThereError
         If a file is not there.
 
@@ -157,6 +168,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     not_seen_file = None if layers.not_seen is None else Path(layers.not_seen)
     outlines = None if layers.outlines is None else read_detections(layers.outlines)
     changes = None if layers.changes is None else _read_changes(layers.changes)
+    area = None if layers.reviewed is None else read_area(layers.reviewed, _file(detections), own)
     overlays = {Path(path).stem: _read_overlay(path, of) for path, of in layers.overlays.items()}
     contents = MapContents(
         detections=_complete(table, outlines, changes, overlays),
@@ -168,6 +180,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
         detector=found_by or (card.name if card else known.detector),
         card=card,
         area_means=words_of_area(known.window_m, outlined=outlines is not None),
+        area=area,
         not_seen=None if not_seen_file is None else _read_not_seen(not_seen_file),
         seen_means=_words_of_seen(not_seen_file),
         region=None if not_seen_file is None else region_of(not_seen_file),
@@ -202,6 +215,10 @@ def _read(detections: StrPath | gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     table = check_detections(detections).copy(deep=False)
     table.index = pd.Index(table.index.astype("str"), name=DETECTION_ID, dtype="str")
     return table
+
+
+def _file(detections: StrPath | gpd.GeoDataFrame) -> StrPath | None:
+    return None if isinstance(detections, gpd.GeoDataFrame) else detections
 
 
 def _read_card(folder: StrPath, known: Known) -> "Card":

@@ -11,6 +11,7 @@ from minewatch.maps import Layers, MapContents, Period
 from minewatch.maps._known import read_known
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
 from minewatch.maps._write import MARKER, PAGE, own_files
+from minewatch.scan._area_run import strata_file
 from minewatch.scan._compare_unseen import find_not_seen, with_outside
 from minewatch.scan._folder import NOT_SEEN, SCORES
 from minewatch.scan._merge_file import describe_making
@@ -100,6 +101,7 @@ def gather_study(
             scores=folder,
             changes=_compare(study, earlier, found),
             outlines=_if_there(folder / OUTLINES),
+            reviewed=None if section.reviewed is None else study / section.reviewed,
             sites=_if_there(study / SITES),
             features=_if_there(study / _FEATURES),
             overlays=_overlays(study, settings),
@@ -221,8 +223,15 @@ def _inputs(study: Path, settings: StudySettings) -> list[Path]:
         *(path for path in beside if path.is_file()),
         *required(study, tuple(overlays), "overlays"),
         *required(study, tuple(section.earlier.values()), "maps.earlier"),
+        *required(study, _reviewed(section), "maps.reviewed"),
         *(source_items(study, images) if section.imagery and images is not None else []),
     ]
+
+
+def _reviewed(section: MapsSection) -> tuple[Path, ...]:
+    if section.reviewed is None:
+        return ()
+    return section.reviewed, strata_file(section.reviewed)
 
 
 def _make(study: Path, settings: StudySettings, progress: Progress) -> str:

@@ -22,5 +22,8 @@ class MapsSection(Settings):
     earlier: dict[str, Path] = Field(default_factory=dict)
     """Detections of earlier periods, by period: changes since the latest of them are
     shown. Empty: those after which the section [scan.merge] names its own."""
+    reviewed: Path | None = None
+    """A sample of the scan's detections that ``scan area`` drew and people reviewed: the map then
+    says how many hectares of mining there are, and how sure that is."""
     imagery: bool = True
     """Whether the imagery of the region is shown."""
