@@ -108,7 +108,7 @@ def read_area(reviewed: StrPath, detections: StrPath | None, period: "Period | N
         raise InputError(
             f"{reviewed}: nothing in it is called {MINING!r}; expected label 1 or 0, or {_SHARE}"
         )
-    row = areas.loc[MINING]
+    row: Any = areas.loc[MINING]
     hidden = own["may_hide_ha"].dropna()
     return MiningArea(
         **{name: float(row[name]) for name in _NUMBERS},
@@ -189,5 +189,5 @@ def _of_period(
 
 
 def _share(accuracy: pd.DataFrame, measure: str) -> Share:
-    row = accuracy.loc[(measure, MINING)]
+    row: Any = accuracy.loc[[(measure, MINING)]].iloc[0]
     return Share(float(row["value"]), float(row["low"]), float(row["high"]))
