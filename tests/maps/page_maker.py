@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from minewatch.context import Features
 from minewatch.maps import Composite, MapContents, Period
+from minewatch.maps._area import MiningArea, Share
 from minewatch.model import Card
 from minewatch.scan._merge_polygons import area_ha
 
@@ -111,6 +112,17 @@ def make_card():
         ),
         null_models={"coordinates": ({"name": "roc_auc", "value": 0.61, **said},)},
     )  # fmt: skip
+
+
+def make_area(**other):
+    """Make an estimate of 190 ha from 77 squares; what of mining is mapped cannot be told."""
+    nowhere = Share(np.nan, np.nan, np.nan)
+    said = {
+        "area_ha": 190.2, "low_ha": 150.04, "high_ha": 230.4, "se_ha": 20.5, "mapped_ha": 207.4,
+        "framed_ha": 9_004.3, "confidence": 0.95, "n_reviewed": 77, "unit_m": 480.0,
+        "is_ground": True, "may_hide_ha": 35.0, "right": Share(0.8, 0.7, 0.9), "found": nowhere,
+    }  # fmt: skip
+    return MiningArea(**{**said, **other})
 
 
 def make_contents(n=12, **other):

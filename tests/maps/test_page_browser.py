@@ -273,6 +273,29 @@ def test_detections_are_found_by_the_settlement_beside_them(opened, contents):
     assert "settlement: El Yagrumo, 1.3\u202fkm" in page.inner_text("#card")
 
 
+def test_estimate_is_of_all_ground_whatever_the_filter(opened, contents, tmp_path):
+    known = replace(contents, area=page_maker.make_area())
+    shown = opened(write_map(known, tmp_path / "map.html").as_uri())
+    page = shown.page
+    said = page.inner_text("#estimate")
+    assert "190\u202fha of mined ground 95% interval: 150\u202fha to 230\u202fha" in said
+    assert "whatever the filter" in said
+    assert "77 squares of 480 m, each judged by people" in said
+    assert "of the 9,004\u202fha that were seen" in said
+    assert "80% is (70% to 90%)" in said
+    assert "up to 35\u202fha all the same" in said
+    assert "the map shows" not in said.replace("the map shows as mining", "")
+    page.click("#filters-box summary >> nth=0")
+    page.fill("#filter-score", "0.9")
+    assert page.inner_text("#estimate") == said
+    page.fill("#period", "0")
+    assert page.is_hidden("#estimate")
+
+
+def test_without_a_reviewed_sample_there_is_no_estimate(desk):
+    assert desk.page.is_hidden("#estimate")
+
+
 def test_only_new_ones_can_be_shown(opened):
     shown = opened()
     shown.page.click("#filters-box summary >> nth=0")

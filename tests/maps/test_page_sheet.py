@@ -49,6 +49,15 @@ def test_sheet_says_what_is_known_and_how_sure(sheet, contents):
     assert "that is never “no mining”" in said
 
 
+def test_sheet_gives_the_estimate_of_all_ground_and_not_of_its_detection(contents, tmp_path):
+    area = page_maker.make_area(unit_m=float("nan"), is_ground=False)
+    known = replace(contents, area=area)
+    said = words_in(write_sheets(known, tmp_path, n_most=1, language="pt")[0])
+    assert "190\u202fha de quadrados em que há mineração (intervalo de 95\u202f%: 150" in said
+    assert "77 quadrados, cada um julgado por pessoas e não pelo detector" in said
+    assert "nada diz de uma só detecção" in said
+
+
 def test_sheet_shows_both_periods_in_both_kinds(sheet):
     text = sheet.read_text(encoding="utf-8")
     assert text.count("data:image/webp") == 4

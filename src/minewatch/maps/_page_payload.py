@@ -52,6 +52,7 @@ def page_payload(contents: MapContents, settings: "PageSettings") -> dict[str, A
         "area_means": contents.area_means,
         "seen_means": contents.seen_means,
         "phrases": page_phrases(contents),
+        "area": None if contents.area is None else contents.area.as_json(),
         "card": None if contents.card is None else _card(contents.card),
         "ids": table.index.astype(str).tolist(),
         "looked": _looked(contents, periods),

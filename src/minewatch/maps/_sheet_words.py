@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from minewatch.maps._area import MiningArea
 from minewatch.maps._contents import MapContents, Period
 from minewatch.maps._phrases import translate
 
@@ -173,7 +174,28 @@ def sureness(contents: MapContents, words: Words) -> list[str]:
             )
         said += _measured_on(there, words)
         said.append(words.say("smallest", side=words.number(card.size_px * card.resolution_m)))
-    return [*said, _not_seen(contents, words), words["harm"]]
+    estimate = () if contents.area is None else _estimate(contents.area, words)
+    return [*said, _not_seen(contents, words), *estimate, words["harm"]]
+
+
+def _estimate(area: MiningArea, words: Words) -> tuple[str, ...]:
+    """Say how much mining there is on all ground, as people who reviewed a sample found."""
+    interval = words.say(
+        "interval",
+        share=words.percent(area.confidence),
+        low=words.hectares(area.low_ha),
+        high=words.hectares(area.high_ha),
+    )
+    kind = words["estimate.ground" if area.is_ground else "estimate.squares"]
+    values = {"n": words.number(area.n_reviewed), "framed": words.hectares(area.framed_ha)}
+    if math.isnan(area.unit_m):
+        design = words.say("estimate.design", **values)
+    else:
+        design = words.say("estimate.design_side", **values, side=words.number(area.unit_m))
+    amount = words.say(
+        "estimate.sheet", area=words.hectares(area.area_ha), kind=kind, interval=interval
+    )
+    return (f"{amount} {design}",)
 
 
 def _measured_on(metrics: Sequence["Metric"], words: Words) -> list[str]:

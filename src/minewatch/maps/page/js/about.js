@@ -4,7 +4,7 @@
 import { byId, element, refill } from "./dom.js";
 import { isNewest, page } from "./page.js";
 import { totalsOf } from "./table.js";
-import { hectares, number, ownWords, periodName, say, sayCount } from "./text.js";
+import { hectares, number, ownWords, percent, periodName, say, sayCount } from "./text.js";
 
 export function showFacts() {
   const { payload } = page;
@@ -41,6 +41,47 @@ export function showCredits() {
       .map((words) => element("p", {}, words)),
     element("p", {}, say("made_with", { version: payload.version })),
   );
+}
+
+/** Say how much mining there is on all ground, as people who reviewed a sample of it found: whatever the filter. */
+export function showEstimate() {
+  const { area } = page.payload;
+  const box = byId("estimate");
+  box.hidden = area === null || !isNewest(page.view.period);
+  if (box.hidden) return;
+  const [low, high] = [hectares(area.low_ha), hectares(area.high_ha)];
+  refill(
+    byId("estimate-body"),
+    element(
+      "p",
+      {},
+      element("b", { id: "estimate-ha" }, hectares(area.area_ha)),
+      " ",
+      say(area.is_ground ? "estimate.ground" : "estimate.squares"),
+      " ",
+      element("small", {}, say("interval", { share: percent(area.confidence), low, high })),
+    ),
+    element("p", { class: "small" }, estimateDesign(area)),
+    ...estimateNotes(area).map((words) => element("p", { class: "small" }, words)),
+  );
+}
+
+/** @param {any} area */
+function estimateDesign(area) {
+  const values = { n: number(area.n_reviewed), framed: hectares(area.framed_ha) };
+  if (area.unit_m === null) return say("estimate.design", values);
+  return say("estimate.design_side", { ...values, side: number(area.unit_m) });
+}
+
+/** @param {any} area @returns {string[]} */
+function estimateNotes(area) {
+  const told = ["right", "found"]
+    .map((name) => [name, area[name]])
+    .filter(([, share]) => share.value !== null)
+    .map(([name, { value, low, high }]) =>
+      say(`estimate.${name}`, { value: percent(value), low: percent(low), high: percent(high) }),
+    );
+  return area.may_hide_ha === null ? told : [...told, say("estimate.hidden", { area: hectares(area.may_hide_ha) })];
 }
 
 /** @param {Int32Array} rows */

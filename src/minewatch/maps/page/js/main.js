@@ -1,7 +1,7 @@
 // @ts-check
 // The page: puts its parts together and keeps them in step.
 
-import { showCredits, showFacts, showTotals } from "./about.js";
+import { showCredits, showEstimate, showFacts, showTotals } from "./about.js";
 import { showCard } from "./card.js";
 import { byId, element, fill, refill } from "./dom.js";
 import { countAsked, makeFilters, openFilter } from "./filters.js";
@@ -79,6 +79,7 @@ function sayAll() {
   byId("language").value = currentLanguage();
   byId("go-text").placeholder = say("go_example");
   showFacts();
+  showEstimate();
   showSureness(byId("sure-body"), payload);
   makeFilters(byId("filters"), table, filter, { ...page.look, nPeriods: payload.looked.length }, filterChanged);
   makeLayers(byId("layers"), payload, table, view, viewChanged);
@@ -188,6 +189,7 @@ function viewChanged(what) {
   } else if (what === "period") {
     filter.period = view.period;
     showFacts();
+    showEstimate();
     update();
     showPictures();
     sayAnswer();
