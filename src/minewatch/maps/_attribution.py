@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from minewatch import __version__
 from minewatch.maps._area import words_of_estimate
 from minewatch.maps._contents import MapContents
-
-if TYPE_CHECKING:
-    from minewatch.model._card import Card, Metric
+from minewatch.maps._page_html import strings
+from minewatch.maps._sheet_words import Words
+from minewatch.maps._sureness import describe_figures
 
 UNKNOWN: Final = "not known"
-_MOST_METRICS: Final = 4
 _HEADINGS: Final = {
     "title": "Title",
     "found": "Found",
@@ -121,21 +120,8 @@ def _not_seen(contents: MapContents) -> str:
 def _of_card(contents: MapContents) -> dict[str, str]:
     if contents.card is None:
         return {}
-    return {"measured": _measured(contents.card), "limits": " ".join(contents.card.limits)}
-
-
-def _measured(card: "Card") -> str:
-    """Name the first figures of a card, those of one sample together."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for metric in card.metrics[:_MOST_METRICS]:
-        groups.setdefault((metric.on, metric.splitter), []).append(_metric(metric))
-    return "; ".join(
-        f"{', '.join(figures)} (on {on}; {splitter})" for (on, splitter), figures in groups.items()
-    )
-
-
-def _metric(metric: "Metric") -> str:
-    between = ""
-    if metric.low is not None and metric.high is not None:
-        between = f" ({metric.low:.2f} to {metric.high:.2f})"
-    return f"{metric.name} {metric.value:.2f}{between}"
+    figures = " ".join(describe_figures(contents, Words(strings()["en"], "en")))
+    return {
+        "measured": figures.replace("\u202f", " "),
+        "limits": " ".join(contents.card.limits),
+    }

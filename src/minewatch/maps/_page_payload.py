@@ -16,6 +16,7 @@ from minewatch.maps._page_columns import encode_columns
 from minewatch.maps._page_layers import page_layers
 from minewatch.maps._page_shapes import encode_areas
 from minewatch.maps._phrases import page_phrases
+from minewatch.maps._sureness import measured_elsewhere
 from minewatch.types import IntArray
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def page_payload(contents: MapContents, settings: "PageSettings") -> dict[str, A
         "seen_means": contents.seen_means,
         "phrases": page_phrases(contents),
         "area": None if contents.area is None else contents.area.as_json(),
+        "measured_at": measured_elsewhere(contents),
         "card": None if contents.card is None else _card(contents.card),
         "ids": table.index.astype(str).tolist(),
         "looked": _looked(contents, periods),

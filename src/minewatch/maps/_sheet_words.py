@@ -1,19 +1,17 @@
 """Words and numbers of evidence sheets, in the reader's language."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
 
 from minewatch.maps._area import MiningArea
 from minewatch.maps._contents import MapContents, Period
 from minewatch.maps._phrases import translate
-
-if TYPE_CHECKING:
-    from minewatch.model._card import Metric
+from minewatch.maps._sureness import describe_figures
 
 _MARKS: Final = {"en": (",", "."), "es": ("\u202f", ","), "pt": (".", ",")}
 """What stands between thousands and before decimals."""
@@ -23,7 +21,6 @@ _MONTHS: Final = {
     "pt": "jan. fev. mar. abr. mai. jun. jul. ago. set. out. nov. dez.",
 }
 _NEAR: Final = ("river", "road", "airstrip", "settlement")
-_FIGURES: Final = ("sensitivity", "specificity", "precision")
 _KM_M: Final = 1_000.0
 _FAR_M: Final = 100_000.0
 _SMALL: Final = 0.01
@@ -157,22 +154,7 @@ def sureness(contents: MapContents, words: Words) -> list[str]:
     if card is None:
         said.append(words["no_card"])
     else:
-        metrics = {metric.name: metric for metric in reversed(card.metrics)}
-        there = [metrics[name] for name in _FIGURES if name in metrics]
-        for metric in there:
-            interval = words["no_interval"]
-            if metric.low is not None and metric.high is not None:
-                interval = words.say(
-                    "interval",
-                    low=words.percent(metric.low),
-                    high=words.percent(metric.high),
-                    share="" if metric.confidence is None else words.percent(metric.confidence),
-                )
-            said.append(
-                f"{words[f'metric.{metric.name}']} {words.percent(metric.value)} ({interval}): "
-                f"{words[f'metric.{metric.name}.why']}."
-            )
-        said += _measured_on(there, words)
+        said += describe_figures(contents, words)
         said.append(words.say("smallest", side=words.number(card.size_px * card.resolution_m)))
     estimate = () if contents.area is None else _estimate(contents.area, words)
     return [*said, _not_seen(contents, words), *estimate, words["harm"]]
@@ -196,17 +178,6 @@ def _estimate(area: MiningArea, words: Words) -> tuple[str, ...]:
         "estimate.sheet", area=words.hectares(area.area_ha), kind=kind, interval=interval
     )
     return (f"{amount} {design}",)
-
-
-def _measured_on(metrics: Sequence["Metric"], words: Words) -> list[str]:
-    """Say on what the figures were measured; where that differs, which of them on what."""
-    samples: dict[str, list[str]] = {}
-    for metric in metrics:
-        sample = f"{words['measured_on']} {words.own(metric.on)}; {words.own(metric.splitter)}."
-        samples.setdefault(sample, []).append(words[f"metric.{metric.name}"])
-    if len(samples) < 2:
-        return list(samples)
-    return [f"{', '.join(names)}: {sample}" for sample, names in samples.items()]
 
 
 def _known(row: Mapping[str, Any], name: str) -> bool:
