@@ -292,6 +292,18 @@ def test_estimate_is_of_all_ground_whatever_the_filter(opened, contents, tmp_pat
     assert page.is_hidden("#estimate")
 
 
+def test_figures_of_another_threshold_than_the_maps_are_said_to_be(opened, contents, tmp_path):
+    card = contents.card
+    metrics = tuple(one.model_copy(update={"on": f"{one.on}, at 0.8"}) for one in card.metrics)
+    other = replace(contents, card=card.model_copy(update={"metrics": metrics}))
+    page = opened(write_map(other, tmp_path / "map.html").as_uri()).page
+    words = "of a threshold of 0.8; that of this map is 0.5, which is lower: it finds more"
+    assert words in page.inner_text("#sure-body")
+    same = replace(other, threshold=0.8)
+    page = opened(write_map(same, tmp_path / "same.html").as_uri()).page
+    assert "of a threshold of" not in page.inner_text("#sure-body")
+
+
 def test_without_a_reviewed_sample_there_is_no_estimate(desk):
     assert desk.page.is_hidden("#estimate")
 
