@@ -26,7 +26,7 @@ export function showSureness(into, payload) {
   fill(into, element("p", { class: "claim" }, say("candidates")));
   fill(into, element("dl", { class: "figures" }, ...told.map(figure)));
   if (told.length === 0) fill(into, element("p", {}, say("no_metrics")));
-  fill(into, ...heldOut([...told, ...(told === first ? more : [])]), atAnother(payload), details(card, payload, told === first ? more : []));
+  fill(into, ...heldOut(told), atAnother(payload), details(card, payload, told === first ? more : []));
   /** @type {any} */ (into.querySelector("details")).open = isOpen;
 }
 
@@ -122,6 +122,7 @@ function details(card, payload, more) {
     element("p", {}, say("smallest", { side: number(card.ground_m) })),
     element("ul", {}, ...card.limits.map((/** @type {string} */ one) => element("li", {}, ownWords(one)))),
     element("dl", { class: "figures" }, ...more.map(figure)),
+    ...heldOut(more),
     element("p", {}, learned),
     best === null ? null : element("p", {}, say("null_models", { best: number(best, 2, 2) })),
     payload.threshold === null
