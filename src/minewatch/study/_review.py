@@ -108,7 +108,7 @@ def plan_review(
         kind=wanted.kind,
         blind=wanted.blind,
         square_m=wanted.square_m,
-        title=wanted.title,
+        title=wanted.title or (None if told is None else told.study.name),
     )
     own = folder / _FEATURES
     return PlannedReview(

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import pytest
 
@@ -13,6 +14,7 @@ from minewatch.errors import ImageryError
 from minewatch.maps.review import ArchivePictures
 from minewatch.maps.review._desk import Desk
 from minewatch.maps.review._pictures import Album
+from minewatch.maps.review._words import Kind
 
 
 def test_a_decision_is_answered_when_it_is_on_disk_and_shows_in_the_list(maker, client, desk):
@@ -239,9 +241,11 @@ def test_every_word_of_the_page_is_there_in_three_languages(client):
             sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in said.values()
         ]
         assert places[0] == places[1] == places[2], key
-    import re
-
-    used = set(re.findall(r'say(?:ing)?\("([a-z_]+)"', client.get("/assets/desk.js").text))
+    scripts = "".join(
+        client.get(f"/assets/{one}.js").text for one in ("desk", "stage", "cards", "view")
+    )
+    used = set(re.findall(r'(?:say|status)\("([a-z_]+)"', scripts))
     used |= set(re.findall(r'data-say="([a-z_]+)"', client.get("/").text))
+    used |= {f"kind_{one}" for one in get_args(Kind)}
     used |= {f"reason_{one}" for one in client.get("/api/review").json()["reasons"]}
     assert used <= set(strings)

@@ -29,7 +29,9 @@ def test_export_writes_sites_and_says_who_agrees(reviewed, tmp_path, capsys):
     told = capsys.readouterr().out
     assert code == 0
     assert read_sites(out)["label"].to_dict() == {"place-00": 1}
-    assert "Ana and Ben: 0 of 1 alike" in told
+    assert "2 places reviewed: 1 mining, 0 not, 1 without a label" in told
+    assert "Ana and Ben: each alone 0 of 1 alike" in told
+    assert "Written: 1 places, 1 with mining, 0 without, 0 without a label; 1 are new" in told
     assert "--trust" in told
     again = ["maps", "review", str(reviewed), "--study", str(tmp_path), "--export", str(out)]
     assert run(again) == 6

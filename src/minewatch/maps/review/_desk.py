@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 from fastapi import HTTPException
 
 from minewatch import __version__
@@ -199,6 +200,7 @@ def show_scene(desk: Desk, stored: StoredItem, period: str, drawn: Drawn) -> mod
         credit=scene.credit,
         size_px=layout.size_px,
         resolution_m=layout.resolution_m,
+        seen=float(np.isfinite(scene.reflectance).all(axis=0).mean()),
         corners=list(layout.corners),
         point=layout.point,
         square=layout.square,

@@ -15,7 +15,7 @@ from minewatch.errors import InputError
 from minewatch.grid import PatchGrid
 from minewatch.maps.review._agreement import agree_on, find_conflicts, measure_agreement
 from minewatch.maps.review._queue import PATCH_M, Item
-from minewatch.maps.review._store import ReviewStore
+from minewatch.maps.review._stores import Reviewed, read_stores
 from minewatch.maps.review._tables import StoredItem
 from minewatch.scan._area_run import strata_file
 from minewatch.scan._merge_file import refuse_inputs
@@ -49,14 +49,28 @@ class Exported:
     left_out: pd.DataFrame
     """New sites that contradict another: index ``site_id``, ``detail`` (str). They were not
     written: the patch of one holds the other, and they cannot both be right."""
+    brought: pd.DataFrame
+    """What each store brought: index ``store``, ``decisions`` (int64), ``reviewers`` (str)."""
+    n_skipped: int = 0
+    """Places of which nobody said more than skip."""
+    n_new: int = 0
+    """Sites of the table that were not there before."""
     files: tuple[Path, ...] = field(default=())
     """What was written."""
 
     def counts(self) -> dict[str, int]:
-        """Count what was said and what came of it."""
-        label = self.sites["label"]
+        """Count what was said (of places), and what came of it (of the table that was written)."""
+        said, label = self.agreed["label"], self.sites["label"]
+        changed = self.sites.get("label_before", pd.Series(dtype="Int8"))
         return {
             "reviewed": len(self.agreed),
+            "called_mining": int((said == 1).sum()),
+            "called_none": int((said == 0).sum()),
+            "undecided": int(said.isna().sum()),
+            "skipped": self.n_skipped,
+            "sites": len(self.sites),
+            "new": self.n_new,
+            "corrected": int(changed.notna().sum()),
             "mining": int((label == 1).sum()),
             "no_mining": int((label == 0).sum()),
             "without_label": int(label.isna().sum()),
@@ -64,16 +78,6 @@ class Exported:
             "conflicts": int((self.agreed["is_conflict"] & self.agreed["label"].isna()).sum()),
             "left_out": len(self.left_out),
         }
-
-
-@dataclass(frozen=True)
-class _Reviewed:
-    """Several stores as one."""
-
-    kind: str
-    items: dict[str, StoredItem]
-    decisions: gpd.GeoDataFrame
-    points: gpd.GeoDataFrame
 
 
 def export_review(
@@ -123,7 +127,7 @@ def export_review(
         If a store is not there, of other places or of several kinds, nothing was decided, sites
         would be joined to a sample, or a file is there or is what is read.
     """
-    reviewed = _read_stores(stores)
+    reviewed = read_stores(stores)
     if reviewed.decisions["undone_at"].isna().sum() == 0:
         raise InputError(f"nothing is decided in {', '.join(map(str, stores))}; review some first")
     beside = Path(out).with_suffix(".review.json")
@@ -134,32 +138,41 @@ def export_review(
     for file in (Path(out), beside, *strata):
         _store.refuse_existing(file, overwrite=overwrite)
     agreed = agree_on(reviewed.decisions, trust=trust)
-    if is_sample:
-        if sample is None or into is not None:
-            raise InputError(
-                "a sample was reviewed: name its file (sample=…, the QUEUE of the command), and "
-                "join it to no sites, or what is estimated from it is no longer a random sample"
-            )
-        sites = _fill_sample(read_sites(sample), agreed, sample)
-        left_out = pd.DataFrame({"detail": pd.array([], "str")}, index=pd.Index([], name="site_id"))
-    else:
-        _refuse_samples(sample, into)
-        new = _new_sites(reviewed, agreed)
-        known = new if into is None else update_sites(read_sites(into), new)
-        sites, left_out = _without_contradictions(known, new.index)
+    sites, left_out, n_new = _table(reviewed, agreed, sample, into)
     exported = Exported(
         sites,
         agreed,
         measure_agreement(reviewed.decisions),
         find_conflicts(reviewed.decisions),
         left_out,
+        reviewed.brought,
+        reviewed.n_skipped,
+        n_new,
         (Path(out), *strata, beside),
     )
     write_sites(sites, out, overwrite=overwrite)
-    if sample is not None and is_sample:
+    if strata and sample is not None:
         _store.write_text(strata[0], strata_file(sample).read_text(encoding="utf-8"))
     _store.write_json(beside, _made(exported, inputs, trust))
     return exported
+
+
+def _table(
+    reviewed: Reviewed, agreed: pd.DataFrame, sample: StrPath | None, into: StrPath | None
+) -> tuple[gpd.GeoDataFrame, pd.DataFrame, int]:
+    """Give the table to write, what was left out of it, and how many sites are new in it."""
+    if reviewed.kind == "sample":
+        named = _named_sample(sample, into)
+        nothing = pd.DataFrame({"detail": pd.array([], "str")}, index=pd.Index([], name="site_id"))
+        return _fill_sample(read_sites(named), agreed, named), nothing, 0
+    _refuse_samples(sample, into)
+    new = _new_sites(reviewed, agreed)
+    if into is None:
+        sites, left_out = _without_contradictions(new, new.index)
+        return sites, left_out, len(sites)
+    before = read_sites(into)
+    sites, left_out = _without_contradictions(update_sites(before, new), new.index)
+    return sites, left_out, int((~sites.index.isin(before.index)).sum())
 
 
 def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -221,27 +234,15 @@ def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.
     return gpd.GeoDataFrame(joined, geometry=existing.geometry.name, crs=existing.crs)
 
 
-def _read_stores(paths: Sequence[StrPath]) -> _Reviewed:
-    if not paths:
-        raise InputError("no review is named; expected at least one file of a review")
-    kinds, items = set[str](), dict[str, StoredItem]()
-    decisions, points = [], []
-    for path in paths:
-        with ReviewStore(path, create=False) as store:
-            kinds |= store.kinds()
-            for one in store.items(every=True):
-                there = items.setdefault(one.item.item_id, one)
-                if there.digest != one.digest:
-                    raise InputError(
-                        f"{one.item.item_id} of {path} lies elsewhere than that of another review, "
-                        "or is of another time; export reviews of the same together, others by "
-                        "themselves"
-                    )
-            decisions.append(store.decisions())
-            points.append(store.points())
-    if len(kinds) > 1:
-        raise InputError(f"these are reviews of {', '.join(sorted(kinds))}; export them one by one")
-    return _Reviewed(kinds.pop() if kinds else "sites", items, _join(decisions), _join(points))
+def _named_sample(sample: StrPath | None, into: StrPath | None) -> StrPath:
+    if into is not None:
+        raise InputError(
+            f"a sample was reviewed: it cannot be joined to {into} (into, --into), or what is "
+            "estimated from it is no longer of a random sample"
+        )
+    if sample is None:
+        raise InputError("a sample was reviewed: name its file, as scan area wrote it, as well")
+    return sample
 
 
 def _refuse_samples(sample: StrPath | None, into: StrPath | None) -> None:
@@ -252,18 +253,6 @@ def _refuse_samples(sample: StrPath | None, into: StrPath | None) -> None:
         )
     if into is not None and strata_file(into).is_file():
         raise InputError(f"{into} {_IS_SAMPLE}")
-
-
-def _join(tables: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
-    filled = [one for one in tables if len(one)] or list(tables[:1])
-    joined = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
-    # What is undone in any copy is undone: nothing ever brings a decision back.
-    undone = joined.dropna(subset=["undone_at"]).groupby("uid")["undone_at"].min()
-    joined = joined.assign(undone_at=joined["uid"].map(undone).astype("str"))
-    if "told_after" in joined.columns:
-        told = joined.dropna(subset=["told_after"]).groupby("uid")["told_after"].min()
-        joined = joined.assign(told_after=joined["uid"].map(told).astype("Int64"))
-    return joined.drop_duplicates("uid")
 
 
 def _fill_sample(
@@ -284,7 +273,7 @@ def _fill_sample(
     return filled.assign(**{name: own[name] for name in _KEPT})
 
 
-def _new_sites(reviewed: _Reviewed, agreed: pd.DataFrame) -> gpd.GeoDataFrame:
+def _new_sites(reviewed: Reviewed, agreed: pd.DataFrame) -> gpd.GeoDataFrame:
     told = agreed[agreed["label"].notna()]
     drawn = _thin(reviewed.points[reviewed.points["undone_at"].isna()])
     replaced = _drawn_within(reviewed.items, told[told["label"] == 1], drawn)
@@ -296,7 +285,7 @@ def _new_sites(reviewed: _Reviewed, agreed: pd.DataFrame) -> gpd.GeoDataFrame:
             "label": own["label"].to_numpy(),
             "source": pd.array([SOURCE] * len(own), dtype="str"),
             **{name: own[name].array for name in _KEPT},
-            "seen_at": own.index.astype("str").array,
+            "item_id": own.index.astype("str").array,
         },
         index=pd.Index(own.index, name="site_id", dtype="str"),
         geometry=places,
@@ -318,7 +307,7 @@ def _drawn_sites(drawn: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             "note": drawn["note"].array,
             "reviewers": drawn["reviewer"].array,
             "reviewed_at": drawn["decided_at"].array,
-            "seen_at": drawn["item_id"].array,
+            "item_id": drawn["item_id"].array,
         },
         index=pd.Index([f"drawn-{uid}" for uid in drawn["uid"]], name="site_id", dtype="str"),
         geometry=drawn.geometry.to_numpy(),
@@ -381,6 +370,7 @@ def _made(exported: Exported, inputs: Sequence[StrPath], trust: Sequence[str]) -
         "inputs": _store.digest_files(inputs),
         "settings": {"trust": list(trust)},
         "counts": exported.counts(),
+        "brought": exported.brought.reset_index().to_dict("records"),
         "agreement": agreement.where(agreement.notna(), None).to_dict("records"),
         "conflicts": exported.conflicts.reset_index().to_dict("records"),
         "left_out": exported.left_out["detail"].to_dict(),

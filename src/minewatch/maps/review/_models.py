@@ -162,6 +162,7 @@ class SceneOut(_Model):
     credit: str
     size_px: tuple[int, int]
     resolution_m: float
+    seen: float
     corners: list[tuple[float, float]]
     point: tuple[float, float]
     square: tuple[float, float, float, float]

@@ -3,11 +3,12 @@
 import getpass
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from minewatch import _store
-from minewatch.errors import InputError, MissingExtraError
+from minewatch.errors import InputError, LockedError, MissingExtraError
 from minewatch.maps.review._guard import DeskSettings
 from minewatch.maps.review._pictures import Album, PictureSource
 from minewatch.maps.review._queue import Queue
@@ -70,7 +71,7 @@ def serve_review(
 
     chosen = settings or DeskSettings()
     token = chosen.token or secrets.token_urlsafe(24)
-    with _store.locked(store), ReviewStore(store) as opened, _listen(chosen) as listening:
+    with _listen(chosen) as listening, _alone(store), ReviewStore(store) as opened:
         opened.take_up(queue)
         desk = Desk.of(
             opened,
@@ -83,6 +84,20 @@ def serve_review(
         )
         app = make_app(desk, settings=chosen, token=token)
         _run(app, listening, lambda: tell and tell(address(chosen, listening, token)))
+
+
+@contextmanager
+def _alone(store: StrPath) -> Iterator[None]:
+    """Hold a store, so that no other desk opens it."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(_store.locked(store))
+        except LockedError as error:
+            raise LockedError(
+                f"a desk is open on {store} already; go to its address, or end it with Ctrl+C "
+                "where it was started"
+            ) from error
+        yield
 
 
 def check_extra() -> None:
@@ -100,7 +115,10 @@ def check_extra() -> None:
 def address(settings: DeskSettings, listening: socket.socket, token: str) -> str:
     """Give the address to open; what is after # is not sent, and stands in no log."""
     port = listening.getsockname()[1]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    any_of = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - as hosts are written
+    host = settings.host
+    if host in any_of:
+        host = next(iter(settings.allowed_hosts), any_of[host])
     named = f"[{host}]" if ":" in host else host
     return f"http://{named}:{port}/#token={token}"
 

@@ -125,14 +125,15 @@ export function showProgress(words, progress, box) {
   ]);
   const pairs = progress.agreement.map((one) => [
     `${one.reviewer} – ${one.other}`, words.number(one.n_both), words.number(one.n_same),
-    one.kappa === null ? "–" : words.number(one.kappa, 2), words.number(one.n_conflicts),
+    one.kappa === null ? "–" : words.fixed(one.kappa, 2),
+    `${words.number(one.n_same_last)} / ${words.number(one.n_both_last)}`, words.number(one.n_conflicts),
   ]);
   const parts = [
     make("p", {}, words.say("progress_words", { n: words.number(progress.n_items), points: words.number(progress.n_points) })),
     table(words, [words.say("reviewer"), ...verdicts.map((one) => words.say(one))], counted),
   ];
   if (pairs.length) {
-    const heads = ["reviewers", "both", "same", "kappa", "conflicts"].map((one) => words.say(one));
+    const heads = ["reviewers", "both", "same", "kappa", "last_alike", "conflicts"].map((one) => words.say(one));
     parts.push(table(words, heads, pairs), make("p", { className: "quiet small" }, words.say("kappa_words")));
   }
   box.replaceChildren(...parts);

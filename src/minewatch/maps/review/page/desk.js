@@ -28,7 +28,7 @@ async function begin() {
   pending = new Pending(state.desk.review_id);
   for (const waiting of pending.all()) {
     state.reviewer = waiting.body.reviewer;
-    if (await pending.send(waiting, tell)) say("sent_again");
+    if (await pending.send(waiting, tell)) status("sent_again");
   }
   state.reviewer = localStorage.getItem(NAME) ?? state.reviewer;
   listen();
@@ -36,26 +36,36 @@ async function begin() {
   else askName();
 }
 
-async function load() {
+/** Read the list anew; where others do not agree is told to who asks for conflicts alone. */
+async function reread() {
   const who = encodeURIComponent(state.reviewer);
+  const compare = by("filter").value === "conflicts" ? "&compare=true" : "";
   [state.items, state.last] = await Promise.all([
-    read(`/api/items?reviewer=${who}`),
+    read(`/api/items?reviewer=${who}${compare}`),
     read(`/api/progress?reviewer=${who}`).then((one) => one.last),
   ]);
+}
+
+async function load() {
+  await reread();
   by("desk").hidden = false;
   label();
   refilter();
   await open((state.shown[0] ?? state.items[0])?.number);
+  state.done = !state.shown.length;
 }
 
 /** Write all words anew, in the language chosen. */
 function label() {
   const { desk } = state;
   state.words.fill();
-  document.title = `${desk.title} – minewatch review`;
-  by("title").textContent = desk.title;
+  const kind = state.words.say(`kind_${desk.kind}`);
+  const title = desk.title.toLowerCase() === desk.kind ? kind : `${desk.title} · ${kind}`;
+  document.title = `${title} – minewatch review`;
+  by("title").textContent = by("title").title = title;
   by("question").textContent = state.words.say(desk.kind === "detections" ? "question_detection" : "question_square");
   by("hint").hidden = desk.kind !== "detections";
+  by("draw").hidden = desk.kind === "sample"; // of a sample nothing but its own windows counts
   by("who-open").textContent = state.reviewer;
   by("who-open").setAttribute("aria-label", `${state.words.say("reviewer")}: ${state.reviewer}`);
   by("before").setAttribute("aria-label", state.words.say("before"));
@@ -104,6 +114,12 @@ function refilter() {
   relist();
 }
 
+/** Open the first place of the list, if the one that is shown is not in it. */
+function goIn() {
+  const [first] = state.shown;
+  if (first && !state.shown.some((one) => one.number === state.current)) open(first.number);
+}
+
 function relist() {
   const done = state.items.filter((one) => one.verdict).length;
   by("meter").setAttribute("aria-valuemax", String(state.items.length));
@@ -119,7 +135,8 @@ function relist() {
 async function open(number) {
   if (!number) return;
   state.current = number;
-  state.cursor = null;
+  state.done = false;
+  setDrawing(false);
   state.item = null; // nothing is decided of what is not shown any more, or not yet
   delete by("desk").dataset.item;
   const item = await guarded(() => read(`/api/items/${number}?reviewer=${encodeURIComponent(state.reviewer)}`));
@@ -140,7 +157,7 @@ function showItem() {
   for (const one of document.querySelectorAll("[data-reason]")) one.classList.toggle("chosen", one.dataset.reason === decision?.reason);
   by("undo").disabled = !state.last;
   showFacts(state.words, item, by("facts"));
-  showPlace(state.words, item, by("place"), (text) => status(state.words.say("copied", { text })));
+  showPlace(state.words, item, by("place"), (text) => status("copied", { text }));
   showSaid(state.words, item, by("said"));
   showChips();
 }
@@ -164,7 +181,8 @@ async function send(path, body) {
 
 /** @param {string} verdict @param {string | null} [reason] */
 async function decide(verdict, reason = null) {
-  if (state.busy || !state.item) return;
+  if (state.done) return status("all_done");
+  if (state.busy || !state.item) return status("not_yet");
   const { number } = state.item;
   const note = by("note").value.trim().replace(/[\t\r]/g, " ");
   const drafted = draft();
@@ -173,26 +191,26 @@ async function decide(verdict, reason = null) {
   localStorage.removeItem(drafted);
   const brief = state.items.find((one) => one.number === number);
   Object.assign(brief, { n_reviewers: brief.n_reviewers + (brief.verdict ? 0 : 1), verdict, reason });
-  const why = reason ? ` (${state.words.say(`reason_${reason}`)})` : "";
-  status(`${state.words.say("saved")}: ${state.words.say(verdict)}${why}`);
+  const told = reason ? ["saved_because", { verdict, reason: `reason_${reason}` }] : ["saved_as", { verdict }];
+  status(...told);
   const at = state.shown.findIndex((one) => one.number === number);
   const later = [...state.shown.slice(at + 1), ...state.shown.slice(0, Math.max(at, 0))];
   const next = by("filter").value === "todo" ? later.find((one) => !one.verdict) : state.shown[at + 1];
-  if (next) await open(next.number);
-  else {
-    status(state.words.say("all_done"));
-    await open(number);
-  }
+  if (next) return open(next.number);
+  await open(number);
+  state.done = true;
+  status("all_done");
 }
 
 /** @param {{longitude: number, latitude: number}} place */
 async function drawAt(place) {
   if (state.busy) return;
   const { number } = state.item;
+  setDrawing(false); // one at a time: a second click, or Enter, draws nothing by itself
   const saved = await send("/api/points", { uid: newUid(), number, item_id: state.item.item_id, ...place, note: "", reviewer: state.reviewer, shown: shown() });
   if (!saved) return;
   if (state.current === number) state.item.points.push({ number: saved.number, ...place, note: "" });
-  status(state.words.say("point_saved"));
+  status("point_saved");
   by("undo").disabled = false;
   layout();
 }
@@ -203,12 +221,9 @@ async function undo() {
   const undone = await guarded(() => write("/api/undo", { reviewer: state.reviewer, number: state.last.number }));
   state.busy = false;
   if (!undone) return;
-  const who = encodeURIComponent(state.reviewer);
-  [state.items, state.last] = await Promise.all([
-    read(`/api/items?reviewer=${who}`), read(`/api/progress?reviewer=${who}`).then((one) => one.last),
-  ]);
+  await reread();
   refilter();
-  status(state.words.say("undone"));
+  status("undone");
   await open(undone.item || state.current);
 }
 
@@ -238,15 +253,22 @@ function alarm(text) {
   by("alarm").textContent = text ?? "";
 }
 
-/** @param {string} text */
-function status(text) {
-  by("status").textContent = text;
+/**
+ * Say something for a while; values that are words of the page are said in its language.
+ * @param {string} key @param {Record<string, string>} [values]
+ */
+function status(key, values = {}) {
+  state.told = [key, values];
+  const own = Object.entries(values).map(([name, one]) => [name, state.words.knows(one) ? state.words.say(one) : one]);
+  by("status").textContent = state.words.say(key, Object.fromEntries(own));
   clearTimeout(state.fade);
-  state.fade = setTimeout(() => (by("status").textContent = ""), 2500);
+  if (key !== "all_done") state.fade = setTimeout(hush, 2500);
 }
 
-/** @param {string} key */
-const say = (key) => status(state.words.say(key));
+function hush() {
+  state.told = null;
+  by("status").textContent = "";
+}
 
 /** @param {number} by_ */
 function move(by_) {
@@ -257,12 +279,12 @@ function move(by_) {
 
 /** @param {boolean} on */
 function setDrawing(on) {
-  if (!state.item) return;
+  if (on && (!state.item || state.desk.kind === "sample")) return;
   state.drawing = on;
   by("draw").setAttribute("aria-pressed", String(on));
   by("panels").classList.toggle("drawing", on);
   state.cursor = on ? { longitude: state.item.longitude, latitude: state.item.latitude } : null;
-  if (on) say("draw_words");
+  if (on) status("draw_words");
   layout();
 }
 
@@ -273,7 +295,7 @@ function askName() {
 }
 
 async function showProgressNow() {
-  const progress = await guarded(() => read(`/api/progress?reviewer=${encodeURIComponent(state.reviewer)}`));
+  const progress = await guarded(() => read(`/api/progress?reviewer=${encodeURIComponent(state.reviewer)}&compare=true`));
   if (!progress) return;
   showProgress(state.words, progress, by("progress-body"));
   by("progress").showModal();
@@ -281,14 +303,14 @@ async function showProgressNow() {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** @param {KeyboardEvent} event @returns {boolean} Whether the key was for the cross. */
-function drawingKey(event) {
+/** @param {KeyboardEvent} event @param {string} key @returns {boolean} Whether the key was for the cross. */
+function drawingKey(event, key) {
   if (!state.drawing) return false;
   if (event.key in ARROWS) {
     const step = event.shiftKey ? 10 : 1;
     nudge(ARROWS[event.key][0] * step, ARROWS[event.key][1] * step);
   } else if (event.key === "Enter") drawAt(state.cursor);
-  else if (event.key === "Escape" || event.key === "p") setDrawing(false);
+  else if (event.key === "Escape" || key === "p") setDrawing(false);
   else return false;
   return true;
 }
@@ -298,7 +320,7 @@ const ACTIONS = {
   c: () => choose(state.set + 1), "+": () => rescale(state.scale - 1), "=": () => rescale(state.scale - 1),
   "-": () => rescale(state.scale + 1), o: () => toggle("outlines"), m: () => toggle("mapped"),
   p: () => setDrawing(true), e: () => by("note").focus(), "?": () => by("help").showModal(),
-  t: () => flash(true),
+  t: () => (state.desk.periods.length > 1 ? flash(true) : status("one_period")),
   "/": () => {
     by("list-box").open = true;
     by("search").focus();
@@ -313,25 +335,29 @@ function keyDown(event) {
     if (event.key === "Escape") /** @type {HTMLElement} */ (target).blur();
     return;
   }
-  if (!state.item) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // Caps Lock or not
+  const verdict = Object.keys(KEYS).find((one) => KEYS[one] === key);
+  const at = "1234567890".indexOf(key);
+  if (!state.item) {
+    if (verdict || at >= 0) status("not_yet");
+    return;
+  }
   const onButton = target instanceof Element && target.matches("button, a, summary");
   if (onButton && (event.key === "Enter" || event.key === " ")) return;
-  const verdict = Object.keys(KEYS).find((one) => KEYS[one] === event.key);
-  const at = "1234567890".indexOf(event.key);
-  if (drawingKey(event)) event.preventDefault();
-  else if (event.repeat && (verdict || at >= 0 || event.key === "z")) event.preventDefault();
+  if (drawingKey(event, key)) event.preventDefault();
+  else if (event.repeat && (verdict || at >= 0 || key === "z")) event.preventDefault();
   else if (verdict) decide(verdict);
   else if (at >= 0 && at < state.desk.reasons.length) decide("not_mine", state.desk.reasons[at]);
-  else if (event.key in ACTIONS) {
+  else if (key in ACTIONS) {
     event.preventDefault();
-    ACTIONS[event.key]();
+    ACTIONS[key]();
   }
 }
 
 function listen() {
   whenDrawn(drawAt);
   document.addEventListener("keydown", keyDown);
-  document.addEventListener("keyup", (event) => event.key === "t" && flash(false));
+  document.addEventListener("keyup", (event) => event.key.toLowerCase() === "t" && flash(false));
   addEventListener("resize", layout);
   by("undo").addEventListener("click", undo);
   by("draw").addEventListener("click", () => setDrawing(!state.drawing));
@@ -341,13 +367,19 @@ function listen() {
   by("help-open").addEventListener("click", () => by("help").showModal());
   by("progress-open").addEventListener("click", showProgressNow);
   by("note").addEventListener("input", () => localStorage.setItem(draft(), by("note").value));
-  for (const id of ["filter", "sort"]) by(id).addEventListener("change", refilter);
+  by("filter").addEventListener("change", async () => {
+    if (by("filter").value === "conflicts") await guarded(reread);
+    refilter();
+    goIn();
+  });
+  by("sort").addEventListener("change", refilter);
   for (const id of ["search", "least"]) by(id).addEventListener("input", refilter);
   by("language").addEventListener("change", () => {
     state.words.choose(by("language").value);
     label();
     relist();
     look();
+    if (state.told) status(...state.told);
   });
   by("who").addEventListener("close", async () => {
     const name = by("who-name").value.trim().replace(/\s+/g, " ");

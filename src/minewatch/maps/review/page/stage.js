@@ -40,6 +40,7 @@ export async function look() {
   const { current } = state;
   const periods = chosenPeriods();
   const combinations = SETS[state.set];
+  state.fitted = false;
   state.panels = combinations.flatMap((one) => periods.map((period) => new Panel(period, one)));
   by("panels").replaceChildren(...state.panels.map((one) => one.figure));
   if (!periods.length) by("panels").replaceChildren(make("p", { className: "quiet" }, state.words.say("no_imagery")));
@@ -65,7 +66,8 @@ async function fill(panel, number) {
     panel.show(scene, image);
     measure(scene);
     const short = innerWidth > NARROW_PX ? "" : "short_";
-    panel.caption.textContent = `${name} · ${state.words.say(short + panel.combination)}`;
+    const part = scene.seen < 0.995 ? ` · ${state.words.say("seen", { percent: Math.floor(100 * scene.seen) })}` : "";
+    panel.caption.textContent = `${name} · ${state.words.say(short + panel.combination)}${part}`;
     panel.canvas.setAttribute("role", "img");
     panel.canvas.setAttribute("aria-label", `${state.words.say(panel.combination)}, ${scene.days}`);
     credit();
@@ -84,11 +86,22 @@ function measure(scene) {
   const square = scene.square[2] - scene.square[0];
   const wanted = [square * scene.resolution_m, 2 * square * scene.resolution_m, whole];
   const next = [...new Set(wanted.map((one) => Math.round(Math.min(one, whole) / 10) * 10))].sort((a, b) => a - b);
-  if (String(next) !== String(state.scales)) {
-    state.scales = next;
-    state.scale = Math.min(state.scale, next.length - 1);
-    showChips();
-  }
+  state.scales = next;
+  if (state.fitted) return;
+  state.fitted = true;
+  const holds = next.findIndex((one) => one >= reach(scene));
+  const least = holds < 0 ? next.length - 1 : holds;
+  state.scale = Math.min(Math.max(state.wanted, least), next.length - 1);
+  const beyond = holds < 0 ? "outline_beyond" : "square_words";
+  by("hint").dataset.say = beyond;
+  by("hint").textContent = state.words.say(beyond);
+  showChips();
+}
+
+/** How wide a picture has to be to hold the outline, metres; 0 without one. @param {any} scene */
+function reach(scene) {
+  const away = scene.rings.flat().map(([x, y]) => Math.max(Math.abs(x - scene.point[0]), Math.abs(y - scene.point[1])));
+  return away.length ? 2 * Math.max(...away) * scene.resolution_m : 0;
 }
 
 function credit() {
@@ -109,12 +122,15 @@ export function showChips() {
     return one;
   };
   const sets = SETS.map((set, at) => chip(set.map((one) => state.words.say(`short_${one}`)).join(" + "), state.set === at, () => choose(at)));
-  const scales = state.scales.map((metres, at) => chip(state.words.length(metres), state.scale === at, () => rescale(at)));
+  const known = state.scales.length ? state.scales : [480, 960, 1920]; // room for them: nothing jumps
+  const scales = known.map((metres, at) => chip(state.words.length(metres), state.scale === at, () => rescale(at)));
   const gap = () => make("span", { className: "gap" });
   const outlines = chip(state.words.say("outlines"), state.outlines, () => toggle("outlines"));
   const mapped = chip(state.words.say("mapped"), state.mapped, () => toggle("mapped"));
   const any = state.panels.some((one) => one.scene?.features.length);
-  by("chips").replaceChildren(...sets, gap(), ...scales, gap(), outlines, ...(any || state.mapped ? [mapped] : []));
+  for (const one of scales) one.classList.toggle("room", !state.scales.length);
+  mapped.classList.toggle("room", !any && !state.mapped);
+  by("chips").replaceChildren(...sets, gap(), ...scales, gap(), outlines, mapped);
 }
 
 /** Say which colour is what, of what is mapped in the pictures. */
@@ -137,7 +153,7 @@ export function choose(at) {
 
 /** @param {number} at */
 export function rescale(at) {
-  state.scale = Math.min(Math.max(at, 0), Math.max(state.scales.length - 1, 0));
+  state.scale = state.wanted = Math.min(Math.max(at, 0), Math.max(state.scales.length - 1, 0));
   showChips();
   layout();
 }

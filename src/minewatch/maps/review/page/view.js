@@ -95,6 +95,7 @@ export class Panel {
     this.window = { left, top, zoom, ratio };
     pen.imageSmoothingEnabled = false;
     pen.clearRect(0, 0, side, side);
+    hatch(pen, side, ratio);
     pen.drawImage(this.image, left, top, span, span, 0, 0, side, side);
     const at = ([column, row]) => [(column - left) * zoom, (row - top) * zoom];
     if (how.mapped) for (const one of scene.features) this.#feature(pen, one, at, ratio);
@@ -151,6 +152,19 @@ export class Panel {
     stroke(pen, [[x - size, y], [x + size, y]], colour, 2 * ratio, []);
     stroke(pen, [[x, y - size], [x, y + size]], colour, 2 * ratio, []);
   }
+}
+
+/** Hatch what the picture will leave open: ground without imagery. */
+function hatch(pen, side, ratio) {
+  const path = new Path2D();
+  for (let at = -side; at < side; at += 9 * ratio) {
+    path.moveTo(at, side);
+    path.lineTo(at + side, 0);
+  }
+  pen.setLineDash([]);
+  pen.lineWidth = 1.5 * ratio;
+  pen.strokeStyle = "rgba(128,128,128,.55)";
+  pen.stroke(path);
 }
 
 /** Draw a line that can be told from any ground: dark around, the colour within. */
