@@ -38,7 +38,8 @@ export function cardFacts(row, context) {
 
 /** @param {string} name */
 function label(name) {
-  return name.replaceAll("_", " ");
+  const known = sayWord("column", name);
+  return known === name ? name.replaceAll("_", " ") : known;
 }
 
 /**
