@@ -139,5 +139,6 @@ function nearText(row, table) {
 function otherText(name, row, table) {
   if (!(name in table.numbers)) return wordOf(table, name, row);
   const value = numberOf(table, name, row);
-  return Number.isNaN(value) ? null : number(value, 3);
+  if (Number.isNaN(value)) return null;
+  return Number.isInteger(value) ? String(value) : number(value, 3); // it may be a year, or a number of something
 }
