@@ -124,7 +124,9 @@ class MapContents:
     Where they are known, and only then: ``windows`` (int64), ``score_mean``, ``score_max``,
     ``score_q90`` (0 to 1), ``isolated`` (boolean), ``joined``, ``split_from`` (str), as
     `minewatch.scan.merge_detections` gives them; ``river_m``, ``road_m``, ``airstrip_m``,
-    ``settlement_m``, ``map_edge_m`` (metres, NaN = none within the radius); ``ground_ha``,
+    ``settlement_m``, ``map_edge_m`` (metres, NaN = none within the radius); ``settlement`` (str,
+    the name of the settlement that ``settlement_m`` was measured to; missing where the map has no
+    name for it; only where `features` are given); ``ground_ha``,
     ``bare_ha``, ``pond_ha`` (of an outline within the windows, NaN where it failed);
     ``area_ha_given`` (a file's own ``area_ha``, if it is not the polygon's); ``change`` and
     ``before_ha`` (str, hectares: of the place that it belongs to, where changes are given); and any

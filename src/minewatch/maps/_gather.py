@@ -23,6 +23,7 @@ from minewatch.maps._gather_periods import (
 )
 from minewatch.maps._known import Known, read_known, region_of, words_of_area
 from minewatch.maps._page_columns import NUMBERS
+from minewatch.maps._settlement import SETTLEMENT_M, with_settlements
 from minewatch.scan import read_detections, read_windows, touched_names
 from minewatch.scan._compare_ground import check_detections
 from minewatch.scan._compare_unseen import NOT_SEEN, find_not_seen
@@ -171,7 +172,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     area = None if layers.reviewed is None else read_area(layers.reviewed, _file(detections), own)
     overlays = {Path(path).stem: _read_overlay(path, of) for path, of in layers.overlays.items()}
     contents = MapContents(
-        detections=_complete(table, outlines, changes, overlays),
+        detections=_complete(table, outlines, changes, overlays, features),
         title=title or f"Mining in {own.name}",
         attribution=names,
         periods=list_periods([*earlier, own]),
@@ -184,7 +185,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
         not_seen=None if not_seen_file is None else _read_not_seen(not_seen_file),
         seen_means=_words_of_seen(not_seen_file),
         region=None if not_seen_file is None else region_of(not_seen_file),
-        earlier={one.name: _complete(of, None, None, {}) for one, of in earlier.items()},
+        earlier={one.name: _complete(of, None, None, {}, features) for one, of in earlier.items()},
         changes=changes,
         scores=None if layers.scores is None else read_windows(layers.scores),
         outlines=outlines,
@@ -351,6 +352,7 @@ def _complete(
     outlines: gpd.GeoDataFrame | None,
     changes: gpd.GeoDataFrame | None,
     overlays: Mapping[str, gpd.GeoDataFrame],
+    features: "Features | None",
 ) -> gpd.GeoDataFrame:
     """Give detections the columns that all have, and those of what lies beside them."""
     shapes = table.geometry.to_numpy()
@@ -376,6 +378,8 @@ def _complete(
         whole = whole.rename_geometry("geometry")
     whole = whole[[*(name for name in whole.columns if name != "geometry"), "geometry"]]
     whole.attrs = {}
+    if features is not None and SETTLEMENT_M in whole:
+        whole = with_settlements(whole, features)
     return whole.sort_index()
 
 

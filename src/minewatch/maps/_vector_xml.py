@@ -13,6 +13,8 @@ import shapely
 from minewatch._store import writing_file
 from minewatch.maps._attribution import as_text, describe_contents
 from minewatch.maps._contents import MapContents
+from minewatch.maps._numbers import write_hectares, written
+from minewatch.maps._settlement import SETTLEMENT, SETTLEMENT_M
 from minewatch.maps._style import (
     FOUND,
     SCORE,
@@ -26,6 +28,8 @@ from minewatch.types import AnyArray
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 """Characters that XML cannot hold, not even escaped."""
+_EXTENSIONS: Final = ("area_ha", "ground_ha", SCORE, "start", "end", SETTLEMENT, SETTLEMENT_M)
+"""Columns that waypoints hold besides their description."""
 _KML: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2">\n'
 )
@@ -72,7 +76,9 @@ def write_gpx(contents: MapContents, path: Path) -> None:
     """Write a waypoint inside every detection, as GPX 1.1.
 
     GPX holds no polygons: of what was not seen it can only say in its description where that is.
-    The time of a waypoint is the last day of the imagery that it was seen in.
+    A waypoint has no time: programs take it for the day on which somebody stood there. The days of
+    the imagery are in its description and its extensions. Its symbol is a plain flag: nobody has
+    seen yet what is there.
 
     References
     ----------
@@ -81,7 +87,6 @@ def write_gpx(contents: MapContents, path: Path) -> None:
     about = describe_contents(contents)
     words = as_text(about, without=("title", "attribution"))
     table = plain_table(contents.detections)
-    last = contents.periods[-1].end if contents.periods else None
     with writing_file(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{_GPX}<metadata>\n<name>{_text(contents.title)}</name>\n")
         file.write(f"<desc>{_text(words)}</desc>\n")
@@ -89,26 +94,29 @@ def write_gpx(contents: MapContents, path: Path) -> None:
         if len(table):
             file.write(_bounds(table))
         file.write("</metadata>\n")
-        file.writelines(_waypoint(row, last) for row in records(table))
+        file.writelines(_waypoint(row) for row in records(table))
         file.write("</gpx>\n")
 
 
 def summary(row: Mapping[str, Any]) -> str:
-    """Say of a detection in one line how large it is, how sure, and when it was seen.
+    """Say of a detection in one line how large it is, how sure, when it was seen, and near what.
 
     Examples
     --------
-    >>> summary({"area_ha": 23.1, "score_mean": 0.8, "score_max": 0.97, "start": "2024", "end": ""})
-    '23.1 ha, mean score 0.80, greatest score 0.97'
+    >>> summary({"area_ha": 23.14, "score_max": 0.97, "settlement": "Yagrumo", "settlement_m": 870})
+    '23.1 ha, greatest score 0.97, 0.9 km from Yagrumo'
     """
-    parts = [f"{row['area_ha']:,.1f} ha"]
+    parts = [write_hectares(row["area_ha"])]
     if row.get("ground_ha") is not None:
-        parts.append(f"{row['ground_ha']:,.1f} ha bare ground or ponds")
+        parts.append(f"{write_hectares(row['ground_ha'])} bare ground or ponds")
     for name, words in (("score_mean", "mean score"), (SCORE, "greatest score")):
         if row.get(name) is not None:
-            parts.append(f"{words} {row[name]:.2f}")
+            parts.append(f"{words} {written(row[name], 2)}")
     if row.get("start") and row.get("end"):
         parts.append(f"imagery of {row['start']} to {row['end']}")
+    if row.get(SETTLEMENT) and row.get(SETTLEMENT_M) is not None:
+        kilometres = written(row[SETTLEMENT_M] / 1_000.0, 1)
+        parts.append(f"{kilometres} km from {row[SETTLEMENT]}")
     return ", ".join(parts)
 
 
@@ -121,19 +129,17 @@ def _bounds(points: gpd.GeoDataFrame) -> str:
     )
 
 
-def _waypoint(row: Mapping[str, Any], last: str | None) -> str:
-    seen = row.get("end") or last
-    time = f"<time>{_text(seen)}T00:00:00Z</time>" if seen else ""
+def _waypoint(row: Mapping[str, Any]) -> str:
     told = summary(row)
     more = "".join(
         f"<minewatch:{name}>{_text(row[name])}</minewatch:{name}>"
-        for name in ("area_ha", "ground_ha", SCORE)
+        for name in _EXTENSIONS
         if row.get(name) is not None
     )
     return (
-        f'<wpt lat="{row["latitude"]:.7f}" lon="{row["longitude"]:.7f}">{time}'
+        f'<wpt lat="{row["latitude"]:.7f}" lon="{row["longitude"]:.7f}">'
         f"<name>{_text(name_of(row))}</name><cmt>{_text(told)}</cmt><desc>{_text(told)}</desc>"
-        f"<sym>Flag, Red</sym><type>possible mining</type><extensions>{more}</extensions></wpt>\n"
+        f"<sym>Flag, Blue</sym><type>possible mining</type><extensions>{more}</extensions></wpt>\n"
     )
 
 

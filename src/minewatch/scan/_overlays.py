@@ -1,6 +1,7 @@
 """What detections touch and lie near: layers with names, and what OpenStreetMap knows."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from minewatch.context._table import layer_columns
 from minewatch.errors import InputError
 from minewatch.sites._distance import lonlat
 from minewatch.sites._regions import Region, read_polygons
-from minewatch.types import AnyArray, BoolArray, FloatArray, StrPath
+from minewatch.types import AnyArray, BoolArray, FloatArray, IntArray, StrPath
 
 NEAR: Final[Mapping[str, str]] = {
     "river_m": "waterway",
@@ -131,12 +132,36 @@ def context_distances(
     points = _points(detections)
     for column, member in layers.items():
         ground = Ground.of(table.geometry.to_numpy()[member])
-        distances[column] = _nearest(shapes, points, ground, radius_m)
+        distances[column] = _distances(shapes, points, ground, radius_m)
     if area is not None:
         border = Ground.of(np.array([shapely.boundary(join_area(area))], dtype=object))
-        edge = _nearest(shapes, points, border, radius_m)
+        edge = _distances(shapes, points, border, radius_m)
         distances[MAP_EDGE_M] = np.where(_beyond(shapes, area), 0.0, edge)
     return distances
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Detections, each with the feature that is nearest; one that has several comes several times.
+
+    Dims of all three: (pair). What has none within the radius is not there.
+    """
+
+    row: IntArray
+    """Positions of detections."""
+    feature: IntArray
+    """Positions of features."""
+    metres: FloatArray
+    """How far they are from each other; 0 where they meet."""
+
+
+def nearest_features(
+    detections: gpd.GeoDataFrame, geometry: AnyArray, *, radius_m: float
+) -> Nearest:
+    """Find the features that are nearest to every detection, all of those that are as near."""
+    ground = Ground.of(geometry)
+    shapes = detections.geometry.to_numpy()
+    return _nearest(shapes, _points(detections), ground, radius_m, all_matches=True)
 
 
 def _points(detections: gpd.GeoDataFrame) -> FloatArray:
@@ -146,9 +171,19 @@ def _points(detections: gpd.GeoDataFrame) -> FloatArray:
     return lonlat(gpd.GeoDataFrame(geometry=shapes, crs="EPSG:4326"))
 
 
-def _nearest(shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: float) -> FloatArray:
-    """Measure from every polygon to the nearest feature, zone by zone; NaN beyond the radius."""
+def _distances(shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: float) -> FloatArray:
+    """Measure from every polygon to the nearest feature; NaN beyond the radius."""
     found = np.full(len(shapes), np.nan)
+    nearest = _nearest(shapes, points, ground, radius_m, all_matches=False)
+    found[nearest.row] = nearest.metres
+    return found
+
+
+def _nearest(
+    shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: float, *, all_matches: bool
+) -> Nearest:
+    """Find the features that are nearest to every polygon, zone by zone."""
+    pairs: list[tuple[IntArray, IntArray, FloatArray]] = []
     zones = zone_of(*points.T)
     for zone in np.unique(zones):
         rows = np.flatnonzero(zones == zone)
@@ -160,19 +195,19 @@ def _nearest(shapes: AnyArray, points: FloatArray, ground: Ground, radius_m: flo
             continue
         there = project(ground.nearby(chosen, longitude, latitude, margin_m), crs)
         scale = to_plane(crs, *points[rows].T)[2]
-        found[rows] = _distance(project(shapes[rows], crs), there, margin_m) / scale
-    found[found > radius_m] = np.nan
-    return found
-
-
-def _distance(own: AnyArray, others: AnyArray, margin_m: float) -> FloatArray:
-    tree = shapely.STRtree(others)
-    (row, _), metres = tree.query_nearest(
-        own, max_distance=margin_m, return_distance=True, all_matches=False
-    )
-    distance = np.full(len(own), np.nan)
-    distance[np.asarray(row, dtype=np.int64)] = metres
-    return distance
+        (own, other), far = shapely.STRtree(there).query_nearest(
+            project(shapes[rows], crs),
+            max_distance=margin_m,
+            return_distance=True,
+            all_matches=all_matches,
+        )
+        pairs.append((rows[own], chosen[other], far / scale[own]))
+    if not pairs:
+        nothing = np.empty(0, dtype=np.int64)
+        return Nearest(nothing, nothing, np.empty(0))
+    row, feature, metres = (np.concatenate(one) for one in zip(*pairs, strict=True))
+    near = metres <= radius_m
+    return Nearest(row[near], feature[near], metres[near])
 
 
 def _beyond(shapes: AnyArray, area: shapely.Geometry) -> BoolArray:
