@@ -14,6 +14,7 @@ from minewatch.errors import InputError, NotThereError
 from minewatch.maps import Layers, gather_contents, write_files
 from minewatch.maps._area import read_area
 from minewatch.maps._contents import Period
+from minewatch.maps._numbers import write_hectares
 from minewatch.scan._area_run import SampleSettings, draw_files, estimate_files
 from minewatch.sites import read_sites, write_sites
 
@@ -71,9 +72,8 @@ def test_the_hectares_are_those_that_scan_area_says(scanned):
 def test_every_file_says_them(scanned, tmp_path):
     sample = review(scanned, "labels.parquet")
     contents = gather_contents(scanned / "detections.parquet", Layers(reviewed=sample))
-    words = (
-        f"{contents.area.area_ha:,.1f} ha of squares of 480 m with mining in them (95 % interval"
-    )
+    hectares = write_hectares(contents.area.area_ha)
+    words = f"{hectares} of squares of 480 m with mining in them (95 % interval"
     formats = ["parquet", "geojson", "gpkg", "kml", "gpx", "csv"]
     write_files(contents, tmp_path / "maps", formats=formats)
     assert f"Area of mining: {words}" in (tmp_path / "maps" / "README.txt").read_text()

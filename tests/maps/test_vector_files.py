@@ -20,6 +20,7 @@ from pmtiles.reader import MmapSource, Reader
 from pmtiles.tile import Compression, TileType
 
 from minewatch.maps import describe_contents, write_files
+from minewatch.maps._numbers import write_hectares
 from minewatch.maps._vector import on_grid
 from minewatch.maps._vector_pmtiles import add_metadata
 from minewatch.scan import read_detections
@@ -228,17 +229,20 @@ def test_kml_is_valid_and_reads_as_folders_that_say_all(contents, folder):
     assert used <= {f"#{style.id}" for style in document.styles}
 
 
-def test_gpx_waypoints_have_hectares_date_and_score(contents, folder):
+def test_gpx_waypoints_have_hectares_days_and_score_and_claim_no_visit(contents, folder):
     gpx = gpxpy.parse((folder / "detections.gpx").read_text(encoding="utf-8"))
     assert says_all(f"{gpx.description} {gpx.copyright_author}")
     assert "not_seen" in gpx.description
     row = contents.detections.loc[gpx.waypoints[3].name]
     waypoint = gpx.waypoints[3]
-    assert f"{row['area_ha']:,.1f} ha" in waypoint.description
+    assert write_hectares(row["area_ha"]) in waypoint.description
+    assert f"imagery of {row['start']} to {row['end']}" in waypoint.description
     assert f"score {row['score_max']:.2f}" in waypoint.comment
-    assert waypoint.time.date().isoformat() == row["end"]
-    listed = {one.tag.split("}")[1]: float(one.text) for one in waypoint.extensions}
-    assert listed["area_ha"] == pytest.approx(row["area_ha"], abs=0.0051)
+    assert waypoint.time is None
+    assert waypoint.symbol == "Flag, Blue"
+    listed = {one.tag.split("}")[1]: one.text for one in waypoint.extensions}
+    assert float(listed["area_ha"]) == pytest.approx(row["area_ha"], abs=5.1e-5)
+    assert (listed["start"], listed["end"]) == (row["start"], row["end"])
     assert (folder / "not_seen.geojson").is_file()
 
 
@@ -409,7 +413,7 @@ def test_dates_and_numbers_that_others_wrote_as_words_are_missing(tmp_path):
     write_files(contents, tmp_path / "maps", formats=[*FORMATS, "sheets"])
     write_map(contents, tmp_path / "map.html")
     gpx = gpxpy.parse((tmp_path / "maps" / "detections.gpx").read_text(encoding="utf-8"))
-    assert {one.time.date().isoformat() for one in gpx.waypoints} == {"2024-12-31"}
+    assert all("imagery of" not in one.description for one in gpx.waypoints)
 
 
 def test_contents_that_nobody_checked_cannot_break_gpx(contents, tmp_path):

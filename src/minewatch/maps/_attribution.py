@@ -7,6 +7,7 @@ from typing import Any, Final
 from minewatch import __version__
 from minewatch.maps._area import words_of_estimate
 from minewatch.maps._contents import MapContents
+from minewatch.maps._numbers import write_hectares
 from minewatch.maps._page_html import strings
 from minewatch.maps._sheet_words import Words
 from minewatch.maps._sureness import describe_figures
@@ -46,7 +47,7 @@ def describe_contents(contents: MapContents) -> dict[str, str]:
     table, own = contents.detections, contents.periods[-1] if contents.periods else None
     words = {
         "title": contents.title,
-        "found": f"{len(table):,} detections of {table['area_ha'].sum():,.1f} ha in all",
+        "found": f"{len(table):,} detections of {write_hectares(table['area_ha'].sum())} in all",
         "hectares": contents.area_means,
         "area": "" if contents.area is None else words_of_estimate(contents.area),
         "period": UNKNOWN if own is None else f"{own.start} to {own.end}",
@@ -114,7 +115,7 @@ def _not_seen(contents: MapContents) -> str:
     if contents.not_seen is None:
         return contents.seen_means
     hectares = float(contents.not_seen["area_ha"].sum())
-    return f"{hectares:,.1f} ha of the region; {contents.seen_means}"
+    return f"{write_hectares(hectares)} of the region; {contents.seen_means}"
 
 
 def _of_card(contents: MapContents) -> dict[str, str]:

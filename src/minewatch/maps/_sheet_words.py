@@ -10,6 +10,7 @@ import pandas as pd
 
 from minewatch.maps._area import MiningArea
 from minewatch.maps._contents import MapContents, Period
+from minewatch.maps._numbers import AREA_DECIMALS, area_decimals, round_half_up, written
 from minewatch.maps._phrases import translate
 from minewatch.maps._sureness import describe_figures
 
@@ -72,13 +73,13 @@ class Words:
     def number(self, value: float, decimals: int = 0) -> str:
         """Write a number."""
         thousands, point = _MARKS[self.language]
-        plain = f"{value:,.{decimals}f}"
+        plain = written(value, decimals)
         return plain.replace(",", "\0").replace(".", point).replace("\0", thousands)
 
     def hectares(self, value: float) -> str:
         """Write hectares: fewer decimals where there are many."""
-        decimals = 0 if value >= 100 else 1 if value >= 10 else 2
-        return f"{self.number(value, decimals)}\u202fha"
+        held = float(round_half_up(value, AREA_DECIMALS))
+        return f"{self.number(held, area_decimals(held))}\u202fha"
 
     def percent(self, share: float) -> str:
         """Write a share: whole, but what is not all, or nothing, is never rounded to it."""

@@ -9,6 +9,7 @@ import pandas as pd
 import shapely
 
 from minewatch.maps._contents import MapContents
+from minewatch.maps._numbers import AREA_DECIMALS
 from minewatch.scan._merge_ids import DETECTION_ID
 from minewatch.types import AnyArray
 
@@ -17,7 +18,7 @@ DECIMALS: Final = 7
 """Of degrees, where numbers are text: about a centimetre."""
 _RESERVED: Final = ("fid", "geom", "geometry", "ogc_fid")
 """Names that databases need for themselves."""
-_ROUNDED: Final[Mapping[str, int]] = {"_ha": 2, "_m": 0, "itude": DECIMALS}
+_ROUNDED: Final[Mapping[str, int]] = {"_ha": AREA_DECIMALS, "_m": 0, "itude": DECIMALS}
 """Decimals of columns by the end of their name; text has no more than people need."""
 
 
@@ -95,15 +96,15 @@ _Table = TypeVar("_Table", bound=pd.DataFrame)
 
 
 def rounded(table: _Table) -> _Table:
-    """Round numbers for formats that are text: hectares to 0.01, metres to 1, scores to 0.0001.
+    """Round numbers for formats that are text: hectares to 0.0001, metres to 1, scores to 0.0001.
 
     What is not finite is missing: text has no numbers for it.
 
     Examples
     --------
-    >>> table = pd.DataFrame({"area_ha": [23.0625], "road_m": [480.4], "score_max": [0.98766]})
+    >>> table = pd.DataFrame({"area_ha": [23.06251], "road_m": [480.4], "score_max": [0.98766]})
     >>> rounded(table).iloc[0].tolist()
-    [23.06, 480.0, 0.9877]
+    [23.0625, 480.0, 0.9877]
     """
     numbers = [name for name in table.columns if pd.api.types.is_float_dtype(table[name].dtype)]
     plain = table.copy(deep=False)

@@ -9,6 +9,7 @@ from minewatch._progress import Progress, silent
 from minewatch.errors import InputError, NotThereError
 from minewatch.maps import Layers, MapContents, Period
 from minewatch.maps._known import read_known
+from minewatch.maps._numbers import write_hectares
 from minewatch.maps._raster_load import ground_of, load_imagery, plan_mosaic
 from minewatch.maps._write import MARKER, PAGE, own_files
 from minewatch.scan._area_run import strata_file
@@ -246,12 +247,12 @@ def describe_maps(contents: MapContents, files: list[Path]) -> str:
     table = contents.detections
     ground = ""
     if "ground_ha" in table:
-        ground = f", {table['ground_ha'].sum():,.1f} ha of it bare ground or ponds by colour"
+        ground = f", {write_hectares(table['ground_ha'].sum())} of it bare ground or ponds by colour"
     unseen = "what was not seen is not known"
     if contents.not_seen is not None:
-        unseen = f"{contents.not_seen['area_ha'].sum():,.1f} ha not seen"
+        unseen = f"{write_hectares(contents.not_seen['area_ha'].sum())} not seen"
     return (
-        f"{len(table):,} detections of {table['area_ha'].sum():,.1f} ha{ground}; {unseen}; "
+        f"{len(table):,} detections of {write_hectares(table['area_ha'].sum())}{ground}; {unseen}; "
         f"{len(files)} files"
     )
 
