@@ -251,13 +251,18 @@ def _describe(exported: "Exported") -> str:
         f"{counts['called_none']:,} not, {counts['undecided']:,} without a label"
         + (f"; {counts['skipped']:,} more skipped" if counts["skipped"] else "")
     )
+    if counts["unseen"]:
+        lines.append(f"{counts['unseen']:,} of them were judged without a picture")
     lines += [_agreed(one) for one in exported.agreement.to_dict("records")]
     if counts["conflicts"]:
         lines.append(
             f"{counts['conflicts']} places without a label, for reviewers do not agree; --trust "
             "NAME lets one decide"
         )
-    lines += [f"Left out: {name}: {text}" for name, text in exported.left_out["detail"].items()]
+    lines += [
+        f"{'Taken out of your sites' if row.was_there else 'Left out'}: {row.Index}: {row.detail}"
+        for row in exported.left_out.itertuples()
+    ]
     drawn = f" ({counts['drawn']:,} drawn)" if counts["drawn"] else ""
     lines.append(
         f"Written: {counts['sites']:,} places, {counts['mining']:,} with mining{drawn}, "

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from minewatch.errors import AlreadyThereError, InputError, NotThereError
+from minewatch.errors import AlreadyThereError, InputError, NotThereError, UnlabelledWarning
 from minewatch.maps.review import (
     Decision,
     Item,
@@ -137,7 +137,7 @@ def test_what_was_undone_in_one_copy_of_a_store_is_undone_in_any_order(maker, tm
 def test_reviews_of_other_ground_are_not_mixed(reviewed, tmp_path):
     other = Queue("detections", "demo", (Item("place-00", -61.0, 5.4),))
     path = review(tmp_path / "other.gpkg", other, [("place-00", "Ben", "mine", None)])
-    with pytest.raises(InputError, match="lies elsewhere"):
+    with pytest.raises(InputError, match=r"lies 17\d,\d{3} m away"):
         export_review([reviewed, path], tmp_path / "sites.geojson")
 
 
@@ -254,6 +254,34 @@ def test_the_sample_that_was_drawn_is_not_written_over_even_if_told_to(tmp_path)
     with pytest.raises(InputError, match="write over"):
         export_review([path], sample, sample=sample, overwrite=True)
     assert sample.read_bytes() == before
+
+
+def test_a_known_label_that_nobody_could_confirm_stays_is_marked_and_drives_out_none(tmp_path):
+    known = gpd.GeoDataFrame(
+        {"label": pd.array([1, 1, 0], "Int8"), "source": "field"},
+        index=pd.Index(["old", "near", "far"], name="site_id"),
+        geometry=gpd.points_from_xy([-62.6, -62.5999, -62.5], [5.4, 5.4, 5.4]),
+        crs="EPSG:4326",
+    )
+    file = write_sites(known, tmp_path / "known.geojson")
+    said = [("old", "Ana", "unsure", None), ("near", "Ana", "not_mine", "river")]
+    path = review(tmp_path / "review.gpkg", read_queue(file), said)
+    exported = export_review([path], tmp_path / "sites.geojson", into=file)
+    sites = read_sites(tmp_path / "sites.geojson")
+    assert sites["label"].to_dict() == {"old": 1, "near": 0, "far": 0}
+    assert sites["is_doubtful"].astype(bool).to_dict() == {"old": True, "near": False, "far": False}
+    assert sites["reviewers"].dropna().to_dict() == {"old": "Ana", "near": "Ana"}
+    assert exported.left_out.empty
+    assert exported.counts()["undecided"] == 1
+
+
+def test_a_store_that_brings_nothing_is_named(reviewed, maker, tmp_path):
+    empty = review(tmp_path / "empty.gpkg", maker.make_queue(5), [])
+    with pytest.warns(UnlabelledWarning, match=r"empty\.gpkg"):
+        exported = export_review([reviewed, empty], tmp_path / "sites.geojson")
+    assert exported.brought["decisions"].to_dict() == {"review.gpkg": 4, "empty.gpkg": 0}
+    assert exported.counts()["unseen"] == 3  # three verdicts and a skip, none with a picture
+    assert exported.counts()["skipped"] == 1
 
 
 def test_a_copy_that_knows_less_makes_no_verdict_independent_again(maker, tmp_path):

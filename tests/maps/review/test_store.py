@@ -186,7 +186,8 @@ def test_gdal_reads_all_layers_of_it_while_it_is_open(store):
     store.decide(ANA)
     store.draw(Point("p1", "place-01", -62.58, 5.401, "Ana"))
     layers = dict(pyogrio.list_layers(store.path))
-    assert layers == {"items": "Unknown", "decisions": "Point", "points": "Point", "review": None}
+    points = dict.fromkeys(("decisions", "verdicts", "points"), "Point")
+    assert layers == {"items": "Unknown", **points, "review": None}
     read = gpd.read_file(store.path, layer="decisions")
     assert read.crs.to_epsg() == 4326
     assert read["verdict"].tolist() == ["not_mine"]
@@ -240,7 +241,49 @@ def test_the_same_ground_at_another_time_is_another_review(maker, tmp_path):
     dated = gpd.read_file(found).assign(start="2024-01-01", end="2024-12-31")
     dated.to_file(tmp_path / "dated.geojson")
     one, other = (read_queue(file).items[0] for file in (found, tmp_path / "dated.geojson"))
-    assert one.digest != other.digest
+    assert "another time" in one.differs(other)
+
+
+def test_the_same_detections_in_another_format_are_the_same_review(maker, tmp_path):
+    found = maker.write_detections(tmp_path / "found.geojson", 3)
+    table = gpd.read_file(found)
+    exact = table.assign(geometry=table.geometry.translate(1e-8, -2e-8))
+    exact.to_parquet(tmp_path / "found.parquet")
+    turned = table.assign(geometry=shapely.normalize(table.geometry.to_numpy()).copy())
+    turned["geometry"] = shapely.reverse(turned.geometry.to_numpy())
+    turned.to_file(tmp_path / "other.gpkg")
+    with ReviewStore(tmp_path / "review.gpkg") as store:
+        store.take_up(read_queue(found))
+        for name in ("found.parquet", "other.gpkg"):
+            assert store.take_up(read_queue(tmp_path / name)) == 0
+        table.assign(geometry=table.geometry.translate(0.0, 1e-3)).to_file(tmp_path / "m.geojson")
+        with pytest.raises(AlreadyThereError, match=r"lies 111 m away"):
+            store.take_up(read_queue(tmp_path / "m.geojson"))
+
+
+def test_a_store_is_read_where_nothing_can_be_written(store, tmp_path):
+    store.decide(ANA)
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    shutil.copy(store.path, folder / "review.gpkg")
+    for path in (store.path, folder / "review.gpkg"):  # open elsewhere, and by nobody
+        with ReviewStore(path, read_only=True) as read:
+            assert read.decisions()["uid"].tolist() == ["u1"]
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                read.decide(replace(ANA, uid="u2"))
+    assert [one.name for one in folder.iterdir()] == ["review.gpkg"]
+
+
+def test_a_layer_holds_what_counts_and_nothing_that_was_changed_or_undone(store):
+    store.decide(ANA)
+    store.decide(replace(ANA, uid="u2", verdict="mine", reason=None))
+    undone = store.decide(replace(ANA, uid="u3", item_id="place-01"))
+    store.decide(replace(ANA, uid="u4", reviewer="Ben"))
+    store.undo("Ana", undone.number)
+    held = gpd.read_file(store.path, layer="verdicts")
+    told = held[["item_id", "reviewer", "verdict"]].to_numpy().tolist()
+    assert told == [["place-00", "Ana", "mine"], ["place-00", "Ben", "not_mine"]]
+    assert held.geometry.iloc[0].equals(shapely.Point(-62.6, 5.4))
 
 
 def test_a_file_that_is_no_review_is_left_alone(maker, tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from minewatch.errors import DatasetError, InputError, NotThereError, SharedDriveWarning
 from minewatch.maps.review._geopackage import is_package
@@ -29,6 +30,8 @@ class Database:
         The file, ``.gpkg``. It is made if it is not there.
     create
         False: it has to be there.
+    read_only
+        Read what is there, and write nothing.
 
     Raises
     ------
@@ -36,7 +39,7 @@ class Database:
         If it is not there, has another suffix, or holds something else.
     """
 
-    def __init__(self, path: StrPath, *, create: bool) -> None:
+    def __init__(self, path: StrPath, *, create: bool, read_only: bool = False) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".gpkg":
             raise InputError(f"{path} ends in {self.path.suffix!r}; expected .gpkg")
@@ -46,8 +49,13 @@ class Database:
         if is_new:
             create_store(self.path)
         self._lock = threading.RLock()
+        self._is_read_only = read_only
         self._connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, timeout=_WAIT_MS / 1000
+            _address(self.path, read_only=read_only),
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_WAIT_MS / 1000,
+            uri=True,
         )
         try:
             self._set_up()
@@ -59,6 +67,8 @@ class Database:
         try:
             if not (is_package(self._connection) and self._has_format()):
                 raise InputError(f"{self.path} is no review of minewatch; give another name")
+            if self._is_read_only:
+                return
             keep_log(self._connection, self.path)
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
@@ -77,7 +87,8 @@ class Database:
     def close(self) -> None:
         """Put the log into the file, and close it."""
         with self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not self._is_read_only:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
 
     def read(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
@@ -115,6 +126,19 @@ class Database:
         """Give what `remember` kept; None if there is nothing."""
         rows = self.read("SELECT value FROM review WHERE key = ?", (key,))
         return str(rows[0][0]) if rows else None
+
+
+def _address(path: Path, *, read_only: bool) -> str:
+    """Name a file to SQLite.
+
+    What has no log beside it nobody has open: it is read without a lock, so that it can lie where
+    nothing can be written.
+    """
+    name = quote(str(path.absolute()))
+    if not read_only:
+        return f"file:{name}?mode=rw"
+    is_open = path.with_name(f"{path.name}-wal").exists()
+    return f"file:{name}?{'mode=ro' if is_open else 'immutable=1'}"
 
 
 def keep_log(connection: sqlite3.Connection, path: Path) -> None:

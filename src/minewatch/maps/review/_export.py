@@ -47,12 +47,15 @@ class Exported:
     conflicts: pd.DataFrame
     """As `find_conflicts` gives it."""
     left_out: pd.DataFrame
-    """New sites that contradict another: index ``site_id``, ``detail`` (str). They were not
-    written: the patch of one holds the other, and they cannot both be right."""
+    """Reviewed sites that contradict another: index ``site_id``, ``detail`` (str), ``was_there``
+    (bool). They were not written, though they were there before: the patch of one holds the other,
+    and they cannot both be right."""
     brought: pd.DataFrame
     """What each store brought: index ``store``, ``decisions`` (int64), ``reviewers`` (str)."""
     n_skipped: int = 0
     """Places of which nobody said more than skip."""
+    n_unseen: int = 0
+    """Places of which every verdict was given without a picture."""
     n_new: int = 0
     """Sites of the table that were not there before."""
     files: tuple[Path, ...] = field(default=())
@@ -68,6 +71,7 @@ class Exported:
             "called_none": int((said == 0).sum()),
             "undecided": int(said.isna().sum()),
             "skipped": self.n_skipped,
+            "unseen": self.n_unseen,
             "sites": len(self.sites),
             "new": self.n_new,
             "corrected": int(changed.notna().sum()),
@@ -110,7 +114,9 @@ def export_review(
     sample
         The sample that was reviewed, as ``scan area`` wrote it; needed of samples.
     into
-        Sites to join the new ones to: see `update_sites`. None: the new ones alone.
+        Sites to join the new ones to: see `update_sites`. Of these, one that reviewers could not
+        tell, or do not agree on, keeps its label, and gets ``is_doubtful``. None: the new ones
+        alone.
     trust
         Reviewers whose vote decides where others do not agree.
     overwrite
@@ -147,6 +153,7 @@ def export_review(
         left_out,
         reviewed.brought,
         reviewed.n_skipped,
+        reviewed.n_unseen,
         n_new,
         (Path(out), *strata, beside),
     )
@@ -163,7 +170,8 @@ def _table(
     """Give the table to write, what was left out of it, and how many sites are new in it."""
     if reviewed.kind == "sample":
         named = _named_sample(sample, into)
-        nothing = pd.DataFrame({"detail": pd.array([], "str")}, index=pd.Index([], name="site_id"))
+        columns = {"detail": pd.array([], "str"), "was_there": pd.array([], "bool")}
+        nothing = pd.DataFrame(columns, index=pd.Index([], name="site_id"))
         return _fill_sample(read_sites(named), agreed, named), nothing, 0
     _refuse_samples(sample, into)
     new = _new_sites(reviewed, agreed)
@@ -171,8 +179,23 @@ def _table(
         sites, left_out = _without_contradictions(new, new.index)
         return sites, left_out, len(sites)
     before = read_sites(into)
-    sites, left_out = _without_contradictions(update_sites(before, new), new.index)
+    joined = _mark_doubtful(update_sites(before, new), agreed)
+    sites, left_out = _without_contradictions(joined, new.index)
+    left_out["was_there"] = left_out.index.isin(before.index)
     return sites, left_out, int((~sites.index.isin(before.index)).sum())
+
+
+def _mark_doubtful(sites: gpd.GeoDataFrame, agreed: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Mark sites whose label stays, though reviewers could not confirm it."""
+    open_ = agreed.index[agreed["label"].isna()].intersection(sites.index)
+    if open_.empty:
+        return sites
+    marked = sites.assign(is_doubtful=sites.index.isin(open_))
+    for name in ("note", "reviewers", "reviewed_at"):
+        own = marked[name].astype("object") if name in marked else pd.Series(index=marked.index)
+        own.loc[open_] = agreed.loc[open_, name]
+        marked[name] = own.astype("object").astype("str").where(own.notna())
+    return marked
 
 
 def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -352,13 +375,18 @@ def _ground(stored: StoredItem) -> shapely.Geometry:
 def _without_contradictions(
     sites: gpd.GeoDataFrame, new: pd.Index
 ) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
-    """Leave out new sites without mining whose patch holds a mine, and those at the same point."""
-    faults = find_faults(sites, grid=PatchGrid())
+    """Leave out reviewed sites without mining whose patch holds a mine, and those at one point.
+
+    A site whose own label is doubtful drives out none.
+    """
+    sure = sites[~sites["is_doubtful"]] if "is_doubtful" in sites.columns else sites
+    faults = find_faults(sure, grid=PatchGrid())
     own = faults[faults["fault"].isin(["conflicting labels", "duplicate point"])]
     own = own[own["site_id"].isin(new)]
     is_mine = sites["label"].reindex(own["site_id"]).eq(1).fillna(value=False).to_numpy()
     own = own[~is_mine | (own["fault"] == "duplicate point").to_numpy()]
     left = own.drop_duplicates("site_id").set_index("site_id")[["detail"]]
+    left["was_there"] = False
     return sites[~sites.index.isin(left.index)], left
 
 

@@ -49,10 +49,12 @@ class Layer:
 
     name: str
     columns: str
-    """Its columns in SQL; the first is an integer key, ``geom`` the geometry, if it has one."""
+    """Its columns in SQL; the first is an integer key, ``geom`` the geometry, if it has one. Of a
+    view: what it selects."""
     geometry: str | None
     """POINT, GEOMETRY, …; None: a table without places."""
     description: str
+    is_view: bool = False
 
 
 def create_package(connection: sqlite3.Connection, layers: Iterable[Layer]) -> None:
@@ -81,7 +83,10 @@ def create_package(connection: sqlite3.Connection, layers: Iterable[Layer]) -> N
 
 
 def _create_layer(connection: sqlite3.Connection, layer: Layer) -> None:
-    connection.execute(f"CREATE TABLE {layer.name} ({layer.columns})")
+    kind, body = (
+        ("VIEW", f"AS {layer.columns}") if layer.is_view else ("TABLE", f"({layer.columns})")
+    )
+    connection.execute(f"CREATE {kind} {layer.name} {body}")
     is_spatial = layer.geometry is not None
     connection.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "

@@ -34,6 +34,9 @@ _SHOWN_BLIND: Final = frozenset({"area_ha", "period", "start", "end"})
 """Columns that a blind review shows: how large, and when. Any other may tell what a model, or a
 label, says."""
 _DECIMALS: Final = 4
+_DEGREE_M: Final = 111_000.0
+_SAME_M: Final = 5.0
+_SAME: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,26 @@ class Item:
     dated: str = ""
     """Of which time, or scan, it is: the same ground at another time is another item."""
 
-    @property
-    def digest(self) -> str:
-        """Name the place by what is judged: its point, its outline and its time."""
-        shape = "" if self.outline is None else shapely.to_wkb(self.outline, hex=True)
-        place = [round(self.longitude, 7), round(self.latitude, 7), shape]
-        return _store.digest_value([*place, self.dated] if self.dated else place)
+    def differs(self, other: "Item") -> str:
+        """Say how another of that name differs from it; "" if both are one place at one time.
+
+        Files round: places less than 5 m apart, and outlines that differ by less than 2 % of
+        their ground, are the same.
+        """
+        if self.dated != other.dated:
+            return "is of another time, or scan"
+        narrow = np.cos(np.radians(self.latitude))
+        apart = np.array([(self.longitude - other.longitude) * narrow, self.latitude])
+        apart_m = float(np.hypot(*(apart - [0.0, other.latitude]))) * _DEGREE_M
+        if apart_m > _SAME_M:
+            return f"lies {apart_m:,.0f} m away"
+        one, another = self.outline, other.outline
+        if (one is None) != (another is None):
+            return "has an outline in one of them alone"
+        if one is None or another is None or one.equals_exact(another, 0.0):
+            return ""
+        changed = shapely.symmetric_difference(one, another).area / max(one.area, another.area)
+        return f"has another outline by {changed:.0%} of its ground" if changed > _SAME else ""
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ class ReviewStore:
         The file, ``.gpkg``. It is made if it is not there.
     create
         False: it has to be there.
+    read_only
+        Read what is there, and write nothing, not even beside it.
 
     Raises
     ------
@@ -83,8 +85,8 @@ class ReviewStore:
     ['not_mine']
     """
 
-    def __init__(self, path: StrPath, *, create: bool = True) -> None:
-        self._database = Database(path, create=create)
+    def __init__(self, path: StrPath, *, create: bool = True, read_only: bool = False) -> None:
+        self._database = Database(path, create=create and not read_only, read_only=read_only)
         self.path = self._database.path
 
     def __enter__(self) -> Self:
@@ -120,27 +122,27 @@ class ReviewStore:
             things of another kind are in the file: windows of a sample would become sites.
         """
         now = _now()
-        known = dict(self._database.read("SELECT item_id, digest FROM items"))
+        known = {one.item.item_id: one.item for one in self.items(every=True)}
         kinds = self.kinds() - {queue.kind}
         if kinds:
             raise AlreadyThereError(
                 f"{self.path} is a review of {', '.join(sorted(kinds))}, not of {queue.kind}; keep "
                 "this review in another file"
             )
-        digests = {one.item_id: one.digest for one in queue.items}
-        moved = [name for name, own in digests.items() if known.get(name, own) != own]
+        names = {one.item_id: known.get(one.item_id, one).differs(one) for one in queue.items}
+        moved = [name for name, how in names.items() if how]
         if moved:
             raise AlreadyThereError(
-                f"{self.path} holds decisions on other ground, or of another time: {len(moved)} "
-                f"places bear a name that stands for another there, such as {moved[0]}; keep this "
-                "review in another file (--store)"
+                f"{self.path} is a review of other ground, or of another time: {len(moved)} places "
+                f"bear a name that stands for another there, such as {moved[0]}, which "
+                f"{names[moved[0]]}; keep this review in another file (--store)"
             )
         rows = [as_row(queue, at, one, now) for at, one in enumerate(queue.items)]
         with self._database.writing() as connection:
             connection.execute("UPDATE items SET position = NULL")
             connection.executemany(
                 "INSERT INTO items (geom, item_id, kind, position, longitude, latitude, square_m, "
-                "facts, digest, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "facts, dated, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (item_id) DO UPDATE SET position = excluded.position, "
                 "square_m = excluded.square_m, facts = excluded.facts",
                 rows,
@@ -149,13 +151,13 @@ class ReviewStore:
                 self._database.remember("id", uuid.uuid4().hex)
             for key in ("kind", "title", "source", "digest", "attribution"):
                 self._database.remember(key, str(getattr(queue, key)))
-        return len(digests.keys() - known.keys())
+        return len(names.keys() - known.keys())
 
     def items(self, *, every: bool = False) -> list[StoredItem]:
         """List the queue, in order; or every item that ever was in it, in the order it came."""
         chosen = "ORDER BY number" if every else "WHERE position IS NOT NULL ORDER BY position"
         rows = self._database.read(
-            "SELECT number, geom, item_id, longitude, latitude, square_m, facts, digest "  # noqa: S608
+            "SELECT number, geom, item_id, longitude, latitude, square_m, facts, dated "  # noqa: S608
             f"FROM items {chosen}"
         )
         return [as_item(row) for row in rows]

@@ -1,5 +1,6 @@
 """Stores of several reviewers, read as one."""
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,14 @@ class Reviewed:
         held = current_verdicts(self.decisions)
         return int((held["verdict"] == "skip").groupby(held["item_id"]).all().sum())
 
+    @property
+    def n_unseen(self) -> int:
+        """Places of which every verdict was given without a picture on the screen."""
+        held = current_verdicts(self.decisions)
+        held = held[held["verdict"] != "skip"]
+        is_unseen = held["shown"].map(lambda shown: not json.loads(shown).get("pictures"))
+        return int(is_unseen.astype(bool).groupby(held["item_id"]).all().sum())
+
 
 def read_stores(paths: Sequence[StrPath]) -> Reviewed:
     """Read the stores of reviewers as one; `UnlabelledWarning` where one brings no decision.
@@ -47,15 +56,14 @@ def read_stores(paths: Sequence[StrPath]) -> Reviewed:
     kinds, items = set[str](), dict[str, StoredItem]()
     decisions, points = [], []
     for path in paths:
-        with ReviewStore(path, create=False) as store:
+        with ReviewStore(path, read_only=True) as store:
             kinds |= store.kinds()
             for one in store.items(every=True):
                 there = items.setdefault(one.item.item_id, one)
-                if there.digest != one.digest:
+                if how := there.item.differs(one.item):
                     raise InputError(
-                        f"{one.item.item_id} of {path} lies elsewhere than that of another review, "
-                        "or is of another time; export reviews of the same together, others by "
-                        "themselves"
+                        f"{one.item.item_id} of {path} is another than that of {paths[0]}: it "
+                        f"{how}; export reviews of the same together, others by themselves"
                     )
             decisions.append(store.decisions())
             points.append(store.points())

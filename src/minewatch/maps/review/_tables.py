@@ -29,7 +29,7 @@ LAYERS: Final = (
         "number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom GEOMETRY NOT NULL, "
         "item_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, position INTEGER, "
         "longitude DOUBLE NOT NULL, latitude DOUBLE NOT NULL, square_m DOUBLE NOT NULL, "
-        "facts TEXT NOT NULL, digest TEXT NOT NULL, added_at DATETIME NOT NULL",
+        "facts TEXT NOT NULL, dated TEXT NOT NULL, added_at DATETIME NOT NULL",
         "GEOMETRY",
         "What is reviewed; position is NULL where the last queue did not hold it.",
     ),
@@ -41,6 +41,15 @@ LAYERS: Final = (
         "Every decision that was ever made; the last that is not undone holds, by reviewer. "
         "told_after: the last number there was when others' verdicts were first told to its "
         "reviewer.",
+    ),
+    Layer(
+        "verdicts",
+        "SELECT number AS OGC_FID, geom, number, item_id, verdict, reason, note, reviewer, "
+        "decided_at FROM decisions AS own WHERE number = (SELECT MAX(number) FROM decisions "
+        "WHERE item_id = own.item_id AND reviewer = own.reviewer AND undone_at IS NULL)",
+        "POINT",
+        "What holds: of every place the last decision of each reviewer that is not undone.",
+        is_view=True,
     ),
     Layer(
         "points",
@@ -66,8 +75,6 @@ class StoredItem:
     number: int
     item: Item
     square_m: float
-    digest: str
-    """Of the item as it was taken up, with its time."""
 
 
 def create_store(path: Path) -> None:
@@ -87,14 +94,14 @@ def as_row(queue: Queue, at: int, item: Item, now: str) -> tuple[Any, ...]:
     facts = json.dumps(dict(item.facts), ensure_ascii=False, allow_nan=False)
     return (
         *(encode_geometry(place), item.item_id, queue.kind, at, item.longitude, item.latitude),
-        *(queue.square_m, facts, item.digest, now),
+        *(queue.square_m, facts, item.dated, now),
     )
 
 
 def as_item(row: tuple[Any, ...]) -> StoredItem:
     """Read what `as_row` gave, with its number before it."""
-    number, geom, item_id, longitude, latitude, square_m, facts, digest = row
+    number, geom, item_id, longitude, latitude, square_m, facts, dated = row
     shape = decode_geometry(geom)
     outline = None if shape.geom_type == "Point" else shape
-    item = Item(item_id, longitude, latitude, json.loads(facts), outline)
-    return StoredItem(number, item, square_m, digest)
+    item = Item(item_id, longitude, latitude, json.loads(facts), outline, dated)
+    return StoredItem(number, item, square_m)

@@ -94,7 +94,7 @@ export function showList(words, items, current, box, open) {
   const rows = items.slice(first, last).map((one) => {
     const mark = one.verdict ? words.say(one.verdict) : "";
     const conflict = one.is_conflict ? "≠ " : "";
-    const score = one.score === null ? "" : words.fixed(one.score, 2);
+    const score = one.score === null || one.verdict ? "" : words.fixed(one.score, 2);
     const button = make(
       "button", { type: "button", aria: one.number === current ? { current: "true" } : {} },
       make("span", { className: "id", title: one.item_id }, one.item_id),

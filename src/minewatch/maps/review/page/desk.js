@@ -117,7 +117,8 @@ function refilter() {
 /** Open the first place of the list, if the one that is shown is not in it. */
 function goIn() {
   const [first] = state.shown;
-  if (first && !state.shown.some((one) => one.number === state.current)) open(first.number);
+  if (!first) state.done = true;
+  else if (!state.shown.some((one) => one.number === state.current)) open(first.number);
 }
 
 function relist() {

@@ -48,6 +48,7 @@ export async function look() {
     panel.blank(state.words.say("loading"));
     point(panel);
   }
+  credit();
   layout();
   await Promise.all(state.panels.map((panel) => fill(panel, current)));
 }
