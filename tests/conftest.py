@@ -57,6 +57,14 @@ def toy_archive(toy_area: GeoBox, tmp_path_factory: pytest.TempPathFactory) -> P
     return toy.write_archive(TOY_VALLEY, folder, area=toy_area, n_acquisitions=8)
 
 
+@pytest.fixture(scope="module")
+def few_windows() -> Iterator[None]:
+    """Let textures be learned from fewer windows: for modules that ask nothing of textures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minewatch.model._textures._WINDOWS", 1_500)
+        yield
+
+
 @pytest.fixture(scope="session")
 def servers() -> ModuleType:
     """Give the module of the test servers."""

@@ -40,17 +40,17 @@ MODEL = """
 [model]
 n_splits = 2
 block_m = 3000
-n_trees = 20
+n_trees = 4
 channels = true
 """
 STAGES = ["sites", "patches", "context", "model"]
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(few_windows: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run a small study with a map and a model."""
     folder = tmp_path_factory.mktemp("study")
-    table = VALLEY.sites(n_mining=12, n_background=18)
+    table = VALLEY.sites(n_mining=10, n_background=12)
     pixels = VALLEY.pixels(table, bands="rgb").transpose("site", "y", "x", "band")
     sites.write_sites(table.assign(row=np.arange(len(table))), folder / "places.geojson")
     np.savez(folder / "patches.npz", patches=pixels.to_numpy())
@@ -65,7 +65,7 @@ def test_detectors_with_and_without_context_are_saved_and_score_patches(study):
     plain = load_detector(study / "models" / "ensemble")
     assert plain.card.context_columns == ()
     scores = plain.predict_proba(read_pixels(dataset))[:, 1]
-    assert scores.shape == (30,)
+    assert scores.shape == (22,)
     assert ((scores >= 0.0) & (scores <= 1.0)).all()
     wider = load_detector(study / "models" / "ensemble-context")
     assert "highway_nearest_m" in wider.card.context_columns
@@ -102,10 +102,10 @@ def test_nothing_is_trained_twice_and_a_change_of_trees_trains_anew(study):
     again = run_study(study, only=STAGES)
     assert [result.action for result in again] == ["skipped"] * 4
     text = (study / "study.toml").read_text()
-    (study / "study.toml").write_text(text.replace("n_trees = 20", "n_trees = 21"))
+    (study / "study.toml").write_text(text.replace("n_trees = 4", "n_trees = 5"))
     results = {result.stage: result for result in run_study(study, only=STAGES)}
     assert results["model"].action == "ran"
-    assert "n_trees changed from 20 to 21" in results["model"].reason
+    assert "n_trees changed from 4 to 5" in results["model"].reason
     assert results["context"].action == "skipped"
     made = json.loads((study / "models" / "ensemble" / "card.json").read_text())
     assert made["name"] == "ensemble"

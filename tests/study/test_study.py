@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from subprocess import PIPE
 
 import geopandas as gpd
 import numpy as np
@@ -44,6 +45,9 @@ from minewatch.study._scan_section import ScanSection
 from minewatch.study._settings import ContextSection, ImportSection, StudySettings
 
 SETTINGS = """
+[study]
+name = "Río Caroní"
+
 [sites]
 files = ["places.geojson"]
 
@@ -60,10 +64,10 @@ n_thumbnails = 2
 """
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """Write a small study of three bands, as a student would have it."""
-    folder = tmp_path / "study"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small study of three bands, as a student would have it; nobody changes it."""
+    folder = tmp_path_factory.mktemp("written") / "study"
     folder.mkdir()
     valley = toy.Valley(seed=1)
     table = valley.sites(n_mining=6, n_background=8)
@@ -73,6 +77,27 @@ def study(tmp_path: Path) -> Path:
     np.savez(folder / "patches.npz", patches=pixels.to_numpy()[order])
     (folder / "study.toml").write_text(SETTINGS)
     return folder
+
+
+@pytest.fixture
+def study(written: Path, tmp_path: Path) -> Path:
+    """Give that study, not yet run, in a folder of one's own."""
+    return shutil.copytree(written, tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def whole(
+    written: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[StageResult]]:
+    """Run that study to its end, and say what each stage did; nobody changes it."""
+    folder = shutil.copytree(written, tmp_path_factory.mktemp("whole") / "study")
+    return folder, run_study(folder)
+
+
+@pytest.fixture
+def finished(whole: tuple[Path, list[StageResult]], tmp_path: Path) -> Path:
+    """Give that study, run to its end, in a folder of one's own."""
+    return shutil.copytree(whole[0], tmp_path / "study")
 
 
 def actions(results: list[StageResult]) -> dict[str, str]:
@@ -91,42 +116,53 @@ def edit(study: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.integration
-def test_a_second_run_does_nothing_and_says_so(study: Path) -> None:
-    assert set(actions(run_study(study)).values()) == {"ran"}
-    results = run_study(study)
+def test_a_second_run_does_nothing_and_says_so(
+    whole: tuple[Path, list[StageResult]], finished: Path
+) -> None:
+    assert set(actions(whole[1]).values()) == {"ran"}
+    results = run_study(finished)
     assert set(actions(results).values()) == {"skipped"}
     assert set(reasons(results).values()) == {"it is up to date"}
 
 
 @pytest.mark.integration
-def test_only_what_depends_on_a_change_is_done_again(study: Path) -> None:
-    run_study(study)
-    edit(study, "n_thumbnails = 2", "n_thumbnails = 3")
-    results = run_study(study)
+def test_only_what_depends_on_a_change_is_done_again(finished: Path) -> None:
+    edit(finished, "n_thumbnails = 2", "n_thumbnails = 3")
+    results = run_study(finished)
     assert actions(results) == {"sites": "skipped", "patches": "skipped", "explore": "ran"}
     assert reasons(results)["explore"] == "setting n_thumbnails changed from 2 to 3"
 
 
 @pytest.mark.integration
-def test_a_changed_input_runs_what_takes_it(study: Path) -> None:
-    run_study(study)
-    with np.load(study / "patches.npz") as arrays:
-        np.savez(study / "patches.npz", patches=arrays["patches"] + 1)
-    results = run_study(study)
+def test_a_changed_input_runs_what_takes_it(finished: Path) -> None:
+    with np.load(finished / "patches.npz") as arrays:
+        np.savez(finished / "patches.npz", patches=arrays["patches"] + 1)
+    results = run_study(finished)
     assert actions(results) == {"sites": "skipped", "patches": "ran", "explore": "ran"}
     assert reasons(results)["patches"] == "patches.npz changed"
     assert reasons(results)["explore"] == "patches/dataset.json changed"
 
 
 @pytest.mark.integration
-def test_a_missing_or_altered_result_is_made_again(study: Path) -> None:
-    run_study(study)
-    (study / "explore" / "report.html").unlink()
-    assert reasons(run_study(study))["explore"] == "explore/report.html is missing"
-    (study / "explore" / "findings.json").write_text("{}")
-    assert reasons(run_study(study))["explore"] == "explore/findings.json was changed since"
-    (study / "explore" / "tables" / "overview-classes.csv").unlink()
-    assert reasons(run_study(study))["explore"] == "explore was changed since"
+def test_a_missing_or_altered_result_is_made_again(finished: Path) -> None:
+    report = finished / "explore" / "report.html"
+    findings = finished / "explore" / "findings.json"
+    table = finished / "explore" / "tables" / "overview-classes.csv"
+    before = [path.read_bytes() for path in (report, findings, table)]
+
+    def foreseen() -> tuple[str, str]:
+        results = run_study(finished, dry_run=True)
+        return actions(results)["explore"], reasons(results)["explore"]
+
+    table.unlink()
+    assert foreseen() == ("would run", "explore was changed since")
+    findings.write_text("{}")
+    assert foreseen() == ("would run", "explore/findings.json was changed since")
+    report.unlink()
+    results = run_study(finished)
+    assert actions(results)["explore"] == "ran"
+    assert reasons(results)["explore"] == "explore/report.html is missing"
+    assert [path.read_bytes() for path in (report, findings, table)] == before
 
 
 @pytest.mark.integration
@@ -141,17 +177,18 @@ def test_pixels_and_places_meet_by_the_named_row(study: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_change_of_labels_reaches_the_report(study: Path) -> None:
-    run_study(study)
-    places = json.loads((study / "places.geojson").read_text())
+def test_a_change_of_labels_reaches_the_report(finished: Path) -> None:
+    places = json.loads((finished / "places.geojson").read_text())
     for feature in places["features"]:
         feature["properties"]["second_look"] = 0
     places["features"][0]["properties"]["second_look"] = 1
-    (study / "places.geojson").write_text(json.dumps(places))
-    edit(study, "[patches]", 'label_column = "second_look"\n[patches]')
-    results = run_study(study)
+    (finished / "places.geojson").write_text(json.dumps(places))
+    edit(finished, "[patches]", 'label_column = "second_look"\n[patches]')
+    results = run_study(finished)
     assert actions(results) == {"sites": "ran", "patches": "ran", "explore": "ran"}
-    classes = pd.read_csv(study / "explore" / "tables" / "overview-classes.csv", index_col="class")
+    classes = pd.read_csv(
+        finished / "explore" / "tables" / "overview-classes.csv", index_col="class"
+    )
     assert classes.loc["mining", "n_patches"] == 1
 
 
@@ -194,10 +231,8 @@ def test_overlaps_are_judged_on_the_squares_that_patches_will_have(study: Path) 
 
 
 @pytest.mark.integration
-def test_the_report_bears_the_studys_name(study: Path) -> None:
-    edit(study, "[sites]", '[study]\nname = "Río Caroní"\n[sites]')
-    run_study(study)
-    assert "<h1>Río Caroní" in (study / "explore" / "report.html").read_text()
+def test_the_report_bears_the_studys_name(finished: Path) -> None:
+    assert "<h1>Río Caroní" in (finished / "explore" / "report.html").read_text()
 
 
 def legacy_study(folder: Path, *, mining: str, no_mining: str) -> Path:
@@ -249,25 +284,22 @@ def test_a_dry_run_foresees_and_does_nothing(study: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_run_that_was_killed_goes_on_to_the_same_results(study: Path, tmp_path: Path) -> None:
-    run_study(study)
-    whole = (study / "explore" / "findings.json").read_bytes()
-    again = tmp_path / "again"
-    again.mkdir()
-    for name in ("places.geojson", "patches.npz", "study.toml"):
-        (again / name).write_bytes((study / name).read_bytes())
+def test_a_run_that_was_killed_goes_on_to_the_same_results(
+    whole: tuple[Path, list[StageResult]], study: Path
+) -> None:
     code = (
         "import os, signal, sys; from minewatch.study import run_study\n"
         "def die(step, done, total):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "run_study(sys.argv[1], progress=die)"
     )
-    ended = subprocess.run([sys.executable, "-c", code, str(again)], check=False)
+    ended = subprocess.run([sys.executable, "-c", code, str(study)], check=False)
     assert ended.returncode == -signal.SIGKILL
-    assert not (again / "explore").exists()
-    results = run_study(again)
+    assert not (study / "explore").exists()
+    results = run_study(study)
     assert actions(results)["explore"] == "ran"
-    assert (again / "explore" / "findings.json").read_bytes() == whole
+    findings = Path("explore", "findings.json")
+    assert (study / findings).read_bytes() == (whole[0] / findings).read_bytes()
 
 
 def test_stages_before_a_failure_stay_done(study: Path) -> None:
@@ -367,23 +399,26 @@ def test_a_study_is_never_overwritten_by_new(study: Path) -> None:
 def test_two_runs_of_one_study_do_not_meet(study: Path) -> None:
     code = (
         "import sys; from minewatch.study import run_study; from minewatch import errors\n"
-        "try:\n    run_study(sys.argv[1], dry_run=True)\n"
-        "except errors.LockedError as error:\n    print(error)"
+        "for _ in sys.stdin:\n"
+        "    try:\n        run_study(sys.argv[1], dry_run=True); print('it ran', flush=True)\n"
+        "    except errors.LockedError as error:\n        print(error, flush=True)"
     )
-
-    def other() -> str:
-        command = [sys.executable, "-c", code, str(study)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
+    command = [sys.executable, "-c", code, str(study)]
     told: list[str] = []
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, bufsize=1) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
 
-    def tell(_told: object) -> None:
-        if not told:
-            told.append(other())
+        def ask() -> str:
+            print(file=other.stdin)
+            return other.stdout.readline()
 
-    run_study(study, only=["sites"], tell=tell)
-    assert "another process is writing" in told[0]
-    assert other() == ""
+        run_study(study, only=["sites"], tell=lambda _told: told.append(ask()))
+        assert told
+        assert all("another process is writing" in answer for answer in told)
+        assert ask() == "it ran\n"
+        other.stdin.close()
+    assert other.returncode == 0
 
 
 def test_the_demo_never_replaces_a_folder_it_did_not_make(tmp_path: Path) -> None:
@@ -424,6 +459,8 @@ def test_the_demo_is_built_from_images_of_several_places(
     assert places[mining].nunique() >= 4
     assert places[~mining].nunique() >= 6
     run_study(tmp_path / "demo", only=["context"])
+    for name, number in {"N_MINING": 1, "N_BACKGROUND": 1, "N_AREAS": 2}.items():
+        monkeypatch.setattr(_demo, name, number)
     study_module.make_demo(tmp_path / "demo", overwrite=True)  # nothing in it is foreign
     assert not (tmp_path / "demo" / "patches").exists()
 
