@@ -519,9 +519,21 @@ def test_an_id_leads_to_its_detection(opened, contents, box):
     assert page.is_hidden("#go-said")
 
 
-def test_a_settlement_is_found_by_its_name(opened):
+def test_an_id_of_an_earlier_period_leads_to_that_period(opened, contents, tmp_path):
+    gone = contents.earlier["2023"].rename(index={contents.detections.index[0]: "long gone"})
+    older = replace(contents, earlier={"2023": gone})
+    page = opened(write_map(older, tmp_path / "map.html").as_uri()).page
+    page.fill("#go-text", "Long gone")
+    page.press("#go-text", "Enter")
+    assert page.inner_text("#card h2") == "long gone"
+    assert page.inner_text("#period-name") == "2023"
+    assert page.input_value("#period") == "0"
+
+
+@pytest.mark.parametrize("name", [page_maker.EVIL.upper(), "<img SRC=x"])
+def test_a_settlement_is_found_by_its_name(opened, name):
     page = opened().page
-    page.fill("#go-text", page_maker.EVIL.upper())
+    page.fill("#go-text", name)
     page.press("#go-text", "Enter")
     assert "5.51000, -62.89000" in page.inner_text("#go-said")
 

@@ -140,6 +140,20 @@ function choose(row, focus = false) {
   if (focus) byId("card").focus();
 }
 
+/**
+ * Choose a detection that was asked for, in its own period.
+ * @param {number} row
+ */
+function showFound(row) {
+  const { payload, table, view } = page;
+  if (table.period[row] !== view.period) {
+    view.period = table.period[row];
+    makeTimeline(byId("timeline"), payload, view, viewChanged, page.main !== undefined);
+    viewChanged("period");
+  }
+  choose(row);
+}
+
 function drawCard() {
   const { payload, table, shapes, kind, chosen } = page;
   const card = byId("card");
@@ -228,7 +242,7 @@ function listen() {
   });
   byId("go").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    goTo(byId("go-text").value, choose);
+    goTo(byId("go-text").value, showFound);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && page.chosen >= 0) closeCard();

@@ -9,6 +9,7 @@ import { isInside } from "./unpack.js";
 
 /** From here on a place is far from the map, metres. */
 const FAR_M = 50_000;
+const LEAST_LETTERS = 3;
 const EXAMPLE = "5.96200, -62.51234";
 
 /**
@@ -66,14 +67,17 @@ function rowOf(text) {
 }
 
 /**
- * Find a settlement by its name, however it is spelt.
+ * Find a settlement by its name, or a part of it, however it is spelt.
  * @param {string} text
  */
 function placeNamed(text) {
   const points = page.payload.layers.features?.points;
   const wanted = plainOf(text);
   if (!points || wanted === "") return null;
-  const i = points.names.findIndex((/** @type {string} */ name) => plainOf(name) === wanted);
+  const names = points.names.map(plainOf);
+  const whole = names.indexOf(wanted);
+  const isLong = wanted.length >= LEAST_LETTERS;
+  const i = whole < 0 && isLong ? names.findIndex((/** @type {string} */ name) => name.includes(wanted)) : whole;
   if (i < 0) return null;
   return { longitude: points.points[i][0], latitude: points.points[i][1], name: points.names[i] };
 }
