@@ -60,7 +60,7 @@ function label() {
   const { desk } = state;
   state.words.fill();
   const kind = state.words.say(`kind_${desk.kind}`);
-  const title = desk.title.toLowerCase() === desk.kind ? kind : `${desk.title} · ${kind}`;
+  const title = desk.title.toLowerCase() === desk.kind ? kind : `${kind} · ${desk.title}`;
   document.title = `${title} – minewatch review`;
   by("title").textContent = by("title").title = title;
   by("question").textContent = state.words.say(desk.kind === "detections" ? "question_detection" : "question_square");

@@ -67,8 +67,7 @@ async function fill(panel, number) {
     panel.show(scene, image);
     measure(scene);
     const short = innerWidth > NARROW_PX ? "" : "short_";
-    const part = scene.seen < 0.995 ? ` · ${state.words.say("seen", { percent: Math.floor(100 * scene.seen) })}` : "";
-    panel.caption.textContent = `${name} · ${state.words.say(short + panel.combination)}${part}`;
+    panel.caption.textContent = `${name} · ${state.words.say(short + panel.combination)}`;
     panel.canvas.setAttribute("role", "img");
     panel.canvas.setAttribute("aria-label", `${state.words.say(panel.combination)}, ${scene.days}`);
     credit();
@@ -113,7 +112,8 @@ function credit() {
     return [`${state.desk.periods[one.period]}: ${one.scene.level} ${one.scene.days}${n}`];
   }))];
   const credits = [...own, ...state.desk.attribution].flatMap((one) => one.split("; ")).filter(Boolean);
-  by("credit").textContent = [...days, ...new Set(credits)].join(" · ");
+  const open = state.panels.some((one) => one.scene?.seen < 1) ? [state.words.say("hatched")] : [];
+  by("credit").textContent = [...open, ...days, ...new Set(credits)].join(" · ");
 }
 
 export function showChips() {
