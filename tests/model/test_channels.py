@@ -17,6 +17,8 @@ from minewatch.model._stacked import nearness, open_stacked, stack_patches
 from minewatch.model._textures import TextureDetector
 from minewatch.model._trees import TreeDetector
 
+pytestmark = pytest.mark.usefixtures("few_windows")
+
 BANDS = ("B04", "B03", "B02", "B08")
 N = 24
 

@@ -30,6 +30,8 @@ from minewatch.model._nulls import NullDetector
 from minewatch.model._report_parts import headline_section
 from minewatch.model._trees import TreeDetector
 
+pytestmark = pytest.mark.usefixtures("few_windows")
+
 FAST = EvaluationSettings(n_resamples=200, n_inner=2)
 BLOCKS = BlockKFold(4, block_m=6_000)
 

@@ -35,6 +35,8 @@ from minewatch.model._trees import TreeDetector
 from minewatch.patches import PatchDataset, write_patches
 from minewatch.study._model_section import ModelSection
 
+pytestmark = pytest.mark.usefixtures("few_windows")
+
 HERE = ["--folds", "2", "--block-m", "8000"]
 FOLDS = FoldSettings(n_splits=2, block_m=8_000)
 

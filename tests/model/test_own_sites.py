@@ -15,6 +15,8 @@ from minewatch.model._own_sites import LeakingEvaluationWarning, own_sites
 from minewatch.model._textures import TextureDetector
 from minewatch.model._trees import TreeDetector
 
+pytestmark = pytest.mark.usefixtures("few_windows")
+
 FOLDS = BlockKFold(3, block_m=8_000)
 
 

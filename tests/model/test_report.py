@@ -24,6 +24,8 @@ from minewatch.model._train import TrainSettings, train_detector
 from minewatch.model._trees import TreeDetector
 from minewatch.patches import write_patches
 
+pytestmark = pytest.mark.usefixtures("few_windows")
+
 FOLDS = BlockKFold(3, block_m=8_000)
 
 

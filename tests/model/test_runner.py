@@ -13,6 +13,8 @@ from minewatch.model._runner import make_runner
 from minewatch.model._textures import TextureDetector
 from minewatch.model._trees import TreeDetector
 
+pytestmark = pytest.mark.usefixtures("few_windows")
+
 TREES = TreeDetector(n_trees=120)
 TEXTURES = TextureDetector(n_textures=8)
 DETECTORS = [TREES, TEXTURES, EnsembleDetector([TREES, TEXTURES])]
