@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from minewatch import scan, toy
 from minewatch.errors import InputError, NotThereError
-from minewatch.maps import Layers, MapContents, Period, describe_contents, gather_contents
+from minewatch.maps import (
+    Composite,
+    Layers,
+    MapContents,
+    Period,
+    describe_contents,
+    gather_contents,
+)
 from minewatch.maps._coordinates import format_dms
 from minewatch.model import Card
 from minewatch.scan._merge_polygons import area_ha
@@ -272,3 +279,25 @@ def test_the_card_of_another_detector_than_found_the_mines_is_refused(scanned, t
         gather_contents(scanned / "detections.parquet", detector=cards["sha256:2"])
     others = gather_contents(mines(), period="2024", attribution=["me"], detector=cards["sha256:2"])
     assert others.card is not None  # nobody says what found them
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_refused"),
+    [
+        ("2025", True),
+        ("2024-07/2025-06", True),
+        ("2024", False),
+        ("2023", False),
+        ("2024-06", False),
+    ],
+)
+def test_imagery_of_later_days_than_the_detections_is_refused(shown, is_refused):
+    image = Composite(shown, None, None, "L2A", maker.CREDIT)
+    said = {"period": "2024", "composites": [image], "attribution": ["drawn by hand"]}
+    if is_refused:
+        with pytest.raises(InputError, match="expected none of later days"):
+            gather_contents(mines(), **said)
+    else:
+        periods = gather_contents(mines(), **said).periods
+        assert periods[-1].name == "2024"
+        assert {one.name for one in periods} == {shown, "2024"}

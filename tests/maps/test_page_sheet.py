@@ -41,7 +41,7 @@ def test_sheet_says_what_is_known_and_how_sure(sheet, contents):
     assert row.name in said
     assert f"{row.latitude:.5f}, {row.longitude:.5f}" in said
     assert "from 10.0\u202fha to 11.5\u202fha" in said
-    assert "Sensitivity 81\u202f% (90\u202f% interval: 70\u202f% to 90\u202f%)" in said
+    assert "Sensitivity: 81\u202f% (90\u202f% interval: 70\u202f% to 90\u202f%)" in said
     assert "none mapped near" in said
     assert "settlement: El Yagrumo, 1.3\u202fkm" in said
     assert page_maker.CREDIT in said

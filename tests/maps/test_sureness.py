@@ -67,8 +67,10 @@ def test_nothing_is_said_of_thresholds_that_nobody_knows():
 
 def test_files_tell_the_figures_of_the_page_with_their_sample():
     told = describe_contents(contents(0.445026608665981))["measured"]
-    assert told.startswith("Sensitivity 81 % (90 % interval: 70 % to 90 %):")
-    assert "Specificity 97 % (90 % interval: 95 % to 99 %):" in told
+    assert told.startswith(
+        "Sensitivity: 81 % (90 % interval: 70 % to 90 %) of the mines in the test"
+    )
+    assert "Specificity: 97 % (90 % interval: 95 % to 99 %) of the places" in told
     assert told.endswith(
         f"Measured on (hold-out): {SAMPLE}, threshold f1 chosen inside training folds; "
         "5 folds of blocks of 50 km."

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import fastkml
@@ -22,6 +23,7 @@ from pmtiles.tile import Compression, TileType
 from minewatch.maps import describe_contents, write_files
 from minewatch.maps._numbers import write_hectares
 from minewatch.maps._vector import on_grid
+from minewatch.maps._vector_geojson import write_geojson
 from minewatch.maps._vector_pmtiles import add_metadata
 from minewatch.scan import read_detections
 from minewatch.scan._merge_polygons import area_ha
@@ -113,6 +115,53 @@ def test_geojson_is_as_rfc_7946_has_it(folder):
     np.testing.assert_allclose(content["bbox"], expected, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("longitudes", "west", "east"),
+    [
+        ([179.5, -179.7], 179.5, -179.69),
+        ([-179.7, 179.5, 178.0], 178.0, -179.69),
+        ([-62.0, -61.0], -62.0, -60.99),
+        ([-170.0, -60.0, 30.0, 120.0], -170.0, 120.01),
+    ],
+)
+def test_the_box_of_a_layer_across_180_degrees_goes_the_short_way(longitudes, west, east, tmp_path):
+    shapes = [shapely.box(at, -17.0, at + 0.01, -16.9) for at in longitudes]
+    table = gpd.GeoDataFrame({"n": longitudes}, geometry=shapes, crs="EPSG:4326")
+    write_geojson(table, tmp_path / "a.geojson", {})
+    held = json.loads((tmp_path / "a.geojson").read_text())["bbox"]
+    assert held == pytest.approx([west, -17.0, east, -16.9])
+    whole = gpd.GeoDataFrame({"n": [1]}, geometry=[shapely.MultiPolygon(shapes)], crs="EPSG:4326")
+    write_geojson(whole, tmp_path / "b.geojson", {})
+    assert json.loads((tmp_path / "b.geojson").read_text())["bbox"] == held
+
+
+def test_files_say_that_an_id_is_a_name_and_not_where_to_go(contents, folder, tmp_path):
+    said = describe_contents(contents)["names"]
+    assert contents.detections.index[0] in said
+    assert said in (folder / "README.txt").read_text(encoding="utf-8")
+    assert said in gpxpy.parse((folder / "detections.gpx").read_text(encoding="utf-8")).description
+    called = contents.detections.rename(index=lambda name: f"mine {name}")
+    assert "names" not in describe_contents(replace(contents, detections=called))
+
+
+def test_hectares_are_the_same_number_in_tables_and_the_same_words_in_prose(contents, folder):
+    csv = pd.read_csv(folder / "detections.csv").set_index("detection_id")
+    held = json.loads((folder / "detections.geojson").read_text(encoding="utf-8"))["features"]
+    gpx = gpxpy.parse((folder / "detections.gpx").read_text(encoding="utf-8")).waypoints
+    kml = etree.parse(folder / "detections.kml")
+    names = kml.xpath("//*[local-name()='Folder'][2]//*[local-name()='Placemark']/*[1]/text()")
+    words = kml.xpath("//*[local-name()='Folder'][2]//*[local-name()='description']/text()")
+    described = dict(zip(names, words, strict=True))
+    for feature, waypoint in zip(held, gpx, strict=True):
+        hectares = csv.loc[feature["id"], "area_ha"]
+        assert hectares == feature["properties"]["area_ha"]
+        assert hectares == float(waypoint.extensions[0].text)
+        assert waypoint.description.startswith(f"{write_hectares(hectares)},")
+        assert described[feature["id"]].startswith(f"{write_hectares(hectares)},")
+        truth = contents.detections.loc[feature["id"], "area_ha"]
+        assert write_hectares(truth) == write_hectares(hectares)
+
+
 def test_missing_values_are_null_and_never_nan(folder):
     text = (folder / "detections.geojson").read_text(encoding="utf-8")
     assert "NaN" not in text
@@ -186,13 +235,18 @@ def test_the_styles_of_a_geopackage_are_the_layers_own_and_cover_every_score(con
         geometry = dict(
             database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns")
         )
+        # 1.2: GDAL before 3.7 warns of what is newer
+        assert database.execute("PRAGMA user_version").fetchone() == (10_200,)
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         assert database.execute(
             "SELECT data_type FROM gpkg_contents WHERE table_name = 'layer_styles'"
         ).fetchall() == [("attributes",)]
     assert {name for name, *_ in rows} == set(geometry)
+    called = {"detections": "detection_id", "points": "detection_id", "not_seen": "reason"}
     for name, column, style, is_default in rows:
+        preview = etree.fromstring(style.encode()).findtext("previewExpression")
+        assert preview == (f'"{called[name]}"' if name in called else preview)
         assert column == geometry[name]
         assert is_default == 1
         root = etree.fromstring(style.encode())

@@ -1,6 +1,7 @@
 """What every file says of itself: of when it is, how sure it is, and whom to name."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,9 +14,12 @@ from minewatch.maps._sheet_words import Words
 from minewatch.maps._sureness import describe_figures
 
 UNKNOWN: Final = "not known"
+_PLACED: Final = re.compile(r"[NS]\d{2}\.\d{4}[EW]\d{3}\.\d{4}(-\d+)?$")
+"""Names that `minewatch.scan` gives: see `place_ids`."""
 _HEADINGS: Final = {
     "title": "Title",
     "found": "Found",
+    "names": "Names",
     "hectares": "Hectares",
     "area": "Area of mining",
     "period": "Period of the imagery",
@@ -41,13 +45,15 @@ def describe_contents(contents: MapContents) -> dict[str, str]:
     -------
     dict of str
         ``title``, ``found``, ``hectares``, ``period``, ``threshold``, ``detector``, ``not_seen``,
-        ``attribution``, ``made_by``; ``area`` where a sample was reviewed, ``measured`` and
-        ``limits`` where the detector's card says them. What nobody said is ``not known``.
+        ``attribution``, ``made_by``; ``names`` where detections are called after places, ``area``
+        where a sample was reviewed, ``measured`` and ``limits`` where the detector's card says
+        them. What nobody said is ``not known``.
     """
     table, own = contents.detections, contents.periods[-1] if contents.periods else None
     words = {
         "title": contents.title,
         "found": f"{len(table):,} detections of {write_hectares(table['area_ha'].sum())} in all",
+        "names": _names(contents),
         "hectares": contents.area_means,
         "area": "" if contents.area is None else words_of_estimate(contents.area),
         "period": UNKNOWN if own is None else f"{own.start} to {own.end}",
@@ -101,6 +107,18 @@ def header_text(contents: MapContents, *, layer: str = "detections") -> str:
     """Give `header_of` as JSON on one line."""
     return json.dumps(
         header_of(contents, layer=layer), sort_keys=True, allow_nan=False, ensure_ascii=False
+    )
+
+
+def _names(contents: MapContents) -> str:
+    """Say what a name like a coordinate is, if a detection has one."""
+    placed = [name for name in contents.detections.index if _PLACED.match(str(name))]
+    if not placed:
+        return ""
+    return (
+        f"an id such as {placed[0]} is a name, kept from period to period: the middle of one cell "
+        "of 100 m that the detection covers, or covered when it was named. To go there, take "
+        "longitude and latitude, a point inside of the detection"
     )
 
 

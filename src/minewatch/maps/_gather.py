@@ -16,6 +16,7 @@ from minewatch.maps._area import read_area
 from minewatch.maps._contents import Composite, MapContents, Period
 from minewatch.maps._gather_periods import (
     check_days,
+    check_imagery,
     check_order,
     list_periods,
     own_period,
@@ -199,9 +200,17 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
 
 
 def add_composites(contents: MapContents, composites: Sequence[Composite]) -> MapContents:
-    """Add imagery to what a map is made from, with its periods and whom to name."""
+    """Add imagery to what a map is made from, with its periods and whom to name.
+
+    Raises
+    ------
+    InputError
+        If it is of days after those of the detections: nobody looked for mines in it.
+    """
     words = [one.attribution for one in composites]
     shown = [Period.parse(one.period) for one in composites]
+    if contents.periods:
+        check_imagery(shown, contents.periods[-1])
     return replace(
         contents,
         attribution=_each_once([*contents.attribution, *words]),

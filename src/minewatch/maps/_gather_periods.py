@@ -33,6 +33,17 @@ def check_order(earlier: Mapping[Period, StrPath], own: Period) -> None:
             )
 
 
+def check_imagery(shown: Sequence[Period], own: Period) -> None:
+    """Refuse imagery of later days than the detections: a map ends with what it was found in."""
+    for one in shown:
+        if one.start > own.start and one.end > own.end:
+            raise InputError(
+                f"the imagery {one.name!r} is of {one.start} to {one.end}, and the detections of "
+                f"{own.start} to {own.end}; expected none of later days: find mines in it first, "
+                "or leave it out"
+            )
+
+
 def own_period(known: Known, said: str | None) -> Period | None:
     """Give the period; refuse one that leaves out days that the detections say they are of."""
     if said is None:

@@ -91,7 +91,7 @@ class Words:
     def distance(self, metres: float) -> str:
         """Write a distance: metres to ten, kilometres to a tenth, and whole from a hundred on."""
         if metres < _KM_M:
-            return f"{self.number(round(metres, -1))}\u202fm"
+            return f"{self.number(10.0 * float(round_half_up(metres / 10.0, 0)))}\u202fm"
         is_whole = metres % _KM_M == 0 or metres >= _FAR_M
         return f"{self.number(metres / _KM_M, 0 if is_whole else 1)}\u202fkm"
 

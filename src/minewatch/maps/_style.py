@@ -26,8 +26,17 @@ _CHANGE_COLOURS: Final[Mapping[str, str]] = dict(
 )
 _HEAD: Final = (
     "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-    '<qgis version="3.22.0" styleCategories="Symbology">'
+    '<qgis version="3.22.0" styleCategories="Symbology|Fields">'
 )
+_NAMED_BY: Final = {
+    "detections": "detection_id",
+    "points": "detection_id",
+    "outlines": "detection_id",
+    "changes": "change",
+    "sites": "site_id",
+    "not_seen": "reason",
+}
+"""Columns that rows of a layer are called by, where they are listed or pointed at."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,15 @@ def qgis_style(layer: str, table: gpd.GeoDataFrame) -> str | None:
     table
         Its rows.
     """
+    style = _renderer(layer, table)
+    named = _NAMED_BY.get(layer)
+    if style is None or named not in table.columns:
+        return style
+    preview = f"<previewExpression>&quot;{named}&quot;</previewExpression>"
+    return style.replace("</qgis>", f"{preview}</qgis>")
+
+
+def _renderer(layer: str, table: gpd.GeoDataFrame) -> str | None:
     if layer in ("detections", "points"):
         return _of_detections(table, is_points=layer == "points")
     if layer == "changes":

@@ -87,7 +87,7 @@ def _figure(metric: "Metric", words: "Words") -> str:
             share="" if metric.confidence is None else words.percent(metric.confidence),
         )
     name, why = words[f"metric.{metric.name}"], words[f"metric.{metric.name}.why"]
-    return f"{name} {words.percent(metric.value)} ({interval}): {why}."
+    return f"{name}: {words.percent(metric.value)} ({interval}) {why}."
 
 
 def _measured_on(metrics: Sequence["Metric"], words: "Words") -> Iterable[str]:

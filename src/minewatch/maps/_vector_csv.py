@@ -13,6 +13,7 @@ from minewatch.maps._vector import plain_table, rounded
 
 _SAID: Final = ("period", "threshold", "detector", "hectares", "not_seen", "attribution")
 """What every row says of the whole: rows get copied without their file."""
+_SAID_IF_KNOWN: Final = ("area", "measured")
 _STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -29,7 +30,7 @@ def write_csv(contents: MapContents, path: Path) -> None:
     for axis, words in places.items():
         plain.insert(int(place) + 1, f"{axis}_dms", words)  # type: ignore[arg-type]  # once there
     said = describe_contents(contents)
-    for name in _SAID:
+    for name in (*_SAID, *(one for one in _SAID_IF_KNOWN if one in said)):
         plain[f"map_{name}"] = said.get(name, "")
     plain.columns = pd.Index([_harmless(name) for name in plain.columns])
     with writing_file(path) as aside:

@@ -14,6 +14,8 @@ from minewatch.maps._style import qgis_style
 from minewatch.maps._vector import lay_layers
 
 GEOMETRY: Final = "geom"
+_VERSION: Final = "1.2"
+"""Later ones add nothing that is used here, and programs of a few years ago warn of them."""
 _STYLES: Final = """
 CREATE TABLE layer_styles (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -34,7 +36,7 @@ def write_gpkg(contents: MapContents, path: Path) -> None:
     References
     ----------
     Open Geospatial Consortium (2024), GeoPackage Encoding Standard 1.4, OGC 12-128r19,
-    https://www.geopackage.org/spec140/.
+    https://www.geopackage.org/spec140/. What is written is of version 1.2.1 of it.
     """
     about = describe_contents(contents)
     layers = lay_layers(contents)
@@ -52,6 +54,7 @@ def write_gpkg(contents: MapContents, path: Path) -> None:
                     layer=name,
                     geometry_type=_kind(name),
                     promote_to_multi=_kind(name) == "MultiPolygon",
+                    dataset_options={"VERSION": _VERSION},
                     dataset_metadata={**about, "header": header_text(contents)},
                     layer_metadata=about,
                     layer_options={

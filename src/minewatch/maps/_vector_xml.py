@@ -15,6 +15,7 @@ from minewatch.maps._attribution import as_text, describe_contents
 from minewatch.maps._contents import MapContents
 from minewatch.maps._numbers import write_hectares, written
 from minewatch.maps._settlement import SETTLEMENT, SETTLEMENT_M
+from minewatch.maps._sheet_words import Words
 from minewatch.maps._style import (
     FOUND,
     SCORE,
@@ -104,7 +105,7 @@ def summary(row: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> summary({"area_ha": 23.14, "score_max": 0.97, "settlement": "Yagrumo", "settlement_m": 870})
-    '23.1 ha, greatest score 0.97, 0.9 km from Yagrumo'
+    '23.1 ha, greatest score 0.97, 870 m from Yagrumo'
     """
     parts = [write_hectares(row["area_ha"])]
     if row.get("ground_ha") is not None:
@@ -115,9 +116,14 @@ def summary(row: Mapping[str, Any]) -> str:
     if row.get("start") and row.get("end"):
         parts.append(f"imagery of {row['start']} to {row['end']}")
     if row.get(SETTLEMENT) and row.get(SETTLEMENT_M) is not None:
-        kilometres = written(row[SETTLEMENT_M] / 1_000.0, 1)
-        parts.append(f"{kilometres} km from {row[SETTLEMENT]}")
+        parts.append(_from_settlement(str(row[SETTLEMENT]), float(row[SETTLEMENT_M])))
     return ", ".join(parts)
+
+
+def _from_settlement(name: str, metres: float) -> str:
+    if metres == 0.0:
+        return f"at {name}"
+    return f"{Words({}, 'en').distance(metres)} from {name}".replace("\u202f", " ")
 
 
 def _bounds(points: gpd.GeoDataFrame) -> str:
