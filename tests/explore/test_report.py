@@ -398,8 +398,6 @@ def test_one_site_in_one_place_is_told_in_the_singular():
     assert ") has another within the side of a patch" in nearest(pd.DataFrame(), near)
 
 
-def test_no_prose_has_straight_apostrophes(dataset, tmp_path):
-    findings = explore(dataset, settings=ExploreSettings(n_folds=3, n_repeats=1, n_thumbnails=2))
-    page = Page(write_report(findings, tmp_path / "report").read_text(encoding="utf-8"))
+def test_no_prose_has_straight_apostrophes(page):
     prose = [text for text in page.words if re.search(r"[a-z]'[a-z ]", text)]
     assert [text for text in prose if "{" not in text] == []

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import count
 
 import geopandas as gpd
@@ -36,6 +37,19 @@ def make_sites(n_sites: int = 40, *, seed: int = 1) -> gpd.GeoDataFrame:
     )
 
 
+@cache
+def _draw_region() -> tuple[np.ndarray, np.ndarray]:
+    """Draw the array's reflectance and counts, which all sources read."""
+    generator = np.random.default_rng(7)
+    numbers = generator.integers(1, 9000, (2, SIDE_PX, SIDE_PX)).astype(np.float32)
+    numbers[:, ::7, ::5] = np.nan
+    counts = generator.integers(5, 9, (SIDE_PX, SIDE_PX)).astype(np.uint16)
+    counts[::7, ::5] = 0
+    reflectance = numbers / np.float32(10_000)
+    reflectance.setflags(write=False)
+    return reflectance, counts
+
+
 class ArraySource:
     """Loads one place at a time; each request fails with a chance, or for good."""
 
@@ -48,13 +62,8 @@ class ArraySource:
         failing: float = 0.0,
         seed: int = 0,
     ) -> None:
-        generator = np.random.default_rng(7)
-        numbers = generator.integers(1, 9000, (2, SIDE_PX, SIDE_PX)).astype(np.float32)
-        numbers[:, ::7, ::5] = np.nan
-        counts = generator.integers(5, 9, (SIDE_PX, SIDE_PX)).astype(np.uint16)
-        counts[::7, ::5] = 0
-        self.reflectance = numbers / np.float32(10_000)
-        self.counts = counts
+        self.reflectance, counts = _draw_region()
+        self.counts = counts.copy()
         self.failing = failing
         self.chance = random.Random(seed)  # noqa: S311 - nothing is kept secret
         self.asked: list[GeoBox] = []

@@ -130,7 +130,7 @@ def test_ground_that_ends_at_the_edge_of_windows_is_valid_and_its_parts_unite():
     rng, rule = np.random.default_rng(0), OutlineRule(margin_m=60.0)
     for _ in range(60):
         left, top = 60 * rng.integers(7_000, 9_000), 60 * rng.integers(11_000, 12_500)
-        square = shapely.box(left, top - 480, left + 480, top)
+        square = shapely.box(left, top - 240, left + 240, top)
         window = unite_squares(np.array([square]), np.array([20]), gap_m=0.0, is_exact=True)[0]
         geobox = next(_blocks(window, 32620, rule))
         bare = rng.random(geobox.shape.yx) < 0.5

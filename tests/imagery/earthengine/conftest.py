@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ class Made:
         }
         return known if self.cloud is None else {**known, "CLOUDY_PIXEL_PERCENTAGE": self.cloud}
 
+    @lru_cache(maxsize=64)  # noqa: B019 - images are values, and few
     def values(self, name: str, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
         x, _ = grid.centres()
         inside = (x >= self.west) & (x < self.east)
