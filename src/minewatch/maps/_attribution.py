@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from minewatch import __version__
-from minewatch.maps._area import words_of_estimate
+from minewatch.maps._area_words import words_of_estimate
 from minewatch.maps._contents import MapContents
 from minewatch.maps._numbers import write_hectares
 from minewatch.maps._page_html import strings
