@@ -102,6 +102,17 @@ def make_textured() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., PatchDataset]:
     """Write a dataset from digital numbers, labels (1, 0, None) and what else is given."""
+    return make_datasets_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_shared_dataset(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., PatchDataset]:
+    """Write datasets as `make_dataset` does, for all tests of a module; nobody changes them."""
+    return make_datasets_in(tmp_path_factory.mktemp("shared"))
+
+
+def make_datasets_in(folder: Path) -> Callable[..., PatchDataset]:
+    """Give what writes datasets into a folder."""
     made = 0
 
     def make(
@@ -124,7 +135,7 @@ def make_dataset(tmp_path: Path) -> Callable[..., PatchDataset]:
             index=pd.Index(ids or [f"site-{i:03d}" for i in range(n)], name="site_id"),
             crs="EPSG:4326",
         )
-        out = tmp_path / f"dataset-{made}"
+        out = folder / f"dataset-{made}"
         return write_patches(out, sites, numbers, bands=list(bands), level="L2A", **settings)
 
     return make

@@ -19,11 +19,28 @@ LABELS = [1, 0, 0, 1, 0, None] * 5
 ORDERLY = {"suppress_health_check": [HealthCheck.function_scoped_fixture], "deadline": None}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numbers(make_textured):
     numbers = make_textured(len(LABELS), len(BANDS))
     numbers[3], numbers[11], numbers[20, 2] = numbers[8], 0, 0
+    numbers.setflags(write=False)
     return numbers
+
+
+@pytest.fixture(scope="module")
+def dataset(make_shared_dataset, numbers):
+    return make_shared_dataset(numbers, LABELS, bands=BANDS)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Keep what the exploration says of its progress."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def findings(dataset, told):
+    return explore(dataset, settings=QUICK, progress=lambda *call: told.append(call))
 
 
 def tables(findings):
@@ -43,8 +60,7 @@ def assert_same(first, second):
         pd.testing.assert_frame_equal(table, tables(second)[key], check_exact=True, obj=str(key))
 
 
-def test_sections_come_in_reading_order_and_say_two_sentences(make_dataset, numbers):
-    findings = explore(make_dataset(numbers, LABELS, bands=BANDS), settings=QUICK)
+def test_sections_come_in_reading_order_and_say_two_sentences(findings):
     assert findings.keys() == KEYS
     for section in findings.sections:
         assert section.missing is None, section.key
@@ -55,28 +71,25 @@ def test_sections_come_in_reading_order_and_say_two_sentences(make_dataset, numb
 
 @settings(max_examples=3, **ORDERLY)
 @given(seed=st.integers(0, 2**16))
-def test_order_of_sites_changes_nothing(make_dataset, numbers, seed):
+def test_order_of_sites_changes_nothing(make_dataset, dataset, findings, numbers, seed):
     turn = np.random.default_rng(seed).permutation(len(LABELS))
-    dataset = make_dataset(numbers, LABELS, bands=BANDS)
     turned_ids = list(dataset.sites.index[turn])
     turned = make_dataset(
         numbers[turn], [LABELS[i] for i in turn], bands=BANDS, ids=turned_ids,
         points=list(dataset.sites.geometry.iloc[turn]),
     )  # fmt: skip
-    assert_same(explore(dataset, settings=QUICK), explore(turned, settings=QUICK))
+    assert_same(findings, explore(turned, settings=QUICK))
 
 
 @settings(max_examples=3, **ORDERLY)
 @given(turn=st.permutations(range(len(BANDS))))
-def test_order_of_bands_changes_nothing(make_dataset, numbers, turn):
-    dataset = make_dataset(numbers, LABELS, bands=BANDS)
+def test_order_of_bands_changes_nothing(make_dataset, findings, numbers, turn):
     turned = make_dataset(numbers[:, turn], LABELS, bands=[BANDS[i] for i in turn])
-    assert_same(explore(dataset, settings=QUICK), explore(turned, settings=QUICK))
+    assert_same(findings, explore(turned, settings=QUICK))
 
 
-def test_the_header_says_what_made_the_findings(make_dataset, numbers):
-    dataset = make_dataset(numbers, LABELS, bands=BANDS)
-    header = json.loads(json.dumps(explore(dataset, settings=QUICK).header, allow_nan=False))
+def test_the_header_says_what_made_the_findings(dataset, findings):
+    header = json.loads(json.dumps(findings.header, allow_nan=False))
     assert header["dataset_digest"] == dataset.header.digest
     assert ExploreSettings(**header["settings"]) == QUICK
     assert header["classes"] == {"mining": 10, "no mining": 15, "unlabelled": 5}
@@ -123,16 +136,12 @@ def test_empty_patches_leave_a_report(make_dataset, numbers):
     assert findings["integrity"].tables["no_data"]["no_data_share"].eq(1).all()
 
 
-def test_progress_tells_the_pass_and_the_sections(make_dataset, numbers):
-    told = []
-    dataset = make_dataset(numbers, LABELS, bands=BANDS)
-    explore(dataset, settings=QUICK, progress=lambda *call: told.append(call))
+def test_progress_tells_the_pass_and_the_sections(told, findings):
     assert told[0] == ("reading patches", 0, len(LABELS))
     assert told[-1] == ("exploring", len(KEYS), len(KEYS))
 
 
-def test_an_unknown_section_is_named_with_those_there_are(make_dataset, numbers):
-    findings = explore(make_dataset(numbers, LABELS, bands=BANDS), settings=QUICK)
+def test_an_unknown_section_is_named_with_those_there_are(findings):
     with pytest.raises(KeyError, match="'spce' is not a section; there are overview, integrity"):
         findings["spce"]
 
@@ -154,8 +163,7 @@ def test_a_valley_is_explored_without_a_fault(tmp_path):
     assert 0.1 < gaps["ks"].max() < 0.9
 
 
-def test_findings_name_the_table_of_sites_that_they_were_made_from(make_dataset, numbers):
-    dataset = make_dataset(numbers, LABELS, bands=BANDS)
-    header = explore(dataset, settings=QUICK).header
+def test_findings_name_the_table_of_sites_that_they_were_made_from(dataset, findings):
+    header = findings.header
     assert header["sites_digest"] == dataset.header.sites_digest
     assert header["sites_digest"] != ""

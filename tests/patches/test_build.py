@@ -318,14 +318,6 @@ def test_pixels_that_break_the_schema_of_composites_are_a_failure(tmp_path):
 
 # stops ------------------------------------------------------------------------------------------
 
-# Forks inherit what is drawn and imported before them, and need not do it each anew.
-WARM = """
-def warm_up():
-    import dask.array, geopandas.io._geoarrow, geopandas.io.arrow, importlib_metadata
-    import pandas.io.formats.csvs, pyarrow.dataset, pyarrow.parquet
-    made.ArraySource()
-"""
-
 KILLED = """
 import os, random, signal, sys
 sys.path.insert(0, sys.argv[2])
@@ -343,7 +335,7 @@ def killed(step, at):
             os.kill(os.getpid(), signal.SIGKILL)
     return progress
 
-warm_up()
+made.ArraySource()  # forks inherit what it draws
 chance = random.Random(3)
 stops = [("load patches", n) for n in sorted(chance.sample(range(1, 41), 3))]
 for step, at in [*stops, ("write patches", 0), ("write patches", 40)]:
@@ -364,7 +356,7 @@ def test_a_build_killed_again_and_again_loses_nothing_and_gives_the_same_bytes(
     tmp_path, whole, bytes_below
 ):
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", WARM + KILLED, str(tmp_path), str(HERE)],
+        [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path), str(HERE)],
         check=False,
         capture_output=True,
         text=True,
@@ -422,7 +414,7 @@ def kill_before_change(number):
                 os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(hook)
 
-warm_up()
+made.ArraySource()  # forks inherit what it draws
 
 # before every change of the disk, one further each time
 for n_changes in itertools.count():
@@ -448,7 +440,7 @@ def test_a_build_killed_before_any_change_of_the_disk_or_at_any_moment_gives_the
     tmp_path, whole, bytes_below
 ):
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", WARM + KILLED_ANYWHERE, str(tmp_path), str(HERE)],
+        [sys.executable, "-W", "ignore", "-c", KILLED_ANYWHERE, str(tmp_path), str(HERE)],
         check=False,
         capture_output=True,
         text=True,
