@@ -40,3 +40,11 @@ def client(maker, desk):
     """Serve the desk; give what asks it, as the page does."""
     with maker.serving(desk) as asking:
         yield asking
+
+
+@pytest.fixture(scope="session")
+def forge(maker) -> Iterator:
+    """Give what runs commands in processes of their own."""
+    made = maker.Forge()
+    yield made
+    made.close()

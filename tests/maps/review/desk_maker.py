@@ -1,6 +1,8 @@
 """What the tests of the desk share: places, imagery that is a formula, a desk in this process."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -129,28 +131,41 @@ def write_detections(path: Path, n: int) -> Path:
     return path
 
 
-class Server:
-    """A desk in a process of its own, as the command line starts it."""
+class Forge:
+    """Runs commands in processes of their own, begun within milliseconds: see `desk_forge`."""
 
-    def __init__(self, *arguments: str, token: str = TOKEN) -> None:
-        code = "from minewatch.cli import main; main()"
-        command = [sys.executable, "-c", code, "maps", "review", *arguments, "--json"]
+    def __init__(self) -> None:
+        folder = Path(__file__).parent
         self.process = subprocess.Popen(
-            [*command, "--token", token], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", str(folder / "desk_forge.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "MINEWATCH_REVIEW_TOKEN": TOKEN},
         )
-        self.told = self._read()
-        self.token = token
-        self.url = self.told["address"].partition("/#")[0]
 
-    def _read(self) -> dict[str, Any]:
-        lines = ""
+    def ask(self, line: str) -> Any:
+        """Write a line, and give what is answered."""
+        assert self.process.stdin is not None
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            lines += line
-            if line.startswith("}"):
-                return json.loads(lines)
-        assert self.process.stderr is not None
-        raise RuntimeError(self.process.stderr.read())
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self) -> None:
+        """End it."""
+        self.process.communicate(timeout=30)
+
+
+class Server:
+    """A desk in a process of its own, as the command line starts it; one at a time."""
+
+    def __init__(self, forge: Forge, *arguments: str) -> None:
+        self.forge = forge
+        made = forge.ask(json.dumps(["maps", "review", *arguments, "--json"]))
+        self.pid, self.told = made["pid"], made["told"]
+        self.is_running = True
+        self.url = self.told["address"].partition("/#")[0]
 
     @property
     def port(self) -> int:
@@ -159,21 +174,24 @@ class Server:
 
     def client(self) -> httpx.Client:
         """Give what asks it."""
-        return httpx.Client(base_url=self.url, headers={"X-Minewatch-Token": self.token})
+        return httpx.Client(base_url=self.url, headers=HEADERS)
+
+    def strike(self) -> None:
+        """Kill it as no program can catch (SIGKILL), and do not wait."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def kill(self) -> None:
-        """Kill it as no program can catch (SIGKILL)."""
-        self.process.kill()
-        self.close()
+        """Kill it, if it still runs."""
+        if self.is_running:
+            self.strike()
+            self.close()
 
     def stop(self) -> int:
-        """Stop it as Ctrl+C does."""
-        import signal
+        """Stop it as Ctrl+C does; give its exit code."""
+        os.kill(self.pid, signal.SIGINT)
+        return self.close()
 
-        self.process.send_signal(signal.SIGINT)
-        self.close()
-        return self.process.returncode
-
-    def close(self) -> None:
-        """Wait for its end, and close its output."""
-        self.process.communicate(timeout=30)
+    def close(self) -> int:
+        """Wait for its end; give its exit code."""
+        self.is_running = False
+        return self.forge.ask("")

@@ -61,6 +61,25 @@ def found(toy_area, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def browser(playwright):
+    """Start a browser that tests share; each has windows of its own in it."""
+    started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield started
+    started.close()
+
+
+@contextmanager
+def windows(browser, **more):
+    """Give a window whose storage nobody else sees."""
+    context = browser.new_context(locale="en", viewport={"width": 1280, "height": 860}, **more)
+    context.set_default_timeout(60_000)
+    try:
+        yield context
+    finally:
+        context.close()
+
+
 class Window:
     """A page, and all that it asked for and complained of."""
 
@@ -141,12 +160,12 @@ def expected(key):
 
 
 def test_twenty_detections_by_keyboard_whatever_is_killed_meanwhile(
-    maker, playwright, found, toy_archive, tmp_path
+    maker, forge, playwright, found, toy_archive, tmp_path
 ):
     store, profile = tmp_path / "review.gpkg", tmp_path / "profile"
     common = [str(found), "--store", str(store)]
     shown = ["--imagery", str(toy_archive), "--period", "2023", "--side-m", "960"]
-    server = maker.Server(*common, *shown, "--port", "0")
+    server = maker.Server(forge, *common, *shown, "--port", "0")
     try:
         with browsing(playwright, profile) as context:
             window = Window(context)
@@ -159,7 +178,7 @@ def test_twenty_detections_by_keyboard_whatever_is_killed_meanwhile(
             window.page.keyboard.press(KEYS[8])
             window.page.wait_for_selector("#alarm:not([hidden])")
             assert "8 of 20" in window.page.text_content("#count")  # it did not go on
-            server = maker.Server(*common, *shown, "--port", str(server.port))
+            server = maker.Server(forge, *common, *shown, "--port", str(server.port))
             window.page.wait_for_selector("#alarm", state="hidden")
             window.counts(9)
             for done, key in enumerate(KEYS[9:14], start=10):
@@ -193,12 +212,12 @@ def test_twenty_detections_by_keyboard_whatever_is_killed_meanwhile(
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1366, 850)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_desk_fits_and_speaks_in_every_width_and_theme(
-    maker, playwright, tmp_path, width, height, scheme
+    maker, browser, tmp_path, width, height, scheme
 ):
     desk = maker.make_desk(tmp_path / "review.gpkg")
     with (
         maker.serving(desk) as client,
-        browsing(playwright, tmp_path / "profile", color_scheme=scheme) as context,
+        windows(browser, color_scheme=scheme) as context,
     ):
         window = Window(context)
         page = window.page
@@ -219,9 +238,9 @@ def test_the_desk_fits_and_speaks_in_every_width_and_theme(
     desk.store.close()
 
 
-def test_two_tabs_that_wait_for_the_server_lose_no_decision(maker, playwright, tmp_path):
+def test_two_tabs_that_wait_for_the_server_lose_no_decision(maker, browser, tmp_path):
     desk = maker.make_desk(tmp_path / "review.gpkg")
-    with maker.serving(desk) as client, browsing(playwright, tmp_path / "profile") as context:
+    with maker.serving(desk) as client, windows(browser) as context:
         pages = [context.new_page() for _ in range(2)]
         for page in pages:
             page.bring_to_front()
@@ -239,9 +258,9 @@ def test_two_tabs_that_wait_for_the_server_lose_no_decision(maker, playwright, t
     desk.store.close()
 
 
-def test_a_mine_is_drawn_with_keys_alone_where_the_cross_is(maker, playwright, tmp_path):
+def test_a_mine_is_drawn_with_keys_alone_where_the_cross_is(maker, browser, tmp_path):
     desk = maker.make_desk(tmp_path / "review.gpkg")
-    with maker.serving(desk) as client, browsing(playwright, tmp_path / "profile") as context:
+    with maker.serving(desk) as client, windows(browser) as context:
         window = Window(context)
         page = window.page
         window.begin(f"{client.base_url}/#token={maker.TOKEN}")
@@ -258,9 +277,9 @@ def test_a_mine_is_drawn_with_keys_alone_where_the_cross_is(maker, playwright, t
     desk.store.close()
 
 
-def test_without_the_token_the_page_shows_nothing_and_says_what_to_do(maker, playwright, tmp_path):
+def test_without_the_token_the_page_shows_nothing_and_says_what_to_do(maker, browser, tmp_path):
     desk = maker.make_desk(tmp_path / "review.gpkg")
-    with maker.serving(desk) as client, browsing(playwright, tmp_path / "profile") as context:
+    with maker.serving(desk) as client, windows(browser) as context:
         page = Window(context).page
         page.goto(str(client.base_url))
         page.wait_for_selector("#locked[open]")

@@ -19,6 +19,8 @@ CHECKS = [
     ignored_auth,
 ]
 
+NO_HTTP = "Invalid HTTP request received."
+
 
 @pytest.fixture(scope="module")
 def fuzzed(maker, tmp_path_factory):
@@ -64,6 +66,9 @@ def test_nothing_that_is_sent_breaks_the_desk_or_its_description(fuzzed, method,
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
     def send(case):
-        case.call_and_validate(headers={"X-Minewatch-Token": token}, checks=CHECKS)
+        answer = case.call(headers={"X-Minewatch-Token": token})
+        if answer.status_code == 400 and answer.text == NO_HTTP:
+            return  # its headers were none: the server hangs up before the desk hears of it
+        case.validate_response(answer, checks=CHECKS)
 
     send()

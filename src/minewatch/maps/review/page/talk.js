@@ -1,6 +1,7 @@
 // What is said to the server: every request bears the token, every decision is sent until it is there.
 
 const TOKEN = "minewatch-review-token";
+const PATIENCE_MS = 20_000;
 
 /** A refusal, with the server's own words. */
 export class Refused extends Error {
@@ -51,7 +52,12 @@ export async function picture(path) {
 
 /** @param {string} path @param {object} body @returns {Promise<any>} */
 export async function write(path, body) {
-  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const options = {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(PATIENCE_MS), // sent again, it is one: rather that than wait for ever
+  };
   return (await ask(path, options)).json();
 }
 
