@@ -496,6 +496,15 @@ def test_an_answer_is_said_again_in_another_language(opened):
     assert "longe de tudo" in page.inner_text("#go-said")
 
 
+def test_an_answer_goes_where_the_question_is_taken_away(opened):
+    page = opened().page
+    page.fill("#go-text", "0, 0")
+    page.press("#go-text", "Enter")
+    assert page.is_visible("#go-said")
+    page.fill("#go-text", "")
+    assert page.is_hidden("#go-said")
+
+
 def test_longitude_before_latitude_is_noticed_and_mended(opened):
     page = opened().page
     page.fill("#go-text", "-62.897, 5.503")

@@ -10,7 +10,7 @@ import { showLegend } from "./legend.js";
 import { makeList } from "./list.js";
 import { later, page } from "./page.js";
 import { afterPrint, beforePrint } from "./paper.js";
-import { goTo, sayAnswer } from "./search.js";
+import { forget, goTo, sayAnswer } from "./search.js";
 import {
   compare, creditMap, filterMaps, markOnMaps, moveMap, nameMap, nameSides, showPictures, startMap, zoomTo,
 } from "./stage.js";
@@ -244,6 +244,7 @@ function listen() {
     event.preventDefault();
     goTo(byId("go-text").value, showFound);
   });
+  byId("go-text").addEventListener("input", (/** @type {any} */ event) => event.target.value === "" && forget());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && page.chosen >= 0) closeCard();
     const isTyping = event.target instanceof Element && event.target.matches("input, select, textarea");

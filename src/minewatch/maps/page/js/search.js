@@ -28,6 +28,13 @@ export function goTo(text, choose) {
   page.main?.map.jumpTo({ center: [place.longitude, place.latitude], zoom: Math.max(page.main.map.getZoom(), 12) });
 }
 
+/** Take away what was asked for, and its mark on the map. */
+export function forget() {
+  page.asked = undefined;
+  page.main?.setFound(null);
+  sayAnswer();
+}
+
 /** Say what is known of what was asked for; again, where language or period changed. */
 export function sayAnswer() {
   const said = byId("go-said");
