@@ -267,6 +267,22 @@ def test_the_styles_of_a_geopackage_are_the_layers_own_and_cover_every_score(con
     assert [low for low, _ in ranges[1:]] == [high for _, high in ranges[:-1]]
 
 
+def test_qgis_finds_what_a_geopackage_says_of_itself_and_whom_to_name(contents, folder):
+    with closing(sqlite3.connect(folder / "detections.gpkg")) as database:
+        rows = database.execute(
+            "SELECT table_name, metadata FROM gpkg_metadata JOIN gpkg_metadata_reference"
+            " ON md_file_id = id WHERE md_standard_uri = 'http://mrcc.com/qgis.dtd'"
+        ).fetchall()
+    layers = set(pyogrio.list_layers(folder / "detections.gpkg")[:, 0]) - {"layer_styles"}
+    assert {name for name, _ in rows} == layers
+    for name, text in rows:
+        root = etree.fromstring(text.encode())
+        assert root.findtext("identifier") == name
+        assert root.findtext("title").startswith(contents.title)
+        assert root.findtext("rights") == "; ".join(contents.attribution)
+        assert describe_contents(contents)["period"] in root.findtext("abstract")
+
+
 def test_kml_is_valid_and_reads_as_folders_that_say_all(contents, folder):
     path = folder / "detections.kml"
     assert fastkml.validator.validate(file_to_validate=path)

@@ -1,6 +1,7 @@
 """GeoPackage: every layer in one file, each with the style that QGIS opens it with."""
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -12,10 +13,13 @@ from minewatch.maps._attribution import as_text, describe_contents, header_text
 from minewatch.maps._contents import MapContents
 from minewatch.maps._style import qgis_style
 from minewatch.maps._vector import lay_layers
+from minewatch.maps._xml import escape_text
 
 GEOMETRY: Final = "geom"
 _VERSION: Final = "1.2"
 """Later ones add nothing that is used here, and programs of a few years ago warn of them."""
+_QGIS: Final = "http://mrcc.com/qgis.dtd"
+"""What QGIS calls the standard of its own metadata."""
 _STYLES: Final = """
 CREATE TABLE layer_styles (
   id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -67,6 +71,7 @@ def write_gpkg(contents: MapContents, path: Path) -> None:
             pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
         styles = {name: qgis_style(name, table) for name, table in layers.items()}
         _add_styles(aside, {name: style for name, style in styles.items() if style}, day)
+        _add_metadata(aside, {name: _qgis_metadata(name, about) for name in layers}, day)
 
 
 def _kind(layer: str) -> str:
@@ -93,3 +98,32 @@ def _add_styles(path: Path, styles: dict[str, str], day: str | None) -> None:
                 for name, style in styles.items()
             ],
         )
+
+
+def _qgis_metadata(layer: str, about: Mapping[str, str]) -> str:
+    """Write what a map says of itself as QGIS shows it among the properties of a layer."""
+    words = {
+        "identifier": layer,
+        "title": f"{about['title']}: {layer.replace('_', ' ')}",
+        "abstract": as_text(about, without=("title", "attribution")),
+        "rights": about.get("attribution", ""),
+    }
+    inner = "".join(f"<{name}>{escape_text(text)}</{name}>" for name, text in words.items() if text)
+    return f"<!DOCTYPE qgis PUBLIC '{_QGIS}' 'SYSTEM'>\n<qgis version=\"3.22.0\">{inner}</qgis>"
+
+
+def _add_metadata(path: Path, words: Mapping[str, str], day: str | None) -> None:
+    """Add metadata where QGIS looks for them, beside those that GDAL wrote."""
+    with closing(sqlite3.connect(path)) as database, database:
+        for layer, text in words.items():
+            row = database.execute(
+                "INSERT INTO gpkg_metadata (md_scope, md_standard_uri, mime_type, metadata)"
+                " VALUES ('dataset', ?, 'text/xml', ?)",
+                (_QGIS, text),
+            ).lastrowid
+            database.execute(
+                "INSERT INTO gpkg_metadata_reference"
+                " (reference_scope, table_name, timestamp, md_file_id)"
+                " VALUES ('table', ?, coalesce(?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), ?)",
+                (layer, day, row),
+            )

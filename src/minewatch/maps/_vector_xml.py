@@ -1,10 +1,9 @@
 """KML and GPX: for phones, GPS receivers and globes."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 import geopandas as gpd
 import numpy as np
@@ -25,10 +24,9 @@ from minewatch.maps._style import (
     score_classes,
 )
 from minewatch.maps._vector import DECIMALS, name_of, on_grid, plain_table, records
+from minewatch.maps._xml import escape_text, without_control
 from minewatch.types import AnyArray
 
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-"""Characters that XML cannot hold, not even escaped."""
 _EXTENSIONS: Final = ("area_ha", "ground_ha", SCORE, "start", "end", SETTLEMENT, SETTLEMENT_M)
 """Columns that waypoints hold besides their description."""
 _KML: Final = (
@@ -58,8 +56,10 @@ def write_kml(contents: MapContents, path: Path) -> None:
     table = plain_table(contents.detections)
     rows, classes = records(table), score_classes(table)
     with writing_file(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"{_KML}<Document>\n<name>{_text(contents.title)}</name>\n")
-        file.write(f"<description>{_text(as_text(about, without=('title',)))}</description>\n")
+        file.write(f"{_KML}<Document>\n<name>{escape_text(contents.title)}</name>\n")
+        file.write(
+            f"<description>{escape_text(as_text(about, without=('title',)))}</description>\n"
+        )
         file.writelines(_styles(classes))
         shapes = on_grid(table.geometry.to_numpy())
         file.writelines(_folder("Detections", _polygons(rows, shapes, classes)))
@@ -89,9 +89,11 @@ def write_gpx(contents: MapContents, path: Path) -> None:
     words = as_text(about, without=("title", "attribution"))
     table = plain_table(contents.detections)
     with writing_file(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"{_GPX}<metadata>\n<name>{_text(contents.title)}</name>\n")
-        file.write(f"<desc>{_text(words)}</desc>\n")
-        file.write(f"<copyright author={quoteattr(_clean(about.get('attribution', '')))}/>\n")
+        file.write(f"{_GPX}<metadata>\n<name>{escape_text(contents.title)}</name>\n")
+        file.write(f"<desc>{escape_text(words)}</desc>\n")
+        file.write(
+            f"<copyright author={quoteattr(without_control(about.get('attribution', '')))}/>\n"
+        )
         if len(table):
             file.write(_bounds(table))
         file.write("</metadata>\n")
@@ -138,13 +140,13 @@ def _bounds(points: gpd.GeoDataFrame) -> str:
 def _waypoint(row: Mapping[str, Any]) -> str:
     told = summary(row)
     more = "".join(
-        f"<minewatch:{name}>{_text(row[name])}</minewatch:{name}>"
+        f"<minewatch:{name}>{escape_text(row[name])}</minewatch:{name}>"
         for name in _EXTENSIONS
         if row.get(name) is not None
     )
     return (
         f'<wpt lat="{row["latitude"]:.7f}" lon="{row["longitude"]:.7f}">'
-        f"<name>{_text(name_of(row))}</name><cmt>{_text(told)}</cmt><desc>{_text(told)}</desc>"
+        f"<name>{escape_text(name_of(row))}</name><cmt>{escape_text(told)}</cmt><desc>{escape_text(told)}</desc>"
         f"<sym>Flag, Blue</sym><type>possible mining</type><extensions>{more}</extensions></wpt>\n"
     )
 
@@ -170,7 +172,7 @@ def _style(name: str, colour: str, opacity: str, *, outlined: bool = True) -> st
 
 
 def _folder(name: str, marks: Iterator[str]) -> Iterator[str]:
-    yield f"<Folder><name>{_text(name)}</name>\n"
+    yield f"<Folder><name>{escape_text(name)}</name>\n"
     yield from marks
     yield "</Folder>\n"
 
@@ -204,15 +206,15 @@ def _url(row: Mapping[str, Any], classes: Sequence[ScoreClass]) -> str:
 def _placemark(
     name: str, description: str, style: str, geometry: str, row: Mapping[str, Any]
 ) -> str:
-    told = f"<description>{_text(description)}</description>" if description else ""
+    told = f"<description>{escape_text(description)}</description>" if description else ""
     values = "".join(
-        f"<Data name={quoteattr(_clean(key))}><value>{_text(value)}</value></Data>"
+        f"<Data name={quoteattr(without_control(key))}><value>{escape_text(value)}</value></Data>"
         for key, value in row.items()
         if value is not None
     )
     data = f"<ExtendedData>{values}</ExtendedData>" if values else ""
     return (
-        f"<Placemark><name>{_text(name)}</name>{told}<styleUrl>{style}</styleUrl>{data}{geometry}"
+        f"<Placemark><name>{escape_text(name)}</name>{told}<styleUrl>{style}</styleUrl>{data}{geometry}"
         "</Placemark>\n"
     )
 
@@ -242,11 +244,3 @@ def _pair(longitude: float, latitude: float) -> str:
 
 def _number(value: float) -> str:
     return np.format_float_positional(value, precision=DECIMALS, trim="-")
-
-
-def _text(value: object) -> str:
-    return escape(_clean(str(value)))
-
-
-def _clean(text: str) -> str:
-    return _CONTROL.sub(" ", text)
