@@ -165,3 +165,19 @@ def test_sheets_are_written_for_every_detection_when_asked_for_and_replaced(cont
     assert {f"sheets/{name}" for name in sheets} <= set(marker["files"])
     write_files(contents, out, formats=["csv"], overwrite=True)
     assert not (out / "sheets").exists()
+
+
+@pytest.mark.parametrize("language", ["en", "es", "pt"])
+def test_page_and_sheets_are_in_the_language_that_is_asked_for(tmp_path, capsys, language):
+    source, out = published(tmp_path), tmp_path / "maps"
+    words = ["maps", "write", str(source), "--out", str(out), "--period", "2024"]
+    words += ["--found-by", "Somebody", "--attribution", "Somebody", "--language", language]
+    assert run([*words, "--format", "html", "--format", "sheets"]) == 0
+    told = {"en": "Mining in 2024", "es": "Minería en 2024", "pt": "Mineração em 2024"}
+    page, sheet = (out / "map.html").read_text(), next((out / "sheets").iterdir()).read_text()
+    for text in (page, sheet):
+        assert f'<html lang="{language}"' in text
+        assert told[language] in text
+    assert "Title: Mining in 2024" in (out / "README.txt").read_text()
+    assert run([*words, "--overwrite", "--language", "de"]) == 2
+    assert "'de' is not one of" in capsys.readouterr().err

@@ -29,6 +29,14 @@ class FormatName(StrEnum):
     sheets = "sheets"
 
 
+class LanguageName(StrEnum):
+    """What people read a map in."""
+
+    en = "en"
+    es = "es"
+    pt = "pt"
+
+
 Detections = Annotated[
     Path | None,
     typer.Argument(
@@ -43,6 +51,12 @@ Out = Annotated[
 Formats = Annotated[
     list[FormatName] | None,
     typer.Option("--format", help="Only these, once each; else all that fit what is given."),
+]
+LanguageOption = Annotated[
+    LanguageName | None,
+    typer.Option(
+        "--language", help="That the page opens in, and of the sheets; else the reader's, and en."
+    ),
 ]
 Title = Annotated[str, typer.Option("--title", help="What is shown.")]
 Attributions = Annotated[
@@ -113,6 +127,7 @@ def write(
     *,
     out: Out = None,
     formats: Formats = None,
+    language: LanguageOption = None,
     title: Title = "",
     attribution: Attributions = None,
     period: PeriodName = None,
@@ -158,6 +173,7 @@ def write(
             "title": title or None,
             "attribution": tuple(attribution) if attribution else None,
             "formats": tuple(chosen) if chosen else None,
+            "language": None if language is None else language.value,
         }
         _write_study(study, out, said, overwrite=overwrite, json_=json_)
         return
@@ -186,7 +202,13 @@ def write(
     )
     from minewatch.maps import write_files
 
-    files = write_files(contents, out or study / "maps", formats=chosen, overwrite=overwrite)
+    files = write_files(
+        contents,
+        out or study / "maps",
+        formats=chosen,
+        language=None if language is None else language.value,
+        overwrite=overwrite,
+    )
     _print(contents, files, json_=json_)
 
 

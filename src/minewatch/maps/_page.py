@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import geopandas as gpd
 from pydantic import Field
@@ -11,6 +10,7 @@ from pydantic import Field
 from minewatch._store import refuse_existing, writing_file
 from minewatch.errors import InputError
 from minewatch.maps._contents import MapContents
+from minewatch.maps._formats import Language
 from minewatch.maps._page_basemaps import BASEMAPS, Basemap
 from minewatch.maps._page_html import build_page
 from minewatch.maps._page_payload import page_payload
@@ -20,7 +20,7 @@ from minewatch.types import Settings, StrPath
 class PageSettings(Settings):
     """How much a page holds, and how it opens."""
 
-    language: Literal["en", "es", "pt"] | None = None
+    language: Language | None = None
     """Language that it opens in; None: the reader's, as the browser says, else English. The reader
     can choose another."""
     basemaps: tuple[Basemap, ...] = BASEMAPS

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
@@ -16,11 +16,11 @@ from minewatch.errors import InputError
 from minewatch.maps._composites import Bounds, draw_part, square_around, to_mercator
 from minewatch.maps._contents import MapContents
 from minewatch.maps._coordinates import format_dms
+from minewatch.maps._formats import Language
 from minewatch.maps._page_html import environment, page_file, sheet_policy, strings
 from minewatch.maps._sheet_words import Words, facts, sureness
 from minewatch.types import AnyArray, StrPath
 
-Language = Literal["en", "es", "pt"]
 _IMAGE_PX: Final = 640
 _LEAST_M: Final = 1_440.0
 """Least side of the ground that is shown."""

@@ -1,6 +1,7 @@
 """Write a map in all formats that fit it: one folder, which appears whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,7 @@ from minewatch import __version__, _store
 from minewatch.errors import InputError
 from minewatch.maps._attribution import as_text, describe_contents, header_of
 from minewatch.maps._contents import MapContents
-from minewatch.maps._formats import FORMATS, Format
+from minewatch.maps._formats import FORMATS, Format, Language
 from minewatch.maps._raster import write_composite, write_scores
 from minewatch.maps._vector import POINTS, lay_layers
 from minewatch.maps._vector_csv import write_csv
@@ -28,6 +29,7 @@ PAGE: Final = "map.html"
 SHEETS: Final = "sheets"
 _BESIDE: Final = (".aux.xml", "-wal", "-shm", "-journal")
 """What is added to the names of files that GDAL, QGIS and SQLite leave beside those they open."""
+_Writer = Callable[[MapContents, Path], None]
 _FOR: Final[Mapping[str, str]] = {
     "detections.parquet": "all digits, for geopandas, DuckDB, QGIS; holds how it was made",
     "detections.geojson": "for web maps and most programs",
@@ -53,6 +55,7 @@ def write_files(
     out: StrPath,
     *,
     formats: Sequence[str] | None = None,
+    language: Language | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write a map as files for maps, phones and spreadsheets, and as a page.
@@ -70,6 +73,9 @@ def write_files(
     formats
         Names in `FORMATS`. None: all of them but ``cog`` where there are neither scores nor
         composites, and ``pmtiles`` where there are fewer than 2,000 detections.
+    language
+        That the page opens in, and of the sheets. None: the page in the reader's own, sheets in
+        English. The other files are in English.
     overwrite
         Replace a folder that an earlier call wrote.
 
@@ -106,7 +112,7 @@ def write_files(
     _store.refuse_existing(final, overwrite=overwrite, ours=ours)
     with _store.writing_folder(final, overwrite=overwrite, ours=ours) as aside:
         for name in chosen:
-            _WRITERS[name](contents, aside)
+            _writer(name, language)(contents, aside)
         files = (item for item in aside.rglob("*") if item.is_file())
         written = sorted(item.relative_to(aside).as_posix() for item in files)
         _store.write_text(aside / README, _readme(contents, written))
@@ -204,23 +210,28 @@ def _write_cog(contents: MapContents, folder: Path) -> None:
         write_composite(contents, composite, folder)
 
 
-def _write_page(contents: MapContents, folder: Path) -> None:
-    from minewatch.maps._page import write_map
+def _writer(name: Format, language: Language | None) -> _Writer:
+    if name == "html":
+        return partial(_write_page, language=language)
+    if name == "sheets":
+        return partial(_write_sheets, language=language or "en")
+    return _WRITERS[name]
 
-    write_map(contents, folder / PAGE)
+
+def _write_page(contents: MapContents, folder: Path, *, language: Language | None) -> None:
+    from minewatch.maps._page import PageSettings, write_map
+
+    write_map(contents, folder / PAGE, settings=PageSettings(language=language))
 
 
-def _write_sheets(contents: MapContents, folder: Path) -> None:
+def _write_sheets(contents: MapContents, folder: Path, *, language: Language) -> None:
     from minewatch.maps._sheet import write_sheets
 
-    write_sheets(
-        contents, folder / SHEETS, detection_ids=[str(one) for one in contents.detections.index]
-    )
+    every = [str(one) for one in contents.detections.index]
+    write_sheets(contents, folder / SHEETS, detection_ids=every, language=language)
 
 
-def _beside(
-    write: Callable[[MapContents, Path], None], name: str
-) -> Callable[[MapContents, Path], None]:
+def _beside(write: _Writer, name: str) -> _Writer:
     """Make a writer of one file, with what was not seen beside it."""
 
     def both(contents: MapContents, folder: Path) -> None:
@@ -235,7 +246,7 @@ def _geojson(contents: MapContents, folder: Path) -> None:
     _write_not_seen(contents, folder)
 
 
-_WRITERS: Final[Mapping[Format, Callable[[MapContents, Path], None]]] = {
+_WRITERS: Final[Mapping[Format, _Writer]] = {
     "parquet": _write_parquet,
     "geojson": _geojson,
     "gpkg": lambda contents, folder: write_gpkg(contents, folder / "detections.gpkg"),
@@ -244,8 +255,6 @@ _WRITERS: Final[Mapping[Format, Callable[[MapContents, Path], None]]] = {
     "csv": _beside(write_csv, "detections.csv"),
     "cog": _write_cog,
     "pmtiles": _write_pmtiles,
-    "html": _write_page,
-    "sheets": _write_sheets,
 }
 
 

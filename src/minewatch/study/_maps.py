@@ -80,7 +80,10 @@ def write_study_maps(
     asked = settings.model_copy(update={"maps": section})
     _store.refuse_existing(Path(out), overwrite=overwrite, ours=own_files(out))
     contents = gather_study(study, asked, progress=progress)
-    return contents, maps.write_files(contents, out, formats=section.formats, overwrite=overwrite)
+    files = maps.write_files(
+        contents, out, formats=section.formats, language=section.language, overwrite=overwrite
+    )
+    return contents, files
 
 
 def gather_study(
@@ -247,7 +250,9 @@ def describe_maps(contents: MapContents, files: list[Path]) -> str:
     table = contents.detections
     ground = ""
     if "ground_ha" in table:
-        ground = f", {write_hectares(table['ground_ha'].sum())} of it bare ground or ponds by colour"
+        ground = (
+            f", {write_hectares(table['ground_ha'].sum())} of it bare ground or ponds by colour"
+        )
     unseen = "what was not seen is not known"
     if contents.not_seen is not None:
         unseen = f"{write_hectares(contents.not_seen['area_ha'].sum())} not seen"

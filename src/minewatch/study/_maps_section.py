@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from minewatch.maps._formats import Format
+from minewatch.maps._formats import Format, Language
 from minewatch.types import Settings
 
 
@@ -17,6 +17,9 @@ class MapsSection(Settings):
     """Whom to name besides those that the files name."""
     formats: tuple[Format, ...] | None = None
     """What is written. None: all that fits."""
+    language: Language | None = None
+    """That the page opens in, and of the sheets: en, es, pt. None: the reader's own, sheets in
+    English."""
     overlays: dict[Path, str] = Field(default_factory=dict)
     """Files of polygons to show besides those of [scan.merge], each with its column of names."""
     earlier: dict[str, Path] = Field(default_factory=dict)
