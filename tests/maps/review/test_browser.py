@@ -13,7 +13,7 @@ import shapely
 from pyproj import Transformer
 
 from minewatch.cli._app import run
-from minewatch.maps.review import ReviewStore
+from minewatch.maps.review import Item, Queue, ReviewStore
 from minewatch.sites import read_sites
 
 CHROMIUM = "/usr/bin/chromium"
@@ -274,6 +274,69 @@ def test_a_mine_is_drawn_with_keys_alone_where_the_cross_is(maker, browser, tmp_
     to_utm = Transformer.from_crs("EPSG:4326", "EPSG:32620", always_xy=True)
     east, north = to_utm.transform(item.longitude, item.latitude)
     assert to_utm.transform(point.x, point.y) == pytest.approx((east + 30, north + 100), abs=1.0)
+    desk.store.close()
+
+
+def test_keys_work_in_capitals_and_change_nothing_once_all_is_reviewed(maker, browser, tmp_path):
+    desk = maker.make_desk(tmp_path / "review.gpkg", maker.make_queue(2))
+    with maker.serving(desk) as client, windows(browser) as context:
+        window = Window(context)
+        page = window.page
+        window.begin(f"{client.base_url}/#token={maker.TOKEN}")
+        for done, key in enumerate("YN", start=1):
+            page.locator(f'#desk[data-item="place-{done - 1:02d}"]').wait_for()
+            page.keyboard.press(key)
+            page.locator("#count").filter(has_text=re.compile(f"^{done} of 2$")).wait_for()
+        page.get_by_text("All of this list is reviewed").wait_for()
+        for key in "y1u":
+            page.keyboard.press(key)
+        page.reload()  # as of who comes back
+        page.get_by_text("2 of 2").wait_for()
+        window.seen()
+        page.keyboard.press("u")
+        page.get_by_text("All of this list is reviewed").wait_for()
+        window.clean(str(client.base_url))
+    assert desk.store.decisions()["verdict"].tolist() == ["mine", "not_mine"]
+    desk.store.close()
+
+
+def test_a_verdict_ends_drawing_and_no_click_draws_at_the_next_place(maker, browser, tmp_path):
+    desk = maker.make_desk(tmp_path / "review.gpkg")
+    with maker.serving(desk) as client, windows(browser) as context:
+        window = Window(context)
+        page = window.page
+        window.begin(f"{client.base_url}/#token={maker.TOKEN}")
+        page.keyboard.press("p")
+        page.locator('#draw[aria-pressed="true"]').wait_for()
+        page.keyboard.press("n")
+        page.locator('#desk[data-item="place-01"]').wait_for()
+        window.seen()
+        page.locator('#draw[aria-pressed="false"]').wait_for()
+        page.locator(".panel canvas").first.click()
+        page.keyboard.press("ArrowRight")
+        page.locator('#desk[data-item="place-02"]').wait_for()
+        window.clean(str(client.base_url))
+    assert desk.store.points().empty
+    desk.store.close()
+
+
+def test_a_picture_opens_as_wide_as_the_outline_that_is_asked_about(maker, browser, tmp_path):
+    wide = shapely.box(-62.604, 5.396, -62.596, 5.404)  # 890 m, more than the 480 m of a patch
+    items = [Item(name, -62.6, 5.4, {}, wide) for name in "ab"]
+    queue = Queue("detections", "demo", tuple(items))
+    desk = maker.make_desk(tmp_path / "review.gpkg", queue)
+    with maker.serving(desk) as client, windows(browser) as context:
+        window = Window(context)
+        page = window.page
+        window.begin(f"{client.base_url}/#token={maker.TOKEN}")
+        chosen = page.locator('#chips button[aria-pressed="true"]:not(.room)')
+        chosen.filter(has_text="960 m").wait_for()
+        page.keyboard.press("+")  # nearer: of this place alone, for it cuts the outline
+        chosen.filter(has_text="480 m").wait_for()
+        page.keyboard.press("y")
+        page.locator('#desk[data-item="b"]').wait_for()
+        chosen.filter(has_text="960 m").wait_for()
+        window.clean(str(client.base_url))
     desk.store.close()
 
 

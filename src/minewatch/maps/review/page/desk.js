@@ -51,8 +51,7 @@ async function load() {
   by("desk").hidden = false;
   label();
   refilter();
-  await open((state.shown[0] ?? state.items[0])?.number);
-  state.done = !state.shown.length;
+  await open((state.shown[0] ?? state.items[0])?.number, !state.shown.length);
 }
 
 /** Write all words anew, in the language chosen. */
@@ -132,11 +131,11 @@ function relist() {
   showList(state.words, state.shown, state.current, by("list"), open);
 }
 
-/** @param {number | undefined} number */
-async function open(number) {
+/** @param {number | undefined} number @param {boolean} done Nothing is left: keys decide nothing here by themselves. */
+async function open(number, done = false) {
   if (!number) return;
   state.current = number;
-  state.done = false;
+  state.done = done;
   setDrawing(false);
   state.item = null; // nothing is decided of what is not shown any more, or not yet
   delete by("desk").dataset.item;
@@ -198,9 +197,8 @@ async function decide(verdict, reason = null) {
   const later = [...state.shown.slice(at + 1), ...state.shown.slice(0, Math.max(at, 0))];
   const next = by("filter").value === "todo" ? later.find((one) => !one.verdict) : state.shown[at + 1];
   if (next) return open(next.number);
-  await open(number);
-  state.done = true;
   status("all_done");
+  await open(number, true);
 }
 
 /** @param {{longitude: number, latitude: number}} place */
