@@ -156,8 +156,8 @@ def test_hectares_are_the_same_number_in_tables_and_the_same_words_in_prose(cont
         hectares = csv.loc[feature["id"], "area_ha"]
         assert hectares == feature["properties"]["area_ha"]
         assert hectares == float(waypoint.extensions[0].text)
-        assert waypoint.description.startswith(f"{write_hectares(hectares)},")
-        assert described[feature["id"]].startswith(f"{write_hectares(hectares)},")
+        assert waypoint.description.startswith(f"{write_hectares(hectares)} of ")
+        assert described[feature["id"]].startswith(f"{write_hectares(hectares)} of ")
         truth = contents.detections.loc[feature["id"], "area_ha"]
         assert write_hectares(truth) == write_hectares(hectares)
 
@@ -305,7 +305,7 @@ def test_gpx_waypoints_have_hectares_days_and_score_and_claim_no_visit(contents,
     assert "not_seen" in gpx.description
     row = contents.detections.loc[gpx.waypoints[3].name]
     waypoint = gpx.waypoints[3]
-    assert write_hectares(row["area_ha"]) in waypoint.description
+    assert f"{write_hectares(row['area_ha'])} of whole windows" in waypoint.description
     assert f"imagery of {row['start']} to {row['end']}" in waypoint.description
     assert f"score {row['score_max']:.2f}" in waypoint.comment
     assert waypoint.time is None

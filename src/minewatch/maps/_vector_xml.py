@@ -106,10 +106,11 @@ def summary(row: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> summary({"area_ha": 23.14, "score_max": 0.97, "settlement": "Yagrumo", "settlement_m": 870})
-    '23.1 ha, greatest score 0.97, 870 m from Yagrumo'
+    >>> summary({"area_ha": 23.1, "windows": 2, "settlement": "Yagrumo", "settlement_m": 870})
+    '23.1 ha of whole windows, 870 m from Yagrumo'
     """
-    parts = [write_hectares(row["area_ha"])]
+    of = "whole windows" if row.get("windows") is not None else "the polygon as given"
+    parts = [f"{write_hectares(row['area_ha'])} of {of}"]
     if row.get("ground_ha") is not None:
         parts.append(f"{write_hectares(row['ground_ha'])} bare ground or ponds")
     for name, words in (("score_mean", "mean score"), (SCORE, "greatest score")):
