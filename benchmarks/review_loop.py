@@ -10,7 +10,10 @@ The 24 stretches of the demo's valley are split from west to east, in three part
 
 What the desk exports is joined to the first labels, patches are built of all, and the same detector
 is trained anew. Beside it stands one that learned as many new places, drawn at random in the
-reviewed stretches instead: what reviewing is worth more than labelling.
+reviewed stretches instead: what reviewing is worth more, or less, than labelling. Average precision
+and ROC AUC say how windows are ranked; how many mining windows are found, and how many found ones
+are none, depends on the threshold too, which every training chooses anew: a round can rank better
+and find fewer.
 
     python benchmarks/review_loop.py                        # about 5 minutes of one core
     python benchmarks/review_loop.py --keep DIR --seeds 1 2   # keeps the archives in DIR
