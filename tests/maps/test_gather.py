@@ -301,3 +301,22 @@ def test_imagery_of_later_days_than_the_detections_is_refused(shown, is_refused)
         periods = gather_contents(mines(), **said).periods
         assert periods[-1].name == "2024"
         assert {one.name for one in periods} == {shown, "2024"}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"threshold": 0.9}, "found with a threshold of 0.5, not 0.9"),
+        ({"threshold": 1.7}, "expected a score from 0 to 1"),
+        ({"found_by": "someone else"}, "'trees' found them, not 'someone else'"),
+        ({"period": "24"}, "the year 24"),
+    ],
+)
+def test_what_the_detections_deny_is_refused(scanned, said, words):
+    with pytest.raises(InputError, match=words):
+        gather_contents(scanned / "detections.parquet", **said)
+
+
+def test_what_the_detections_say_may_be_said_again(scanned):
+    again = gather_contents(scanned / "detections.parquet", threshold=0.5, found_by="trees")
+    assert (again.threshold, again.detector) == (0.5, "trees")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import geopandas as gpd
 import pandas as pd
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from minewatch.context import Features
     from minewatch.maps._area import MiningArea
     from minewatch.model import Card
+
+_FIRST_YEAR: Final = 1900
+"""Before any image from above that detections could be of: it is a slip."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,16 @@ class Period:
 
 def _first_day(text: str) -> date:
     year, *rest = (int(part) for part in text.split("-"))
+    if year < _FIRST_YEAR:
+        raise ValueError(f"the year {year}")
     month, day = (*rest, 1, 1)[:2] if len(rest) < 2 else rest
     return date(year, month, day)
 
 
 def _last_day(text: str) -> date:
     year, *rest = (int(part) for part in text.split("-"))
+    if year < _FIRST_YEAR:
+        raise ValueError(f"the year {year}")
     if len(rest) >= 2:
         return _first_day(text)
     month = rest[0] if rest else 12

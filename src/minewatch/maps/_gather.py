@@ -18,6 +18,7 @@ from minewatch.maps._gather_periods import (
     check_days,
     check_imagery,
     check_order,
+    check_rule,
     list_periods,
     own_period,
     parse_earlier,
@@ -140,8 +141,8 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     ------
     InputError
         If nothing says of which period the map is, or whom to name; if a file cannot be used; if
-        an earlier period is not earlier; if a period, or a detector, is not the one that the
-        detections name; if a reviewed sample was drawn from others.
+        an earlier period is not earlier; if a period, a threshold, or a detector, is not the one
+        that the detections name; if a reviewed sample was drawn from others.
     NotThereError
         If a file is not there.
 
@@ -159,6 +160,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     table = _read(detections)
     header = table.attrs.get(HEADER)
     known = read_known(header, table)
+    check_rule(known, threshold, found_by)
     card = None if detector is None else _read_card(detector, known)
     features = None if layers.features is None else _read_features(layers.features)
     before = parse_earlier(layers.earlier)

@@ -1,11 +1,16 @@
-"""Of which periods detections are, checked against what they say of themselves."""
+"""Of which periods detections are, and by which rule: checked against what they say themselves."""
 
 from collections.abc import Mapping, Sequence
+from math import isclose
+from typing import Final
 
 from minewatch.errors import InputError
 from minewatch.maps._contents import Period
 from minewatch.maps._known import Known
 from minewatch.types import StrPath
+
+_SAME: Final = 1e-4
+"""Thresholds that differ by less are one, written with fewer digits."""
 
 
 def parse_earlier(files: Mapping[str, StrPath]) -> dict[Period, StrPath]:
@@ -42,6 +47,22 @@ def check_imagery(shown: Sequence[Period], own: Period) -> None:
                 f"{own.start} to {own.end}; expected none of later days: find mines in it first, "
                 "or leave it out"
             )
+
+
+def check_rule(known: Known, threshold: float | None, found_by: str) -> None:
+    """Refuse a threshold, or a finder, other than the detections say they have."""
+    if threshold is not None and not 0.0 <= threshold <= 1.0:
+        raise InputError(f"the threshold is {threshold:g}; expected a score from 0 to 1")
+    own = known.threshold
+    if threshold is not None and own is not None and not isclose(threshold, own, abs_tol=_SAME):
+        raise InputError(
+            f"the detections say that they were found with a threshold of {own:g}, not "
+            f"{threshold:g}; leave it out, or merge the scan anew with that threshold"
+        )
+    if found_by and known.detector and found_by != known.detector:
+        raise InputError(
+            f"the detections say that {known.detector!r} found them, not {found_by!r}; leave it out"
+        )
 
 
 def own_period(known: Known, said: str | None) -> Period | None:
