@@ -320,3 +320,10 @@ def test_what_the_detections_deny_is_refused(scanned, said, words):
 def test_what_the_detections_say_may_be_said_again(scanned):
     again = gather_contents(scanned / "detections.parquet", threshold=0.5, found_by="trees")
     assert (again.threshold, again.detector) == (0.5, "trees")
+
+
+def test_a_file_of_points_is_refused_by_its_name(tmp_path):
+    points = gpd.GeoDataFrame(geometry=[shapely.Point(-62.0, 5.0)], crs="EPSG:4326")
+    points.to_file(tmp_path / "points.geojson")
+    with pytest.raises(InputError, match=r"points\.geojson holds Point; expected polygons only"):
+        gather_contents(tmp_path / "points.geojson", period="2024", attribution=["by hand"])

@@ -37,18 +37,21 @@ def read_polygons(region: Region) -> gpd.GeoDataFrame:
         layer = gpd.GeoDataFrame(geometry=[region], crs=SITES_CRS)
     else:
         layer = _read_layer(Path(region))
+    what, mend = "the region", "use region.set_crs"
+    if isinstance(region, str | Path):
+        what, mend = str(region), "write the file with one"
     if layer.crs is None:
-        raise InputError("the region has no coordinate reference system; use region.set_crs")
+        raise InputError(f"{what} has no coordinate reference system; {mend}")
     geometry = layer.geometry.to_numpy()
     layer = layer[~(shapely.is_missing(geometry) | shapely.is_empty(geometry))]
     kinds = set(layer.geom_type) - {"Polygon", "MultiPolygon"}
     if kinds:
-        raise InputError(f"the region holds {', '.join(sorted(kinds))}; expected polygons only")
+        raise InputError(f"{what} holds {', '.join(sorted(kinds))}; expected polygons only")
     layer = layer.to_crs(SITES_CRS)
     west, south, east, north = layer.total_bounds
     if len(layer) and not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
         raise InputError(
-            f"the region reaches from {west:g} to {east:g}° east, {south:g} to {north:g}° north; "
+            f"{what} reaches from {west:g} to {east:g}° east, {south:g} to {north:g}° north; "
             "expected degrees within -180 to 180 and -90 to 90"
         )
     valid = shapely.make_valid(shapely.force_2d(layer.geometry.to_numpy()))
