@@ -5,7 +5,7 @@ and answers over HTTP as the page does. Ben slips more often than Ana; when both
 at the conflicts and takes her word in half of them. What the commands print then is what
 docs/review.md shows.
 
-    minewatch demo --out demo
+    minewatch demo demo
     python benchmarks/review_demo.py demo            # about two minutes
 """
 

@@ -6,28 +6,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
-import shapely
 
 from minewatch import __version__, _store
 from minewatch.errors import InputError
 from minewatch.grid import PatchGrid
 from minewatch.maps.review._agreement import agree_on, find_conflicts, measure_agreement
-from minewatch.maps.review._queue import PATCH_M, Item
+from minewatch.maps.review._sites import KEPT, new_sites
 from minewatch.maps.review._stores import Reviewed, read_stores
-from minewatch.maps.review._tables import StoredItem
 from minewatch.scan._area_run import strata_file
 from minewatch.scan._merge_file import refuse_inputs
-from minewatch.sites import nearest_distance_m, read_sites, write_sites
+from minewatch.sites import read_sites, write_sites
 from minewatch.sites._validate import find_faults
 from minewatch.types import StrPath
 
-SOURCE: Final = "review"
-"""What is said of where new sites come from."""
 _FORMAT: Final = "review export 1"
-_KEPT: Final = ["reason", "note", "reviewers", "reviewed_at"]
-_DEGREE_M: Final = 110_000.0
 _IS_SAMPLE: Final = (
     "is a sample of scan area: what measures an area is not to be trained on; join reviewed sites "
     "to sites that you train on"
@@ -174,7 +167,7 @@ def _table(
         nothing = pd.DataFrame(columns, index=pd.Index([], name="site_id"))
         return _fill_sample(read_sites(named), agreed, named), nothing, 0
     _refuse_samples(sample, into)
-    new = _new_sites(reviewed, agreed)
+    new = new_sites(reviewed, agreed)
     if into is None:
         sites, left_out = _without_contradictions(new, new.index)
         return sites, left_out, len(sites)
@@ -244,7 +237,7 @@ def update_sites(existing: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame) -> gpd.
     updated["label"] = updated["label"].astype("Int8")
     updated.loc[both, "label"] = reviewed.loc[both, "label"]
     updated["label_before"] = before
-    for name in _KEPT:
+    for name in KEPT:
         if name in reviewed.columns:
             own = updated[name] if name in updated.columns else pd.Series(index=updated.index)
             updated[name] = own.astype("object").astype("str").where(own.notna())
@@ -293,83 +286,7 @@ def _fill_sample(
         )
     own = agreed.reindex(table.index)
     filled = table.assign(label=own["label"].astype("Int8"))
-    return filled.assign(**{name: own[name] for name in _KEPT})
-
-
-def _new_sites(reviewed: Reviewed, agreed: pd.DataFrame) -> gpd.GeoDataFrame:
-    told = agreed[agreed["label"].notna()]
-    drawn = _thin(reviewed.points[reviewed.points["undone_at"].isna()])
-    replaced = _drawn_within(reviewed.items, told[told["label"] == 1], drawn)
-    own = told[~told.index.isin(replaced)]
-    items = [reviewed.items[name].item for name in own.index]
-    places = [shapely.Point(one.longitude, one.latitude) for one in items]
-    table = gpd.GeoDataFrame(
-        {
-            "label": own["label"].to_numpy(),
-            "source": pd.array([SOURCE] * len(own), dtype="str"),
-            **{name: own[name].array for name in _KEPT},
-            "item_id": own.index.astype("str").array,
-        },
-        index=pd.Index(own.index, name="site_id", dtype="str"),
-        geometry=places,
-        crs="EPSG:4326",
-    )
-    more = _drawn_sites(drawn)
-    joined = pd.concat([one for one in (table, more) if len(one)]) if len(more) else table
-    joined["label"] = joined["label"].astype("Int8")
-    joined.index.name = "site_id"
-    return gpd.GeoDataFrame(joined, geometry="geometry", crs="EPSG:4326")
-
-
-def _drawn_sites(drawn: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    return gpd.GeoDataFrame(
-        {
-            "label": pd.array([1] * len(drawn), dtype="Int8"),
-            "source": pd.array([SOURCE] * len(drawn), dtype="str"),
-            "reason": pd.array([None] * len(drawn), dtype="str"),
-            "note": drawn["note"].array,
-            "reviewers": drawn["reviewer"].array,
-            "reviewed_at": drawn["decided_at"].array,
-            "item_id": drawn["item_id"].array,
-        },
-        index=pd.Index([f"drawn-{uid}" for uid in drawn["uid"]], name="site_id", dtype="str"),
-        geometry=drawn.geometry.to_numpy(),
-        crs="EPSG:4326",
-    )
-
-
-def _thin(points: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Keep of points closer together than half a patch the first."""
-    kept: list[int] = []
-    for row in range(len(points)):
-        near = points.iloc[[row]]
-        if not kept or nearest_distance_m(near, others=points.iloc[kept]).iloc[0] >= PATCH_M / 2.0:
-            kept.append(row)
-    return points.iloc[kept]
-
-
-def _drawn_within(
-    items: dict[str, StoredItem], mines: pd.DataFrame, drawn: gpd.GeoDataFrame
-) -> set[str]:
-    """Name the mines inside whose outline, or square, a point was drawn."""
-    places = drawn.geometry.to_numpy()
-    grounds = {str(name): _ground(items[str(name)]) for name in mines.index}
-    return {
-        name
-        for name, ground in grounds.items()
-        if len(places) and bool(shapely.intersects(ground, places).any())
-    }
-
-
-def _ground(stored: StoredItem) -> shapely.Geometry:
-    item: Item = stored.item
-    tall = stored.square_m / 2.0 / _DEGREE_M
-    wide = tall / max(float(np.cos(np.radians(item.latitude))), 0.01)
-    square = shapely.box(
-        *(item.longitude - wide, item.latitude - tall),
-        *(item.longitude + wide, item.latitude + tall),
-    )
-    return square if item.outline is None else item.outline
+    return filled.assign(**{name: own[name] for name in KEPT})
 
 
 def _without_contradictions(
