@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import shapely
 
 from review_loop import IS_MINING, ask, desk, mines_of, patch_of, shares
@@ -39,7 +40,9 @@ def answer(url: str, who: str, slips: float, ground: shapely.Geometry) -> None:
     lot = random.Random(who)  # noqa: S311 - a seed
     for item in ask(f"{url}/api/items?reviewer={who}"):
         square = patch_of(item["longitude"], item["latitude"])
-        is_mine = bool(shares([square], ground)[0] >= IS_MINING) ^ (lot.random() < slips)
+        is_mine = bool(shares(np.array([square], dtype=object), ground)[0] >= IS_MINING) ^ (
+            lot.random() < slips
+        )
         verdict = "unsure" if lot.random() < UNSURE else WORDS[is_mine]
         decide(url, who, item["number"], verdict, "first")
 

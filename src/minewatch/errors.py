@@ -124,6 +124,10 @@ class CoverageWarning(MinewatchWarning):
     """A map file holds a part of the area that was asked for, or no feature in it."""
 
 
+class ShapeWarning(MinewatchWarning):
+    """Rows without a shape were left out, or rings that cross themselves were mended."""
+
+
 class OffsetWarning(MinewatchWarning):
     """Values look as if the +1000 of processing baseline 04.00 were still in them."""
 

@@ -279,6 +279,11 @@ def test_the_card_of_another_detector_than_found_the_mines_is_refused(scanned, t
         gather_contents(scanned / "detections.parquet", detector=cards["sha256:2"])
     others = gather_contents(mines(), period="2024", attribution=["me"], detector=cards["sha256:2"])
     assert others.card is not None  # nobody says what found them
+    with pytest.raises(InputError, match="'their network' is said to have found"):
+        gather_contents(
+            mines(), period="2024", attribution=["me"], detector=cards["sha256:2"],
+            found_by="their network",
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,8 @@ def test_all_that_gathering_says_is_known(tmp_path):
     )  # fmt: skip
     every = [
         gather_contents(found),
-        gather_contents(found, Layers(scores=scan, outlines=outlines), threshold=0.6),
+        gather_contents(found, Layers(scores=scan, outlines=outlines)),
+        gather_contents(square, period="2024", attribution=["by hand"], threshold=0.6),
         *(gather_contents(square, period=period, attribution=["by hand"])
           for period in ("2024", "2024-02", "2023-10-01/2024-03-31")),
     ]  # fmt: skip

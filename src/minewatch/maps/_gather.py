@@ -126,9 +126,11 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     threshold
         Score from which on windows counted as detected. None: what the detections say.
     detector
-        Folder of the detector that found them, for its card.
+        Folder of the detector that found them, for its card. Where the detections do not name
+        theirs, that this one found them is the caller's word.
     found_by
-        Who, or what, found them, in words. Empty: the detector's name.
+        Who, or what, found them, in words, where there is no such folder. Empty: the detector's
+        name.
     composites
         Imagery to show.
 
@@ -161,7 +163,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
     header = table.attrs.get(HEADER)
     known = read_known(header, table)
     check_rule(known, threshold, found_by)
-    card = None if detector is None else _read_card(detector, known)
+    card = None if detector is None else _read_card(detector, known, found_by)
     features = None if layers.features is None else _read_features(layers.features)
     before = parse_earlier(layers.earlier)
     earlier = {one: _read_earlier(path, one) for one, path in before.items()}
@@ -233,11 +235,17 @@ def _file(detections: StrPath | gpd.GeoDataFrame) -> StrPath | None:
     return None if isinstance(detections, gpd.GeoDataFrame) else detections
 
 
-def _read_card(folder: StrPath, known: Known) -> "Card":
+def _read_card(folder: StrPath, known: Known, found_by: str) -> "Card":
     """Read a detector's card; refuse that of another than found the detections, if it is known."""
     from minewatch.model._card import read_card
 
     card = read_card(Path(folder))
+    if found_by not in {"", card.name}:
+        raise InputError(
+            f"{found_by!r} is said to have found the detections, and {folder} holds {card.name!r}, "
+            "whose figures would say nothing of them; give the detector that found them, or say "
+            "who did, not both"
+        )
     if known.digest not in {"", card.digest}:
         raise InputError(
             f"the detections were found by {known.detector or 'a detector'} "

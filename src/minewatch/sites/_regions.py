@@ -1,5 +1,6 @@
 """Regions: polygons from a table, a geometry or a file, in EPSG:4326."""
 
+import warnings
 from pathlib import Path
 from typing import TypeAlias
 
@@ -7,11 +8,11 @@ import geopandas as gpd
 import pyogrio
 import shapely
 
-from minewatch.errors import InputError, NotThereError
+from minewatch.errors import InputError, NotThereError, ShapeWarning
 from minewatch.sites._layers import LAYER_SUFFIXES, PARQUET_SUFFIXES, read_layer
 from minewatch.sites._schema import SITES_CRS
 from minewatch.sites._space import to_equal_area
-from minewatch.types import StrPath
+from minewatch.types import AnyArray, StrPath
 
 Region: TypeAlias = StrPath | gpd.GeoDataFrame | gpd.GeoSeries | shapely.Geometry
 
@@ -28,7 +29,11 @@ def read_region(region: Region) -> shapely.Geometry:
 
 
 def read_polygons(region: Region) -> gpd.GeoDataFrame:
-    """Give a layer of polygons in EPSG:4326; rings that cross themselves are made valid."""
+    """Give a layer of polygons in EPSG:4326; rings that cross themselves are made valid.
+
+    Rows without a shape are left out. `ShapeWarning` says how many there were of either; where no
+    row has a shape that is for the caller to say.
+    """
     if isinstance(region, gpd.GeoDataFrame):
         layer = region
     elif isinstance(region, gpd.GeoSeries):
@@ -43,7 +48,9 @@ def read_polygons(region: Region) -> gpd.GeoDataFrame:
     if layer.crs is None:
         raise InputError(f"{what} has no coordinate reference system; {mend}")
     geometry = layer.geometry.to_numpy()
-    layer = layer[~(shapely.is_missing(geometry) | shapely.is_empty(geometry))]
+    there = ~(shapely.is_missing(geometry) | shapely.is_empty(geometry))
+    _warn(what, len(layer), n_empty=int((~there).sum()), n_crossed=_count_crossed(geometry[there]))
+    layer = layer[there]
     kinds = set(layer.geom_type) - {"Polygon", "MultiPolygon"}
     if kinds:
         raise InputError(f"{what} holds {', '.join(sorted(kinds))}; expected polygons only")
@@ -56,6 +63,20 @@ def read_polygons(region: Region) -> gpd.GeoDataFrame:
         )
     valid = shapely.make_valid(shapely.force_2d(layer.geometry.to_numpy()))
     return layer.set_geometry(gpd.GeoSeries(valid, index=layer.index, crs=SITES_CRS))
+
+
+def _count_crossed(geometry: AnyArray) -> int:
+    return int((~shapely.is_valid(geometry)).sum())
+
+
+def _warn(what: str, n_rows: int, *, n_empty: int, n_crossed: int) -> None:
+    said = []
+    if 0 < n_empty < n_rows:
+        said.append(f"rows without a shape, which are left out: {n_empty:,} of {n_rows:,}")
+    if n_crossed:
+        said.append(f"shapes that cross themselves, which were mended: {n_crossed:,} of {n_rows:,}")
+    if said:
+        warnings.warn(f"{what}: {'; '.join(said)}", ShapeWarning, stacklevel=3)
 
 
 def equal_area_m2(polygon: shapely.Geometry) -> float:
