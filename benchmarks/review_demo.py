@@ -40,9 +40,8 @@ def answer(url: str, who: str, slips: float, ground: shapely.Geometry) -> None:
     lot = random.Random(who)  # noqa: S311 - a seed
     for item in ask(f"{url}/api/items?reviewer={who}"):
         square = patch_of(item["longitude"], item["latitude"])
-        is_mine = bool(shares(np.array([square], dtype=object), ground)[0] >= IS_MINING) ^ (
-            lot.random() < slips
-        )
+        share = float(shares(np.array([square], dtype=object), ground)[0])
+        is_mine = (share >= IS_MINING) ^ (lot.random() < slips)
         verdict = "unsure" if lot.random() < UNSURE else WORDS[is_mine]
         decide(url, who, item["number"], verdict, "first")
 
