@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from minewatch.maps import write_map
@@ -297,11 +298,11 @@ def test_figures_of_another_threshold_than_the_maps_are_said_to_be(opened, conte
     metrics = tuple(one.model_copy(update={"on": f"{one.on}, at 0.8"}) for one in card.metrics)
     other = replace(contents, card=card.model_copy(update={"metrics": metrics}))
     page = opened(write_map(other, tmp_path / "map.html").as_uri()).page
-    words = "of a threshold of 0.8; that of this map is 0.5, which is lower: it finds more"
-    assert words in page.inner_text("#sure-body")
+    words = "measured at a threshold of 0.8; that of this map is 0.5, which is lower: it finds more"
+    assert f"Sensitivity, Specificity: {words}" in page.inner_text("#sure-body")
     same = replace(other, threshold=0.8)
     page = opened(write_map(same, tmp_path / "same.html").as_uri()).page
-    assert "of a threshold of" not in page.inner_text("#sure-body")
+    assert "measured at a threshold of" not in page.inner_text("#sure-body")
 
 
 def test_without_a_reviewed_sample_there_is_no_estimate(desk):
@@ -545,6 +546,31 @@ def test_a_settlement_is_found_by_its_name(opened, name):
     page.fill("#go-text", name)
     page.press("#go-text", "Enter")
     assert "5.51000, -62.89000" in page.inner_text("#go-said")
+
+
+def test_of_several_settlements_of_a_name_none_is_chosen_for_the_reader(opened, contents, tmp_path):
+    table = contents.features.table
+    twin = table.iloc[:1].set_index(pd.Index(["node/9"], name="feature_id"))
+    twin.geometry = twin.geometry.translate(0.03, 0.02)
+    both = replace(contents.features, table=pd.concat([table, twin]))
+    named = replace(contents, features=both)
+    page = opened(write_map(named, tmp_path / "map.html").as_uri()).page
+    page.fill("#go-text", page_maker.EVIL.upper())
+    page.press("#go-text", "Enter")
+    said = page.inner_text("#go-said")
+    assert "2 settlements of this map are called" in said
+    offered = page.locator("#go-said .choice").all_inner_texts()
+    assert len(offered) == len(set(offered)) == 2
+    page.click("#go-said .choice >> nth=1")
+    assert page.inner_text("#go-said").startswith(offered[1].replace(" · ", ", "))
+
+
+@pytest.mark.parametrize("text", ["12,5 15", "5,9 45", "5 57 43,62 30 45"])
+def test_a_comma_that_may_mean_either_leads_nowhere(opened, text):
+    page = opened().page
+    page.fill("#go-text", text)
+    page.press("#go-text", "Enter")
+    assert "is no place" in page.inner_text("#go-said")
 
 
 def test_other_periods_have_detections_and_totals_of_their_own(opened, contents):

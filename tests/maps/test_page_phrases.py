@@ -280,3 +280,7 @@ def test_a_page_holds_its_sentences_with_numbers_that_it_can_write_itself(tmp_pa
     before, after = NUMBER_MARKS
     assert f"{before}480{after} × {before}480{after} m" in told["pt"][contents.area_means]
     assert told["es"]["Mining in 2024"] == "Minería en 2024"
+
+
+def test_a_long_text_of_somebody_elses_is_let_be_at_once():
+    assert translate(f"{'x'}{', at 1' * 100_000}", "es", str) is None

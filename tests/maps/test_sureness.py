@@ -17,6 +17,7 @@ _spec = importlib.util.spec_from_file_location(
 maker = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(maker)
 
+FIRST = ("sensitivity", "specificity")
 SAMPLE = "300 held-out patches (100 mining) of patches, L2A, 12 bands"
 
 
@@ -35,9 +36,9 @@ def contents(threshold, on=f"{SAMPLE}, threshold f1 chosen inside training folds
 
 def test_figures_of_the_maps_own_threshold_are_told_without_more():
     own = contents(0.445026608665981)
-    assert measured_elsewhere(own) is None
-    assert measured_elsewhere(contents(0.445027)) is None  # written with six digits
-    assert "threshold of" not in describe_contents(own)["measured"]
+    assert measured_elsewhere(own) == {}
+    assert measured_elsewhere(contents(0.445027)) == {}  # written with six digits
+    assert "at a threshold of" not in describe_contents(own)["measured"]
 
 
 @pytest.mark.parametrize(
@@ -46,23 +47,35 @@ def test_figures_of_the_maps_own_threshold_are_told_without_more():
 )
 def test_a_map_of_another_threshold_says_so_and_what_that_changes(threshold, words):
     other = contents(threshold)
-    assert measured_elsewhere(other) == 0.445026608665981
+    assert measured_elsewhere(other) == dict.fromkeys(FIRST, 0.445026608665981)
     told = describe_contents(other)["measured"]
-    assert f"of a threshold of 0.445; that of this map is {threshold:.3f}, {words}" in told
+    start = "Sensitivity, Specificity: measured at a threshold of 0.445; that of this map is"
+    assert f"{start} {threshold:.3f}, {words}" in told
 
 
 def test_a_sample_may_name_its_threshold_itself():
     at = f"{SAMPLE}, at 0.8; 3 patches were not decided"
-    assert measured_elsewhere(contents(0.8, at)) is None
-    assert measured_elsewhere(contents(0.5, at)) == 0.8
+    assert measured_elsewhere(contents(0.8, at)) == {}
+    assert measured_elsewhere(contents(0.5, at)) == dict.fromkeys(FIRST, 0.8)
+
+
+def test_figures_of_several_thresholds_are_told_apart():
+    both = contents(0.8, f"{SAMPLE}, at 0.8")
+    first, second = both.card.metrics
+    mixed = (first, second.model_copy(update={"on": f"{SAMPLE}, at 0.6"}))
+    other = replace(both, card=both.card.model_copy(update={"metrics": mixed}))
+    assert measured_elsewhere(other) == {"specificity": 0.6}
+    told = describe_contents(other)["measured"]
+    assert "Specificity: measured at a threshold of 0.600" in told
+    assert "Sensitivity: measured" not in told
 
 
 def test_nothing_is_said_of_thresholds_that_nobody_knows():
-    assert measured_elsewhere(contents(None)) is None
-    assert measured_elsewhere(contents(0.5, SAMPLE)) is None
-    assert measured_elsewhere(replace(contents(0.5), card=None)) is None
+    assert measured_elsewhere(contents(None)) == {}
+    assert measured_elsewhere(contents(0.5, SAMPLE)) == {}
+    assert measured_elsewhere(replace(contents(0.5), card=None)) == {}
     unknown = contents(0.5, f"{SAMPLE}, threshold youden chosen inside training folds")
-    assert measured_elsewhere(unknown) is None
+    assert measured_elsewhere(unknown) == {}
 
 
 def test_files_tell_the_figures_of_the_page_with_their_sample():

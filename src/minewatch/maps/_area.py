@@ -60,7 +60,7 @@ class MiningArea:
     is_ground: bool
     """Whether it is mined ground; else whole squares in which there is mining."""
     may_hide_ha: float
-    """The most that any one stratum without a find may hide, at the confidence level, and the
+    """What strata without a find may hide together, each the most at the confidence level, and the
     interval does not know of; NaN if mining was found in all."""
     right: Share
     """Of what the map shows as mining, the share that is (user's accuracy)."""
@@ -116,7 +116,7 @@ def read_area(reviewed: StrPath, detections: StrPath | None, period: "Period | N
         n_reviewed=int(own["reviewed"].sum()),
         unit_m=float((strata.get("settings") or {}).get("unit_m", np.nan)),
         is_ground=_SHARE in read_sites(reviewed).columns,
-        may_hide_ha=float(hidden.max()) if len(hidden) else np.nan,
+        may_hide_ha=float(hidden.sum()) if len(hidden) else np.nan,
         right=_share(accuracy, "users"),
         found=_share(accuracy, "producers"),
     )

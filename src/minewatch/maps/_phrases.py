@@ -15,6 +15,8 @@ OTHERS: Final[tuple[Language, ...]] = ("es", "pt")
 """Languages that sentences are put into; they are written in English."""
 NUMBER_MARKS: Final = ("\ue000", "\ue001")
 """What stands around numbers in `page_phrases`: characters that no text has."""
+_LONGEST: Final = 1_000
+"""Letters of the longest text that is looked at: what is longer is none of these sentences."""
 _GAP: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NUMBER: Final = re.compile(r"[-−]?\d{1,3}(?:[,\u2009\u202f]\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?")
 _PERIOD: Final = re.compile(r"\d{4}[\d/-]*")
@@ -118,6 +120,8 @@ def _patterns() -> tuple[tuple[tuple[str, ...], Mapping[str, str]], ...]:
 
 @lru_cache(maxsize=4_096)
 def _recognise(text: str) -> _Said | None:
+    if len(text) > _LONGEST:
+        return None
     for pieces, words in _patterns():
         if text.startswith(pieces[0]) and text.endswith(pieces[-1]):
             for values in _fill(pieces, text):

@@ -18,25 +18,22 @@ _SAME: Final = 1e-6
 """Thresholds that differ by less are one, written with fewer digits."""
 
 
-def measured_elsewhere(contents: MapContents) -> float | None:
-    """Give the threshold that the card's figures were measured at, if it is not the map's.
+def measured_elsewhere(contents: MapContents) -> dict[str, float]:
+    """Say which of the card's figures were measured at another threshold than the map's.
 
     Figures under a rule that folds chose a threshold by, each its own, are those of the threshold
     that the card has for that rule.
 
     Returns
     -------
-    float or None
-        A score; None if it is the map's, or if one of the two is not known.
+    dict
+        The threshold by the figure's name; empty if all are of the map's, or nobody knows.
     """
     card, own = contents.card, contents.threshold
     if card is None or own is None:
-        return None
-    for metric in told_of(card):
-        at = _threshold_of(metric, card)
-        if at is not None:
-            return None if abs(at - own) <= _SAME else at
-    return None
+        return {}
+    known = {metric.name: _threshold_of(metric, card) for metric in told_of(card)}
+    return {name: at for name, at in known.items() if at is not None and abs(at - own) > _SAME}
 
 
 def told_of(card: "Card") -> list["Metric"]:
@@ -61,12 +58,19 @@ def describe_figures(contents: MapContents, words: "Words") -> list[str]:
     told = told_of(card)
     said = [_figure(metric, words) for metric in told]
     said += _measured_on(told, words)
-    elsewhere = measured_elsewhere(contents)
-    if elsewhere is not None and contents.threshold is not None:
-        key = "measured_lower" if elsewhere < contents.threshold else "measured_higher"
-        at, own = (words.number(one, 3) for one in (elsewhere, contents.threshold))
-        said.append(words.say(key, measured=at, own=own))
-    return said
+    return [*said, *_of_other_thresholds(contents, words)]
+
+
+def _of_other_thresholds(contents: MapContents, words: "Words") -> Iterable[str]:
+    own = contents.threshold
+    by_threshold: dict[float, list[str]] = {}
+    for name, at in measured_elsewhere(contents).items():
+        by_threshold.setdefault(at, []).append(words[f"metric.{name}"])
+    for at, names in by_threshold.items():
+        if own is not None:
+            key = "measured_lower" if at < own else "measured_higher"
+            told = {"measured": words.number(at, 3), "own": words.number(own, 3)}
+            yield words.say(key, figures=", ".join(names), **told)
 
 
 def _threshold_of(metric: "Metric", card: "Card") -> float | None:

@@ -312,3 +312,30 @@ def test_any_text_is_kept_as_it_is_or_refused(store, note, name, uid):
     row = store.decisions().loc[number]
     assert row["note"] == note
     assert fold_name(row["reviewer"]) == fold_name(name)
+
+
+def test_a_transaction_that_was_cut_short_is_taken_back_before_anything_is_read(store, tmp_path):
+    store.decide(ANA)
+    kept, own = store.decisions(), shutil.copy(store.path, tmp_path / "own.gpkg")
+    with closing(sqlite3.connect(own, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = DELETE")  # as on drives that give no log
+        writer.execute("PRAGMA cache_size = 2")  # pages go into the file before the commit
+        before = own.read_bytes()
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE decisions SET verdict = 'mine'")
+        writer.execute("UPDATE items SET facts = :much", {"much": "x" * 300_000})
+        for end in ("", "-journal"):
+            shutil.copy(f"{own}{end}", tmp_path / f"cut.gpkg{end}")
+        writer.execute("ROLLBACK")
+    assert (tmp_path / "cut.gpkg").read_bytes()[: len(before)] != before
+    with ReviewStore(tmp_path / "cut.gpkg", read_only=True) as read:
+        pd.testing.assert_frame_equal(pd.DataFrame(read.decisions()), pd.DataFrame(kept))
+        assert read.items()[0].item.item_id == "place-00"
+
+
+def test_a_verdict_that_its_reviewer_took_back_by_a_skip_is_not_marked_as_told(store):
+    store.decide(ANA)
+    store.decide(replace(ANA, uid="u2", verdict="skip", reason=None))
+    store.decide(Decision("u3", "place-00", "mine", "Ben"))
+    store.mark_told("Ana")
+    assert store.decisions()["told_after"].isna().all()

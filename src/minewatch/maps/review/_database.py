@@ -1,5 +1,6 @@
 """A store as a file of SQLite: opened, checked, and written in transactions."""
 
+import os
 import sqlite3
 import threading
 import warnings
@@ -132,13 +133,14 @@ def _address(path: Path, *, read_only: bool) -> str:
     """Name a file to SQLite.
 
     What has no log beside it nobody has open: it is read without a lock, so that it can lie where
-    nothing can be written.
+    nothing can be written. A journal is of a transaction that is under way, or was cut short:
+    SQLite takes that back when it opens the file, for which it has to write.
     """
     name = quote(str(path.absolute()))
-    if not read_only:
+    log, journal = (path.with_name(f"{path.name}{end}").exists() for end in ("-wal", "-journal"))
+    if not read_only or (journal and os.access(path, os.W_OK)):
         return f"file:{name}?mode=rw"
-    is_open = path.with_name(f"{path.name}-wal").exists()
-    return f"file:{name}?{'mode=ro' if is_open else 'immutable=1'}"
+    return f"file:{name}?{'mode=ro' if log or journal else 'immutable=1'}"
 
 
 def keep_log(connection: sqlite3.Connection, path: Path) -> None:

@@ -41,7 +41,7 @@ WHERE reviewer = :name AND undone_at IS NULL AND verdict != 'skip'
 AND (:item IS NULL OR item_id = :item)
 AND NOT EXISTS (
   SELECT 1 FROM decisions WHERE item_id = own.item_id AND reviewer = :name
-  AND told_after IS NOT NULL)
+  AND (told_after IS NOT NULL OR (undone_at IS NULL AND number > own.number)))
 AND EXISTS (
   SELECT 1 FROM decisions WHERE item_id = own.item_id AND reviewer != :name
   AND undone_at IS NULL AND verdict != 'skip')

@@ -47,6 +47,7 @@ function placeOf(latitude, longitude) {
  */
 function readAngles(text) {
   const whole = text.split("/").length === 2 ? text.replace("/", ";") : text;
+  if (isAmbiguous(whole)) return null;
   const plain = whole.toUpperCase().replace(/[−–]/g, "-").replace(/(\d),(\d)/g, commaOf(whole));
   const angles = (splitInTwo(plain) ?? []).map(readAngle);
   const known = /** @type {Angle[]} */ (angles.filter((angle) => angle !== null));
@@ -63,6 +64,15 @@ function commaOf(text) {
   return commas.length === 2 || (commas.length === 1 && /[;\s]\s*-?\d+,\d/.test(text) && /[;]/.test(text))
     ? "$1.$2"
     : "$1 , $2";
+}
+
+/**
+ * Say whether a comma may stand in a number or between two: in "12,5 15", where nothing else tells.
+ * @param {string} text
+ */
+function isAmbiguous(text) {
+  const isPlain = /^[\d\s.,+−–-]*$/.test(text);
+  return isPlain && (text.match(/\d,\d/g) ?? []).length === 1 && (text.match(/\d+(\.\d*)?/g) ?? []).length > 2;
 }
 
 /** @param {string} text */

@@ -11,6 +11,8 @@ import { isInside } from "./unpack.js";
 const FAR_M = 50_000;
 const LEAST_LETTERS = 3;
 const EXAMPLE = "5.96200, -62.51234";
+/** So many settlements of one name are offered at most. */
+const MOST_CHOICES = 12;
 
 /**
  * Go to what is asked for, and say what is known of it.
@@ -19,11 +21,18 @@ const EXAMPLE = "5.96200, -62.51234";
  */
 export function goTo(text, choose) {
   const row = rowOf(text);
-  const place = row < 0 ? (readCoordinates(text) ?? placeNamed(text)) : null;
-  page.asked = { text, row, place, meant: swappedOf(text, place), choose };
+  const read = row < 0 ? readCoordinates(text) : null;
+  const named = row < 0 && read === null ? placesNamed(text) : [];
+  const place = named.length === 1 ? named[0] : read;
+  page.asked = { text, row, place, named, meant: swappedOf(text, place), choose };
+  page.main?.setFound(null);
   sayAnswer();
   if (row >= 0) choose(row);
-  if (place === null || page.asked.meant !== null) return;
+  if (place !== null && page.asked.meant === null) moveTo(place);
+}
+
+/** @param {import("./coordinates.js").Place} place */
+function moveTo(place) {
   page.main?.setFound(place);
   page.main?.map.jumpTo({ center: [place.longitude, place.latitude], zoom: Math.max(page.main.map.getZoom(), 12) });
 }
@@ -40,8 +49,9 @@ export function sayAnswer() {
   const said = byId("go-said");
   said.hidden = page.asked === undefined || page.asked.row >= 0;
   if (said.hidden) return;
-  const { text, place, meant, choose } = page.asked;
+  const { text, place, named, meant, choose } = page.asked;
   if (text.trim() === "") refill(said, say("go_hint", { example: EXAMPLE }));
+  else if (place === null && named.length) refill(said, say("go_several", { text, n: named.length }), ...named.slice(0, MOST_CHOICES).map(choiceOf));
   else if (place === null) refill(said, say("go_failed", { text, example: EXAMPLE }));
   else refill(said, `${place.name ? `${place.name}, ` : ""}${decimalText(place)}: ${whatIsAt(place)}`);
   if (meant === null) return;
@@ -51,6 +61,20 @@ export function sayAnswer() {
     goTo(decimalText(meant), choose);
   });
   said.append(" ", say("go_swapped"), " ", button, " ?");
+}
+
+/**
+ * Offer one of several settlements of a name: none of them is more likely meant than another.
+ * @param {any} place
+ */
+function choiceOf(place) {
+  const button = element("button", { type: "button", class: "choice" }, `${place.name} · ${decimalText(place)}`);
+  button.addEventListener("click", () => {
+    page.asked = { ...page.asked, place };
+    sayAnswer();
+    moveTo(place);
+  });
+  return button;
 }
 
 /**
@@ -68,25 +92,31 @@ function swappedOf(text, place) {
  * @param {string} text
  */
 function rowOf(text) {
-  const wanted = text.trim().toLowerCase();
-  const rows = [...page.table.ids.keys()].filter((row) => page.table.ids[row].toLowerCase() === wanted);
+  const wanted = text.trim();
+  const every = [...page.table.ids.keys()];
+  const exact = every.filter((row) => page.table.ids[row] === wanted);
+  const rows = exact.length ? exact : every.filter((row) => page.table.ids[row].toLowerCase() === wanted.toLowerCase());
   return rows.find((row) => page.table.period[row] === page.view.period) ?? rows[0] ?? -1;
 }
 
 /**
- * Find a settlement by its name, or a part of it, however it is spelt.
+ * Find the settlements of a name, however it is spelt; if there is none, those whose name has it in it.
  * @param {string} text
+ * @returns {any[]} places with a name; several if several bear it
  */
-function placeNamed(text) {
+function placesNamed(text) {
   const points = page.payload.layers.features?.points;
   const wanted = plainOf(text);
-  if (!points || wanted === "") return null;
+  if (!points || wanted === "") return [];
   const names = points.names.map(plainOf);
-  const whole = names.indexOf(wanted);
-  const isLong = wanted.length >= LEAST_LETTERS;
-  const i = whole < 0 && isLong ? names.findIndex((/** @type {string} */ name) => name.includes(wanted)) : whole;
-  if (i < 0) return null;
-  return { longitude: points.points[i][0], latitude: points.points[i][1], name: points.names[i] };
+  const every = [...names.keys()];
+  const whole = every.filter((i) => names[i] === wanted);
+  const parts = wanted.length >= LEAST_LETTERS ? every.filter((i) => names[i].includes(wanted)) : [];
+  return (whole.length ? whole : parts).map((i) => ({
+    longitude: points.points[i][0],
+    latitude: points.points[i][1],
+    name: points.names[i],
+  }));
 }
 
 /** @param {string} text */

@@ -26,7 +26,7 @@ export function showSureness(into, payload) {
   fill(into, element("p", { class: "claim" }, say("candidates")));
   fill(into, element("dl", { class: "figures" }, ...told.map(figure)));
   if (told.length === 0) fill(into, element("p", {}, say("no_metrics")));
-  fill(into, ...heldOut(told), atAnother(payload), details(card, payload, told === first ? more : []));
+  fill(into, ...heldOut(told), ...atAnother(payload), details(card, payload, told === first ? more : []));
   /** @type {any} */ (into.querySelector("details")).open = isOpen;
 }
 
@@ -86,14 +86,17 @@ function heldOut(metrics) {
 }
 
 /**
- * Say that the figures were measured at another threshold than the map's, and what that changes.
+ * Say which figures were measured at another threshold than the map's, and what that changes.
  * @param {any} payload
  */
 function atAnother(payload) {
-  const measured = payload.measured_at;
-  if (measured === null) return null;
-  const key = measured < payload.threshold ? "measured_lower" : "measured_higher";
-  return element("p", { class: "claim" }, say(key, { measured: number(measured, 3), own: number(payload.threshold, 3) }));
+  const own = payload.threshold;
+  const measured = Object.entries(payload.measured_at);
+  return [...new Set(measured.map(([, at]) => at))].map((at) => {
+    const names = measured.filter(([, other]) => other === at).map(([name]) => say(`metric.${name}`));
+    const told = { figures: names.join(", "), measured: number(at, 3), own: number(own, 3) };
+    return element("p", { class: "claim" }, say(at < own ? "measured_lower" : "measured_higher", told));
+  });
 }
 
 /**
