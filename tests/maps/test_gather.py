@@ -212,6 +212,13 @@ def test_what_is_no_period_is_refused(text):
         Period.parse(text)
 
 
+def test_why_a_period_is_none_is_said_in_words_for_people():
+    with pytest.raises(InputError, match=r"'soon' cannot be read; expected 2024, 2024-02"):
+        Period.parse("soon")
+    with pytest.raises(InputError, match=r"'2024-13' cannot be read \(month must be in 1"):
+        Period.parse("2024-13")
+
+
 @given(st.floats(-180, 180))
 def test_degrees_minutes_and_seconds_are_within_a_twentieth_of_a_second(degrees):
     text = format_dms(degrees, "longitude")

@@ -1,5 +1,6 @@
 """What a map is made from: detections with all that says what they are worth."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from minewatch.maps._area import MiningArea
     from minewatch.model import Card
 
+_DAYS: Final = re.compile(r"\d{4}(-\d{1,2}){0,2}")
 _FIRST_YEAR: Final = 1900
 """Before any image from above that detections could be of: it is a slip."""
 
@@ -58,8 +60,10 @@ class Period:
         try:
             start, end = _first_day(first), _last_day(last or first)
         except ValueError as error:
+            is_day = all(_DAYS.fullmatch(part) for part in (first, last or first))
+            why = f" ({error})" if is_day else ""
             raise InputError(
-                f"the period {text!r} cannot be read ({error}); expected 2024, 2024-02, or "
+                f"the period {text!r} cannot be read{why}; expected 2024, 2024-02, or "
                 "2023-10-01/2024-03-31"
             ) from error
         if end < start:
