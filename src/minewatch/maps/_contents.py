@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from minewatch.maps._area import MiningArea
     from minewatch.model import Card
 
-_DAYS: Final = re.compile(r"\d{4}(-\d{1,2}){0,2}")
+_DAYS: Final = re.compile(r"\d+(-\d{1,2}){0,2}")
 _FIRST_YEAR: Final = 1900
 """Before any image from above that detections could be of: it is a slip."""
 
