@@ -124,6 +124,10 @@ class CoverageWarning(MinewatchWarning):
     """A map file holds a part of the area that was asked for, or no feature in it."""
 
 
+class EarlierWarning(MinewatchWarning):
+    """Next to no detection meets one of an earlier period: what is new cannot be told from them."""
+
+
 class ShapeWarning(MinewatchWarning):
     """Rows without a shape were left out, or rings that cross themselves were mended."""
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minewatch import scan, toy
-from minewatch.errors import InputError, NotThereError
+from minewatch.errors import EarlierWarning, InputError, NotThereError
 from minewatch.maps import (
     Composite,
     Layers,
@@ -23,6 +23,7 @@ from minewatch.maps import (
     gather_contents,
 )
 from minewatch.maps._coordinates import format_dms
+from minewatch.maps._earlier import hardly_meets, tell_if_apart
 from minewatch.model import Card
 from minewatch.scan._merge_polygons import area_ha
 
@@ -339,3 +340,16 @@ def test_a_file_of_points_is_refused_by_its_name(tmp_path):
     points.to_file(tmp_path / "points.geojson")
     with pytest.raises(InputError, match=r"points\.geojson holds Point; expected polygons only"):
         gather_contents(tmp_path / "points.geojson", period="2024", attribution=["by hand"])
+
+
+def test_earlier_files_that_hold_only_what_was_added_call_nothing_new_without_a_warning():
+    west = -62.0 + 0.02 * np.arange(40)
+    shapes = shapely.box(west, 5.0, west + 0.01, 5.01)
+    before = gpd.GeoDataFrame(geometry=shapes, crs="EPSG:4326").rename_axis("detection_id")
+    beside = before.set_geometry(before.translate(0.0, 0.1))
+    contents = MapContents(before, "Mines", earlier={"2023": before})
+    assert not hardly_meets(contents)
+    with pytest.warns(EarlierWarning, match="0 of 40 detections meet one of an earlier period"):
+        tell_if_apart(MapContents(before, "Mines", earlier={"2023": beside}))
+    few = MapContents(before.iloc[:5], "Mines", earlier={"2023": beside})
+    assert not hardly_meets(few)  # of a handful it says nothing

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from minewatch.maps import write_map
+from minewatch.maps import write_map, write_sheets
 from minewatch.maps._known import words_of_area
 from minewatch.maps._page import PageSettings
 
@@ -307,6 +307,25 @@ def test_figures_of_another_threshold_than_the_maps_are_said_to_be(opened, conte
 
 def test_without_a_reviewed_sample_there_is_no_estimate(desk):
     assert desk.page.is_hidden("#estimate")
+
+
+def test_where_hardly_anything_meets_earlier_periods_new_is_called_in_doubt(
+    opened, contents, tmp_path
+):
+    assert opened().page.locator("#hardly-met").count() == 0
+    apart = contents.earlier["2023"].copy()
+    apart.geometry = apart.geometry.translate(5.0, 0.0)
+    other = replace(contents, earlier={"2023": apart})
+    page = opened(write_map(other, tmp_path / "map.html").as_uri()).page
+    assert "says how they were cut, not what is new" in page.inner_text("#hardly-met")
+
+
+def test_a_period_without_imagery_says_so_where_others_have_some(opened, contents, tmp_path):
+    newest = replace(contents, composites=contents.composites[-1:])
+    page = opened(write_map(newest, tmp_path / "map.html").as_uri()).page
+    assert page.inner_text("#period-name") == "2024"
+    page.fill("#period", "0")
+    assert page.inner_text("#period-name") == "2023 (no imagery)"
 
 
 def test_only_new_ones_can_be_shown(opened):
@@ -669,3 +688,15 @@ def test_dark_and_light_follow_the_reader_and_can_be_chosen(opened):
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.click("#theme")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+
+@pytest.mark.parametrize("n_periods", [1, 2])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_sheet_is_one_page_of_paper(browser, contents, tmp_path, language, n_periods):
+    shown = replace(contents, composites=contents.composites[-n_periods:])
+    [sheet, *_] = write_sheets(shown, tmp_path, language=language, n_most=1)
+    page = browser.new_page()
+    page.goto(sheet.as_uri())
+    pages = re.findall(rb"/Type\s*/Page[^s]", page.pdf(prefer_css_page_size=True))
+    page.close()
+    assert len(pages) == 1

@@ -14,10 +14,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 from rio_cogeo.cogeo import cog_validate
 
-from minewatch.errors import InputError
+from minewatch.errors import CoverageWarning, InputError
 from minewatch.imagery import FolderSource, SceneQuery
 from minewatch.imagery._footprints import place_polygon
-from minewatch.maps import Composite, load_imagery, write_files
+from minewatch.maps import Composite, Period, load_imagery, write_files
 from minewatch.maps._raster import grid_scores
 from minewatch.maps._raster_load import average, ground_of, load_composite, plan_mosaic
 from minewatch.scan import read_scores
@@ -192,12 +192,17 @@ def test_imagery_is_loaded_for_the_period_of_the_map(contents, toy_archive, toy_
     middle = shapely.Point((west + east) / 2, (south + north) / 2).buffer(0.002)
     detections = contents.detections.iloc[:1].set_geometry([middle], crs="EPSG:4326")
     here = replace(contents, detections=detections, region=None, not_seen=None)
-    with_image = load_imagery(here, FolderSource(toy_archive))
+    both = replace(here, periods=(Period.parse("2022"), Period.parse("2023")))
+    with pytest.warns(CoverageWarning, match="no imagery of 2022 on this ground"):
+        with_image = load_imagery(both, FolderSource(toy_archive))
     [image] = with_image.composites
-    assert image.period == "2024"
-    assert not np.isfinite(image.reflectance).any()  # the archive is of other years
-    assert image.attribution == ""
-    assert with_image.attribution == here.attribution
+    assert image.period == "2023"
+    assert np.isfinite(image.reflectance).any()
+    assert image.attribution in with_image.attribution
+    with pytest.warns(CoverageWarning, match="no imagery of 2024 on this ground"):
+        without = load_imagery(here, FolderSource(toy_archive))
+    assert without.composites == ()
+    assert without.attribution == here.attribution
 
 
 def test_ground_too_large_for_imagery_is_refused_before_anything_is_read(contents):

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+import geopandas as gpd
+
 from minewatch import __version__
 from minewatch.maps._area_words import words_of_estimate
 from minewatch.maps._contents import MapContents
@@ -52,7 +54,7 @@ def describe_contents(contents: MapContents) -> dict[str, str]:
     table, own = contents.detections, contents.periods[-1] if contents.periods else None
     words = {
         "title": contents.title,
-        "found": f"{len(table):,} detections of {write_hectares(table['area_ha'].sum())} in all",
+        "found": _found(table),
         "names": _names(contents),
         "hectares": contents.area_means,
         "area": "" if contents.area is None else words_of_estimate(contents.area),
@@ -120,6 +122,11 @@ def _names(contents: MapContents) -> str:
         "of 100 m that the detection covers, or covered when it was named. To go there, take "
         "longitude and latitude, a point inside of the detection"
     )
+
+
+def _found(table: gpd.GeoDataFrame) -> str:
+    count = "1 detection" if len(table) == 1 else f"{len(table):,} detections"
+    return f"{count} of {write_hectares(table['area_ha'].sum())} in all"
 
 
 def _threshold(contents: MapContents) -> str:

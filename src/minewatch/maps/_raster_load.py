@@ -241,13 +241,26 @@ def load_imagery(
     ------
     InputError, ImageryError
         As `load_composite`.
+
+    Warns
+    -----
+    CoverageWarning
+        If there is no imagery of a period: it is left out.
     """
     ground = ground_of(contents)
     loaded = [
         load_composite(source, query_of(one, query), ground, progress=progress)
         for one in contents.periods
     ]
-    return add_composites(contents, loaded)
+    there = [one for one in loaded if bool(np.isfinite(one.reflectance.to_numpy()).any())]
+    for lost in (one.period for one in loaded if one not in there):
+        warnings.warn(
+            f"the source has no imagery of {lost} on this ground: none of it is shown, and no file "
+            "of it is written; name a source that holds every period",
+            CoverageWarning,
+            stacklevel=2,
+        )
+    return add_composites(contents, there)
 
 
 def query_of(period: Period, query: SceneQuery | None = None) -> SceneQuery:

@@ -43,7 +43,8 @@ def raw(client, text: bytes) -> bytes:
         answer = b""
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # cut off
             wire.sendall(text)
-            wire.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # cut off before
+                wire.shutdown(socket.SHUT_WR)
             while part := wire.recv(65_536):
                 answer += part
     return answer.split(b"\r\n")[0]

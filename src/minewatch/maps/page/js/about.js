@@ -119,6 +119,7 @@ export function showTotals(rows) {
         )
       : null,
     view.period > payload.looked[0] ? element("p", {}, sayCount("fresh", totals.fresh)) : null,
+    view.period > payload.looked[0] && payload.hardly_met ? element("p", { class: "claim", id: "hardly-met" }, say("hardly_met")) : null,
     view.period > payload.looked[0] ? element("p", { class: "small" }, say("fresh_note")) : null,
     element("p", { class: "small" }, say(isWindows ? "squares_short" : "polygons_short")),
   );

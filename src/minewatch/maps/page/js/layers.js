@@ -162,7 +162,9 @@ export function makeTimeline(into, payload, view, changed, canCompare) {
   const { periods } = payload;
   into.hidden = periods.length < 2;
   if (into.hidden) return;
-  const name = (/** @type {number} */ i) => periodName(periods[i]);
+  const { pictures } = payload;
+  const isBlank = (/** @type {any} */ one) => pictures.length > 0 && !pictures.some((/** @type {any} */ { period }) => period === one.name);
+  const name = (/** @type {number} */ i) => periodName(periods[i]) + (isBlank(periods[i]) ? ` (${say("no_imagery")})` : "");
   const shown = element("output", { id: "period-name" }, name(view.period));
   const slider = element("input", {
     type: "range",
