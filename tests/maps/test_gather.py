@@ -23,7 +23,7 @@ from minewatch.maps import (
     gather_contents,
 )
 from minewatch.maps._coordinates import format_dms
-from minewatch.maps._earlier import hardly_meets, tell_if_apart
+from minewatch.maps._earlier import count_if_few, tell_if_few
 from minewatch.model import Card
 from minewatch.scan._merge_polygons import area_ha
 
@@ -348,8 +348,8 @@ def test_earlier_files_that_hold_only_what_was_added_call_nothing_new_without_a_
     before = gpd.GeoDataFrame(geometry=shapes, crs="EPSG:4326").rename_axis("detection_id")
     beside = before.set_geometry(before.translate(0.0, 0.1))
     contents = MapContents(before, "Mines", earlier={"2023": before})
-    assert not hardly_meets(contents)
+    assert count_if_few(contents) is None
     with pytest.warns(EarlierWarning, match="0 of 40 detections meet one of an earlier period"):
-        tell_if_apart(MapContents(before, "Mines", earlier={"2023": beside}))
+        tell_if_few(MapContents(before, "Mines", earlier={"2023": beside}))
     few = MapContents(before.iloc[:5], "Mines", earlier={"2023": beside})
-    assert not hardly_meets(few)  # of a handful it says nothing
+    assert count_if_few(few) is None  # of a handful it says nothing

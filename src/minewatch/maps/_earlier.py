@@ -1,10 +1,8 @@
 """Whether detections of earlier periods can say what is new."""
 
 import warnings
-from collections.abc import Mapping
 from typing import Final
 
-import geopandas as gpd
 import numpy as np
 import shapely
 
@@ -18,39 +16,37 @@ _FEWEST: Final = 20
 """Detections of both times, below which such a share says nothing."""
 
 
-def count_met(detections: gpd.GeoDataFrame, earlier: Mapping[str, gpd.GeoDataFrame]) -> int:
-    """Count the detections that share ground, or an edge, with one of any earlier period."""
-    before = [one.geometry.to_numpy() for one in earlier.values()]
-    if not before:
-        return 0
-    tree = shapely.STRtree(np.concatenate(before))
-    rows, _ = tree.query(detections.geometry.to_numpy(), predicate="intersects")
-    return len(np.unique(rows))
-
-
-def hardly_meets(contents: MapContents) -> bool:
-    """Say whether next to no detection meets one of an earlier period.
+def count_if_few(contents: MapContents) -> int | None:
+    """Count the detections that meet one of an earlier period, if those are next to none.
 
     Published files of some makers hold what a year added alone, cut out of what was found before:
     among them everything would be called new.
+
+    Returns
+    -------
+    int or None
+        How many share ground, or an edge, with one of any earlier period; None if they are enough,
+        or too few to say.
     """
-    table = contents.detections
-    n_before = sum(len(one) for one in contents.earlier.values())
-    if min(len(table), n_before) < _FEWEST:
-        return False
-    return count_met(table, contents.earlier) < _LEAST_MET * len(table)
+    own = contents.detections.geometry.to_numpy()
+    before = [one.geometry.to_numpy() for one in contents.earlier.values()]
+    if min(len(own), sum(map(len, before))) < _FEWEST:
+        return None
+    rows, _ = shapely.STRtree(np.concatenate(before)).query(own, predicate="intersects")
+    met = len(np.unique(rows))
+    return met if met < _LEAST_MET * len(own) else None
 
 
-def tell_if_apart(contents: MapContents) -> MapContents:
+def tell_if_few(contents: MapContents) -> MapContents:
     """Give the contents back; warn where next to nothing meets earlier periods."""
-    if hardly_meets(contents):
-        met, n = count_met(contents.detections, contents.earlier), len(contents.detections)
+    met = count_if_few(contents)
+    if met is not None:
         names = ", ".join(contents.earlier)
         warnings.warn(
-            f"{met:,} of {n:,} detections meet one of an earlier period ({names}): do the files "
-            "hold only what each period added? Then what is detected for the first time says how "
-            "they were cut, not what is new; leave the earlier ones out, or give files of all that "
-            "was found in a period",
+            f"{met:,} of {len(contents.detections):,} detections meet one of an earlier period "
+            f"({names}): do the files hold only what each period added? Then what is detected for "
+            "the first time says how they were cut, not what is new; leave the earlier ones out, "
+            "or give files of all that was found in a period",
             EarlierWarning,
             stacklevel=3,
         )

@@ -14,7 +14,7 @@ from minewatch._store import digest_files
 from minewatch.errors import InputError
 from minewatch.maps._area import read_area
 from minewatch.maps._contents import Composite, MapContents, Period
-from minewatch.maps._earlier import tell_if_apart
+from minewatch.maps._earlier import tell_if_few
 from minewatch.maps._gather_periods import (
     check_days,
     check_imagery,
@@ -206,7 +206,7 @@ def gather_contents(  # noqa: PLR0913 - keyword-only: they are what a map is ask
         overlay_columns=tuple(overlays),
         made=_made(detections, layers, header),
     )
-    return tell_if_apart(add_composites(contents, composites))
+    return tell_if_few(add_composites(contents, composites))
 
 
 def add_composites(contents: MapContents, composites: Sequence[Composite]) -> MapContents:

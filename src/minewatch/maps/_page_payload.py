@@ -12,7 +12,7 @@ import shapely
 from minewatch import __version__
 from minewatch.maps._composites import Picture, draw_composite, draw_part, square_around
 from minewatch.maps._contents import MapContents, Period
-from minewatch.maps._earlier import hardly_meets
+from minewatch.maps._earlier import count_if_few
 from minewatch.maps._page_columns import encode_columns
 from minewatch.maps._page_layers import page_layers
 from minewatch.maps._page_shapes import encode_areas
@@ -55,7 +55,7 @@ def page_payload(contents: MapContents, settings: "PageSettings") -> dict[str, A
         "seen_means": contents.seen_means,
         "phrases": page_phrases(contents),
         "area": None if contents.area is None else contents.area.as_json(),
-        "hardly_met": hardly_meets(contents),
+        "hardly_met": count_if_few(contents) is not None,
         "measured_at": measured_elsewhere(contents),
         "card": None if contents.card is None else _card(contents.card),
         "ids": table.index.astype(str).tolist(),
